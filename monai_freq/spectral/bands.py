@@ -1,0 +1,469 @@
+r"""Frequency bands of images: split into a low and a high part, fuse two parts, low-pass.
+
+An axis of :math:`N` samples has the integer frequencies :math:`|k| \le N/2`. A *block* of them that is symmetric about
+zero is the range of a real orthonormal basis :math:`B \in \mathbb{R}^{N \times r}` of cosines and sines, and
+:math:`P = B B^\top` is the projection on it. A block over two axes is the product of two such projections, so a band is
+taken out of an image by a few thin matrix products, without a Fourier transform of the image.
+
+All functions take ``(*, *spatial)`` with any number of leading dimensions; ``spatial_dims`` counts the trailing spatial
+ones, and ``axes`` names the spatial axes that are cut (the first two: a volume is not cut along z, as in Fu et al.).
+float64 is computed in float64; everything else in float32, under autocast too. Integers give float32; float16 and
+bfloat16 are returned as they came, except under autocast, which gets float32.
+
+Reference:
+    G. Fu et al. (2024), "The intriguing effect of frequency disentangled learning on medical image segmentation",
+    SPIE Medical Imaging. DOI 10.1117/12.2692286.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "Convention",
+    "block_basis",
+    "block_frequencies",
+    "check_bands",
+    "check_cutoff",
+    "coarse_low",
+    "coarse_size",
+    "fuse",
+    "low_pass",
+    "split",
+]
+
+Convention = Literal["figure2", "equation1", "released"]
+Block = Literal["center", "nyquist"]
+
+#: theta * N / 2 is meant as a rational number: 0.7 * 20 / 2 is 7, not 6.999999999999999.
+_ROUNDING = 1e-9
+_CACHE_ENTRIES = 64
+_cache: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
+
+
+class _Cut(NamedTuple):
+    """Where an image is cut: torch dimensions (negative), theta, and the block around DC or around Nyquist."""
+
+    dims: tuple[int, ...]
+    theta: float
+    block: Block
+
+
+def check_bands(theta: float, convention: str = "figure2", axes: Sequence[int] = (0, 1), spatial_dims: int = 3) -> None:
+    """Refuse settings that define no band, naming the argument.
+
+    Args:
+        theta: width of the block, a fraction of the axis' frequencies in (0, 1).
+        convention: one of ``"figure2"``, ``"equation1"``, ``"released"``.
+        axes: the spatial axes that are cut, each in [0, ``spatial_dims``).
+        spatial_dims: number of spatial dimensions, at least 1.
+
+    Raises:
+        ValueError: an argument is outside its range.
+
+    Example:
+        >>> check_bands(theta=1.5)
+        Traceback (most recent call last):
+        ValueError: 'theta' must be in (0, 1), got 1.5.
+    """
+    if isinstance(theta, bool) or not isinstance(theta, (int, float)) or not 0 < theta < 1:
+        raise ValueError(f"'theta' must be in (0, 1), got {theta!r}.")
+    if convention not in get_args(Convention):
+        raise ValueError(f"'convention' must be one of {', '.join(get_args(Convention))}, got {convention!r}.")
+    if spatial_dims < 1:
+        raise ValueError(f"'spatial_dims' must be at least 1, got {spatial_dims}.")
+    if not axes or len(set(axes)) != len(axes) or not all(0 <= axis < spatial_dims for axis in axes):
+        raise ValueError(f"'axes' must be different spatial axes in [0, {spatial_dims - 1}], got {tuple(axes)}.")
+
+
+def check_cutoff(cutoff: float) -> None:
+    """Refuse a cutoff frequency outside (0, 0.5] cycles per voxel.
+
+    Args:
+        cutoff: radial frequency in cycles per voxel.
+
+    Raises:
+        ValueError: it is outside its range.
+
+    Example:
+        >>> check_cutoff(0.25)
+    """
+    if isinstance(cutoff, bool) or not isinstance(cutoff, (int, float)) or not 0 < cutoff <= 0.5:
+        raise ValueError(f"'cutoff' is in cycles per voxel and must be in (0, 0.5], got {cutoff!r}.")
+
+
+def block_frequencies(size: int, theta: float, block: Block = "center") -> range:
+    r"""Frequencies :math:`k \ge 0` of a block; their negatives belong to it too.
+
+    .. math:: \text{center: } k < \theta N / 2, \qquad \text{nyquist: } k > (1 - \theta) N / 2.
+
+    Args:
+        size: number of samples N of the axis.
+        theta: width of the block in (0, 1).
+        block: ``"center"``, around DC, or ``"nyquist"``, around the highest frequency.
+
+    Returns:
+        Integer frequencies in cycles per N samples; a Nyquist block of a short odd axis may be empty.
+
+    Example:
+        >>> block_frequencies(160, 0.1), block_frequencies(160, 0.1, "nyquist")
+        (range(0, 8), range(73, 81))
+    """
+    if block == "center":
+        return range(math.ceil(theta * size / 2 - _ROUNDING))
+    return range(math.floor((1 - theta) * size / 2 + _ROUNDING) + 1, size // 2 + 1)
+
+
+def coarse_size(size: int, theta: float) -> int:
+    """Nodes of the coarse grid that holds the block around DC of an axis: ``2h + 1`` with h its highest frequency.
+
+    Args:
+        size: number of samples of the axis.
+        theta: width of the block in (0, 1).
+
+    Example:
+        >>> coarse_size(160, 0.1)
+        15
+    """
+    return 2 * len(block_frequencies(size, theta)) - 1
+
+
+def block_basis(
+    size: int,
+    theta: float,
+    block: Block = "center",
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    r"""Orthonormal real Fourier basis of a block of frequencies.
+
+    .. math:: \tfrac{1}{\sqrt N}, \quad \sqrt{\tfrac{2}{N}} \cos\frac{2 \pi k t}{N}, \quad
+              \sqrt{\tfrac{2}{N}} \sin\frac{2 \pi k t}{N}, \quad \tfrac{1}{\sqrt N} \cos(\pi t) \text{ for } k = N / 2.
+
+    Args:
+        size: number of samples N of the axis.
+        theta: width of the block in (0, 1).
+        block: ``"center"`` or ``"nyquist"``.
+        dtype: computed in float64, returned in this type.
+        device: where to put it.
+
+    Shape:
+        ``(size, rank)``; the rank is the number of frequencies, negative ones included.
+
+    Example:
+        >>> basis = block_basis(16, 0.4)
+        >>> torch.allclose(basis.T @ basis, torch.eye(7), atol=1e-6)
+        True
+    """
+    key = ("basis", size, theta, block, dtype, torch.device(device))
+    return _cached(key, lambda: _basis(size, block_frequencies(size, theta, block)).to(device, dtype))
+
+
+def split(
+    x: Tensor,
+    theta: float = 0.1,
+    *,
+    spatial_dims: int,
+    axes: Sequence[int] = (0, 1),
+    convention: Convention = "figure2",
+    out: tuple[Tensor, Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
+    r"""Split an image into what a convention calls its low and its high part; they sum to the image.
+
+    .. math:: \text{low} = P_\text{low}\, x, \qquad \text{high} = x - \text{low}.
+
+    ============== ================================== ==================================
+    convention     low                                high
+    ============== ================================== ==================================
+    ``figure2``    the block around DC                the rest: edges
+    ``equation1``  all but the block around Nyquist   the block around Nyquist
+    ``released``   the block around Nyquist           the rest: nearly the image itself
+    ============== ================================== ==================================
+
+    Args:
+        x: image or features.
+        theta: width of the block, a fraction of each cut axis' frequencies in (0, 1).
+        spatial_dims: number of trailing spatial dimensions.
+        axes: spatial axes that are cut.
+        convention: which band is called low.
+        out: two contiguous tensors of the result's shape to write to, in the type that is computed with; no gradient.
+
+    Shape:
+        ``(*, *spatial)`` -> two of ``(*, *spatial)``.
+
+    Raises:
+        ValueError: an argument is outside its range, or x is complex or has too few dimensions.
+
+    Reference:
+        Fu et al. (2024), DOI 10.1117/12.2692286: Figure 2, Equation 1 and the published trainer, which differ.
+
+    Example:
+        >>> image = torch.rand(1, 32, 32)
+        >>> low, high = split(image, theta=0.2, spatial_dims=2)
+        >>> torch.allclose(low + high, image)
+        True
+    """
+    cut = _cut(x, theta, spatial_dims, axes, convention)
+    with _full_precision(x):
+        image = x.to(_compute_dtype(x))
+        inner, outer = (None, None) if out is None else out if convention != "equation1" else (out[1], out[0])
+        block = _synthesis(_analysis(image, cut), cut, image.shape, out=inner)
+        rest = torch.sub(image, block, out=outer)
+    low, high = (rest, block) if convention == "equation1" else (block, rest)
+    return _as_given(low, x), _as_given(high, x)
+
+
+def coarse_low(x: Tensor, theta: float = 0.1, *, spatial_dims: int, axes: Sequence[int] = (0, 1)) -> Tensor:
+    r"""Block around DC on the coarsest grid that holds it; a constant stays the same constant.
+
+    .. math:: D = \bigotimes_\text{axes} \sqrt{r/N}\, B_r B_N^\top, \qquad r = 2h + 1,
+
+    with :math:`B_r` the full Fourier basis of the r coarse nodes, which lie at :math:`t = j N / r`. :func:`fuse` brings
+    it back by :math:`U = \bigotimes \sqrt{N/r}\, B_N B_r^\top`: U D is the projection on the band, D U the identity.
+
+    Args:
+        x: image or features.
+        theta: width of the block in (0, 1).
+        spatial_dims: number of trailing spatial dimensions.
+        axes: spatial axes that are cut.
+
+    Shape:
+        ``(*, *spatial)`` -> the same with :func:`coarse_size` nodes along each cut axis.
+
+    Raises:
+        ValueError: an argument is outside its range, or x is complex or has too few dimensions.
+
+    Example:
+        >>> coarse_low(torch.ones(1, 40, 60, 5), 0.1, spatial_dims=3).shape
+        torch.Size([1, 3, 5, 5])
+    """
+    cut = _cut(x, theta, spatial_dims, axes, "figure2")
+    with _full_precision(x):
+        coarse = x.to(_compute_dtype(x))
+        for dim in _shrinking(cut, x.shape):
+            coarse = _along(_coarse_basis(x.shape[dim], cut.theta, coarse, down=True), coarse, dim)
+    return _as_given(coarse, x)
+
+
+def fuse(
+    low: Tensor,
+    high: Tensor,
+    theta: float = 0.1,
+    *,
+    spatial_dims: int,
+    axes: Sequence[int] = (0, 1),
+    convention: Convention = "figure2",
+) -> Tensor:
+    r"""Replace the low band of ``high`` by that of ``low``.
+
+    .. math:: \text{fuse}(l, h) = P_\text{low}\, l + (I - P_\text{low})\, h = h + P_\text{low} (l - h).
+
+    Args:
+        low: features whose low band is kept; for ``figure2`` they may lie on the grid of :func:`coarse_low`.
+        high: features whose other frequencies are kept.
+        theta: width of the block in (0, 1).
+        spatial_dims: number of trailing spatial dimensions.
+        axes: spatial axes that are cut.
+        convention: which band is called low, see :func:`split`.
+
+    Shape:
+        ``(*, *spatial)`` or ``(*, *coarse)``, and ``(*, *spatial)`` -> ``(*, *spatial)``.
+
+    Raises:
+        ValueError: the shapes do not fit, or an argument is outside its range.
+
+    Reference:
+        Fu et al. (2024), DOI 10.1117/12.2692286, Section 2.2.
+
+    Example:
+        >>> x = torch.rand(2, 4, 32, 32)
+        >>> torch.allclose(fuse(x, x, spatial_dims=2), x, atol=1e-6)
+        True
+    """
+    cut = _cut(high, theta, spatial_dims, axes, convention)
+    coarse = _coarse_shape(high.shape, cut) if convention == "figure2" else high.shape
+    if low.shape not in (high.shape, coarse):
+        also = f" or {tuple(coarse)}" if coarse != high.shape else ""
+        raise ValueError(f"'low' must have the shape {tuple(high.shape)} of 'high'{also}, got {tuple(low.shape)}.")
+    with _full_precision(high):
+        below, above = low.to(_compute_dtype(low)), high.to(_compute_dtype(high))
+        if low.shape != high.shape:
+            change = _coarse_analysis(below, cut, high.shape) - _analysis(above, cut)
+            fused = above + _synthesis(change, cut, high.shape)
+        elif convention == "equation1":
+            fused = below + _synthesis(_analysis(above - below, cut), cut, high.shape)
+        else:
+            fused = above + _synthesis(_analysis(below - above, cut), cut, high.shape)
+    return _as_given(fused, high)
+
+
+def low_pass(x: Tensor, cutoff: float, *, spatial_dims: int) -> Tensor:
+    r"""Keep the frequencies up to a radius: an ideal, isotropic low-pass.
+
+    .. math:: \mathcal{F}^{-1}\bigl( \mathcal{F}(x) \cdot [\,|f| \le \text{cutoff}\,] \bigr)
+
+    Args:
+        x: image.
+        cutoff: radius in cycles per voxel, in (0, 0.5]; 0.5 still removes the corners of the spectrum.
+        spatial_dims: number of trailing spatial dimensions, all of them filtered.
+
+    Shape:
+        ``(*, *spatial)`` -> ``(*, *spatial)``.
+
+    Raises:
+        ValueError: cutoff is outside its range, or x is complex or has too few dimensions.
+
+    Reference:
+        Y. Lu et al. (2025), low-pass editing of the source data.
+
+    Example:
+        >>> low_pass(torch.ones(1, 8, 8), cutoff=0.1, spatial_dims=2).mean()
+        tensor(1.)
+    """
+    check_cutoff(cutoff)
+    _check_image(x, spatial_dims)
+    dims = tuple(range(-spatial_dims, 0))
+    image = x.to(_compute_dtype(x))
+    spectrum = torch.fft.rfftn(image, dim=dims)
+    kept = _squared_radius(image.shape[-spatial_dims:], image.device) <= cutoff**2
+    return _as_given(torch.fft.irfftn(spectrum * kept, s=image.shape[-spatial_dims:], dim=dims), x)
+
+
+def _basis(size: int, frequencies: range) -> Tensor:
+    """Columns for each frequency of the range and its negative, float64."""
+    time = torch.arange(size)
+    columns = []
+    for k in frequencies:
+        phase = (k * time % size).double() * (2 * math.pi / size)
+        if k == 0 or 2 * k == size:
+            columns.append(torch.cos(phase) / math.sqrt(size))
+        else:
+            columns += [torch.cos(phase) * math.sqrt(2 / size), torch.sin(phase) * math.sqrt(2 / size)]
+    return torch.stack(columns, dim=1) if columns else torch.zeros(size, 0, dtype=torch.float64)
+
+
+def _coarse_basis(size: int, theta: float, like: Tensor, *, down: bool) -> Tensor:
+    """D, ``(r, size)``: samples to coarse nodes; or ``(rank, r)``: coarse nodes to the coefficients of the samples."""
+
+    def build() -> Tensor:
+        nodes = coarse_size(size, theta)
+        full = _basis(nodes, range(nodes // 2 + 1))
+        fine = _basis(size, block_frequencies(size, theta))
+        matrix = math.sqrt(nodes / size) * full @ fine.T if down else math.sqrt(size / nodes) * full.T
+        return matrix.contiguous().to(like.device, like.dtype)
+
+    return _cached(("coarse", down, size, theta, like.dtype, like.device), build)
+
+
+def _cached(key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
+    """Least recently used matrices; none made while a graph is traced, whose fake tensors would poison later calls."""
+    if torch.compiler.is_compiling():
+        return build()
+    if key in _cache:
+        _cache.move_to_end(key)
+        return _cache[key]
+    with torch.inference_mode(False), torch.no_grad():  # an inference tensor could not be used in training later
+        matrix = build()
+    if type(matrix) is Tensor:
+        _cache[key] = matrix
+        if len(_cache) > _CACHE_ENTRIES:
+            _cache.popitem(last=False)
+    return matrix
+
+
+def _analysis(x: Tensor, cut: _Cut) -> Tensor:
+    """Coefficients of the block along each cut dimension."""
+    for dim in _shrinking(cut, x.shape):
+        x = _along(block_basis(x.shape[dim], cut.theta, cut.block, dtype=x.dtype, device=x.device).T, x, dim)
+    return x
+
+
+def _coarse_analysis(coarse: Tensor, cut: _Cut, shape: torch.Size) -> Tensor:
+    """Coefficients, in the basis of the full grid, of features on the coarse one."""
+    for dim in cut.dims:
+        coarse = _along(_coarse_basis(shape[dim], cut.theta, coarse, down=False), coarse, dim)
+    return coarse
+
+
+def _synthesis(coefficients: Tensor, cut: _Cut, shape: torch.Size, out: Tensor | None = None) -> Tensor:
+    """Image of ``shape`` from the coefficients of the block; the dimension that grows most comes last."""
+    x = coefficients
+    *first, last = reversed(_shrinking(cut, shape))
+    for dim in first:
+        x = _along(block_basis(shape[dim], cut.theta, cut.block, dtype=x.dtype, device=x.device), x, dim)
+    basis = block_basis(shape[last], cut.theta, cut.block, dtype=x.dtype, device=x.device)
+    return _along(basis, x, last, out=out)
+
+
+def _shrinking(cut: _Cut, shape: torch.Size) -> tuple[int, ...]:
+    """Cut dimensions in the order in which to reduce them: the longest first keeps the intermediate results small."""
+    return tuple(sorted(cut.dims, key=lambda dim: (-shape[dim], dim)))
+
+
+def _along(matrix: Tensor, x: Tensor, dim: int, out: Tensor | None = None) -> Tensor:
+    """``matrix @ x`` along one (negative) dimension, as one batched product without a transposed copy."""
+    shape = list(x.shape)
+    shape[dim] = matrix.shape[0]
+    if dim == -1:
+        rows = math.prod(x.shape[:-1])
+        target = None if out is None else out.view(rows, matrix.shape[0])
+        return torch.mm(x.reshape(rows, x.shape[-1]), matrix.T, out=target).view(shape)
+    batch, columns = math.prod(x.shape[:dim]), math.prod(x.shape[dim + 1 :])
+    stacked = x.reshape(batch, x.shape[dim], columns)
+    target = None if out is None else out.view(batch, matrix.shape[0], columns)
+    return torch.bmm(matrix.expand(batch, *matrix.shape), stacked, out=target).view(shape)
+
+
+def _cut(x: Tensor, theta: float, spatial_dims: int, axes: Sequence[int], convention: str) -> _Cut:
+    check_bands(theta, convention, axes, spatial_dims)
+    _check_image(x, spatial_dims)
+    block: Block = "center" if convention == "figure2" else "nyquist"
+    return _Cut(tuple(axis - spatial_dims for axis in axes), theta, block)
+
+
+def _coarse_shape(shape: torch.Size, cut: _Cut) -> torch.Size:
+    sizes = list(shape)
+    for dim in cut.dims:
+        sizes[dim] = coarse_size(shape[dim], cut.theta)
+    return torch.Size(sizes)
+
+
+def _check_image(x: Tensor, spatial_dims: int) -> None:
+    if x.ndim < spatial_dims:
+        raise ValueError(f"'x' must have at least {spatial_dims} dimensions (*, *spatial), got shape {tuple(x.shape)}.")
+    if x.is_complex():
+        raise ValueError(f"'x' must be real, got {x.dtype}: take its magnitude, or its parts as two channels.")
+    if 0 in x.shape:
+        raise ValueError(f"'x' must not be empty, got shape {tuple(x.shape)}.")
+
+
+def _compute_dtype(x: Tensor) -> torch.dtype:
+    return torch.float64 if x.dtype == torch.float64 else torch.float32
+
+
+def _as_given(result: Tensor, x: Tensor) -> Tensor:
+    """Back to half precision where the input came in it, outside autocast."""
+    halved = x.dtype in (torch.float16, torch.bfloat16) and not torch.is_autocast_enabled(x.device.type)
+    return result.to(x.dtype) if halved else result
+
+
+def _full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """Autocast off, where it is on: a traced graph stays free of context managers."""
+    on = torch.is_autocast_enabled(x.device.type)
+    return torch.autocast(x.device.type, enabled=False) if on else nullcontext()
+
+
+def _squared_radius(shape: Sequence[int], device: torch.device) -> Tensor:
+    """Squared radial frequency of each bin of an ``rfftn``, float64: the cutoff is compared exactly."""
+    axes = [torch.fft.fftfreq(n, dtype=torch.float64, device=device) for n in shape[:-1]]
+    axes.append(torch.fft.rfftfreq(shape[-1], dtype=torch.float64, device=device))
+    grids = torch.meshgrid(*axes, indexing="ij")
+    return torch.stack([grid.square() for grid in grids]).sum(0)
