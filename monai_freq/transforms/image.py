@@ -1,0 +1,88 @@
+"""What every transform does with an image before and after its own work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from monai.config import NdarrayOrTensor
+from monai.data import MetaTensor, get_track_meta
+from monai.utils import convert_to_dst_type, convert_to_tensor
+from torch import Tensor
+
+__all__ = ["as_image", "like_image", "require_finite", "source_of"]
+
+
+def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
+    """Image in MONAI's current type, and its bare tensor to compute with.
+
+    Args:
+        img: ``(C, *spatial)`` with one to three spatial dimensions.
+
+    Raises:
+        ValueError: another number of dimensions.
+
+    Example:
+        >>> as_image(torch.rand(1, 4, 4))[1].shape
+        torch.Size([1, 4, 4])
+    """
+    tracked = convert_to_tensor(img, track_meta=get_track_meta())
+    tensor = tracked.as_tensor() if isinstance(tracked, MetaTensor) else tracked
+    if not 2 <= tensor.ndim <= 4:
+        raise ValueError(
+            f"an image must have the shape (C, *spatial) with 1 to 3 spatial axes, got {tuple(tensor.shape)}."
+        )
+    return tracked, tensor
+
+
+def like_image(out: Tensor, img: Any) -> NdarrayOrTensor:
+    """Result in the type of the image, with its metadata and the result's own data type.
+
+    Args:
+        out: what was computed, ``(C', *spatial)``.
+        img: the first of :func:`as_image`.
+
+    Example:
+        >>> like_image(torch.ones(2, 4, 4), torch.zeros(1, 4, 4, dtype=torch.uint8)).dtype
+        torch.float32
+    """
+    result: NdarrayOrTensor = convert_to_dst_type(out, dst=img, dtype=out.dtype)[0]
+    return result
+
+
+def require_finite(image: Tensor) -> None:
+    """Refuse an image with NaN or infinity; costs one read of a sound one.
+
+    Args:
+        image: tensor of any shape and type.
+
+    Raises:
+        ValueError: it holds NaN or infinity.
+
+    Example:
+        >>> require_finite(torch.tensor([1.0, float("nan")]))
+        Traceback (most recent call last):
+        ValueError: the image has 1 NaN and 0 infinite of 2 values: mend the file, or replace them first.
+    """
+    if not image.is_floating_point() or torch.isfinite(image.sum(dtype=torch.float32)):
+        return  # any NaN or infinity would have survived the sum
+    nan, infinite = int(image.isnan().sum()), int(image.isinf().sum())
+    if nan or infinite:
+        raise ValueError(
+            f"the image has {nan} NaN and {infinite} infinite of {image.numel()} values: "
+            "mend the file, or replace them first."
+        )
+
+
+def source_of(img: object) -> str:
+    """``, file '...'`` where an image remembers the file that it came from, otherwise nothing.
+
+    Args:
+        img: any object.
+
+    Example:
+        >>> source_of(MetaTensor(torch.rand(1, 2, 2), meta={"filename_or_obj": "la_003.nii.gz"}))
+        ", file 'la_003.nii.gz'"
+    """
+    name = img.meta.get("filename_or_obj") if isinstance(img, MetaTensor) else None
+    return f", file '{name}'" if isinstance(name, str) else ""
