@@ -1,0 +1,5 @@
+"""Network wrappers."""
+
+from .frequency_fusion import FrequencyFusion
+
+__all__ = ["FrequencyFusion"]

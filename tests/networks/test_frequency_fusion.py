@@ -1,0 +1,374 @@
+"""Frequency fusion around the networks that MONAI has."""
+
+import pickle
+
+import pytest
+import torch
+from monai.inferers import SlidingWindowInferer
+from monai.losses import DiceLoss
+from monai.networks import nets
+from torch import nn
+
+from monai_freq.networks import FrequencyFusion
+from monai_freq.spectral.bands import coarse_low, split
+from monai_freq.transforms import FourierDisentangle
+
+FEATURES, CLASSES = 4, 3
+ARMS = ("none", "early", "late")
+
+
+def unet(dims, **settings):
+    return nets.UNet(**channels(dims), channels=(4, 8), strides=(2,), **settings)
+
+
+def channels(dims):
+    return {"spatial_dims": dims, "in_channels": FEATURES, "out_channels": CLASSES}
+
+
+def dynunet(dims, **supervision):
+    kernels = {"kernel_size": [3, 3, 3, 3], "strides": [1, 2, 2, 2], "upsample_kernel_size": [2, 2, 2]}
+    return nets.DynUNet(**channels(dims), **kernels, filters=[4, 4, 8, 8], **supervision)
+
+
+#: name -> (dims -> network, spatial sizes that are tried, dimensions)
+SEGMENTERS = {
+    "UNet": (unet, 16, (2, 3)),
+    "BasicUNet": (lambda d: nets.BasicUNet(**channels(d), features=(4, 4, 4, 4, 4, 4)), 32, (2, 3)),
+    "BasicUNetPlusPlus": (lambda d: nets.BasicUNetPlusPlus(**channels(d), features=(4, 4, 4, 4, 4, 4)), 32, (2, 3)),
+    "BasicUNetPlusPlus supervised": (
+        lambda d: nets.BasicUNetPlusPlus(**channels(d), features=(4, 4, 4, 4, 4, 4), deep_supervision=True),
+        32,
+        (2, 3),
+    ),
+    "AttentionUnet": (lambda d: nets.AttentionUnet(**channels(d), channels=(4, 8), strides=(2,)), 16, (2, 3)),
+    "SegResNet": (lambda d: nets.SegResNet(**channels(d), init_filters=8), 16, (2, 3)),
+    "SegResNetDS": (lambda d: nets.SegResNetDS(**channels(d), init_filters=4, dsdepth=3), 32, (2, 3)),
+    "SegResNetVAE": (
+        lambda d: nets.SegResNetVAE(**channels(d), input_image_size=(16,) * d, init_filters=8, vae_nz=8),
+        16,
+        (2, 3),
+    ),
+    "DynUNet": (dynunet, 16, (2, 3)),
+    "DynUNet supervised": (lambda d: dynunet(d, deep_supervision=True, deep_supr_num=2), 16, (2, 3)),
+    "VNet": (lambda d: nets.VNet(**channels(d), act="relu"), 32, (2, 3)),
+    "HighResNet": (lambda d: nets.HighResNet(**channels(d)), 16, (2, 3)),
+    "AHNet": (
+        lambda d: nets.AHNet(**channels(d), layers=(1, 1, 1, 1), upsample_mode="nearest", psp_block_num=2),
+        64,
+        (2, 3),
+    ),
+    "UNETR": (
+        lambda d: nets.UNETR(
+            FEATURES, CLASSES, 32, spatial_dims=d, feature_size=4, hidden_size=24, mlp_dim=24, num_heads=2
+        ),
+        32,
+        (2, 3),
+    ),
+    "SwinUNETR": (lambda d: nets.SwinUNETR(FEATURES, CLASSES, spatial_dims=d, feature_size=12), (64, 32, 32), (2, 3)),
+    "FlexibleUNet": (
+        lambda d: nets.FlexibleUNet(FEATURES, CLASSES, "efficientnet-b0", spatial_dims=d, decoder_channels=(8,) * 5),
+        32,
+        (2, 3),
+    ),
+    "MedNeXt": (lambda d: nets.MedNeXt(**channels(d), init_filters=4), 32, (2, 3)),
+}
+
+CLASSIFIERS = {
+    "DenseNet121": (lambda d: nets.DenseNet121(**channels(d), init_features=8, growth_rate=4), 32, (2, 3)),
+    "resnet18": (lambda d: resnet(nets.resnet18, d), 32, (2, 3)),
+    "resnet50": (lambda d: resnet(nets.resnet50, d), 32, (2, 3)),
+    "SEResNet50": (lambda d: nets.SEResNet50(spatial_dims=d, in_channels=FEATURES, num_classes=CLASSES), 32, (2, 3)),
+    "EfficientNetBN": (
+        lambda d: nets.EfficientNetBN(
+            "efficientnet-b0", False, spatial_dims=d, in_channels=FEATURES, num_classes=CLASSES
+        ),
+        32,
+        (2, 3),
+    ),
+    "ViT": (
+        lambda d: nets.ViT(
+            FEATURES, (16,) * d, 8, 24, 24, 2, 2, classification=True, num_classes=CLASSES, spatial_dims=d
+        ),
+        16,
+        (2, 3),
+    ),
+}
+
+
+def resnet(build, dims):
+    return build(spatial_dims=dims, n_input_channels=FEATURES, num_classes=CLASSES)
+
+
+def cases(table):
+    return [
+        pytest.param(build, size, dims, id=f"{name}-{dims}d")
+        for name, (build, size, dimensions) in table.items()
+        for dims in dimensions
+    ]
+
+
+def wrap(backbone, dims, fusion="early", **settings):
+    settings = {"in_channels": 2, "out_channels": CLASSES, "features": FEATURES} | settings
+    return FrequencyFusion(backbone, fusion=fusion, spatial_dims=dims, **settings)
+
+
+def tensors(output):
+    if isinstance(output, torch.Tensor):
+        return [output]
+    return [tensor for part in output if part is not None for tensor in tensors(part)]
+
+
+def structure(output):
+    if isinstance(output, (list, tuple)):
+        return type(output), [structure(part) for part in output]
+    return tuple(output.shape) if isinstance(output, torch.Tensor) else output
+
+
+def trained(module, output):
+    """Names of the parameters that a loss on everything in the output reaches."""
+    module.zero_grad()
+    sum(tensor.square().mean() for tensor in tensors(output)).backward()
+    return {name for name, parameter in module.named_parameters() if parameter.grad is not None}
+
+
+def check_arm(backbone, dims, size, **settings):
+    """The wrapper returns what its backbone returns, and trains all that the backbone trains and all of its own."""
+    torch.manual_seed(0)
+    sizes = size[:dims] if isinstance(size, tuple) else (size,) * dims
+    direct = backbone.train()(torch.rand(2, FEATURES, *sizes))
+    needed = {f"backbone.{name}" for name in trained(backbone, direct)}
+    network = wrap(backbone, dims, **settings).train()
+    output = network(torch.rand(2, 2, *sizes))
+    assert structure(output) == structure(direct)
+    own = {name for name, _ in network.named_parameters() if not name.startswith("backbone.")}
+    assert own
+    assert trained(network, output) == needed | own
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("fusion", ARMS)
+@pytest.mark.parametrize(("build", "size", "dims"), cases(SEGMENTERS))
+def test_any_segmenter(build, size, dims, fusion):
+    check_arm(build(dims), dims, size, fusion=fusion)
+
+
+@pytest.mark.parametrize("fusion", ARMS)
+@pytest.mark.parametrize(("build", "size", "dims"), cases(CLASSIFIERS))
+def test_any_classifier(build, size, dims, fusion):
+    check_arm(build(dims), dims, size, fusion=fusion, task="classification")
+
+
+@pytest.mark.parametrize("name", ["SegResNetDS", "DynUNet supervised", "SegResNetVAE"])
+def test_evaluation_returns_what_the_backbone_returns_in_evaluation(name):
+    build, size, _ = SEGMENTERS[name]
+    network = wrap(build(3), 3, "late").eval()
+    with torch.no_grad():
+        direct = network.backbone(torch.rand(1, FEATURES, *(size,) * 3))
+        assert structure(network(torch.rand(1, 2, *(size,) * 3))) == structure(direct)
+
+
+def test_small_maps_of_deep_supervision_pass_unchanged():
+    build, size, _ = SEGMENTERS["SegResNetDS"]
+    torch.manual_seed(0)
+    network = wrap(build(2), 2, "late").train()
+    image = torch.rand(2, 2, size, size)
+    network.backbone.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    seen: list[list[torch.Tensor]] = []
+    full, *small = network(image)
+    assert not torch.equal(full, seen[0][0])
+    assert len(small) == 2
+    for ours, theirs in zip(small, seen[0][1:], strict=True):
+        assert ours is theirs
+
+
+@pytest.mark.parametrize("convention", ["figure2", "equation1", "released"])
+@pytest.mark.parametrize("fusion", ARMS)
+def test_presplit_input_gives_the_same_result(fusion, convention):
+    image = torch.rand(2, 2, 20, 17, 6)
+    whole = wrap(nn.Conv3d(FEATURES, CLASSES, 1), 3, fusion, convention=convention)
+    presplit = wrap(nn.Conv3d(FEATURES, CLASSES, 1), 3, fusion, convention=convention, presplit=True)
+    presplit.load_state_dict(whole.state_dict())
+    divide = FourierDisentangle(theta=0.1, convention=convention)
+    parts = torch.stack([divide(one) for one in image])
+    torch.testing.assert_close(presplit(parts), whole(image), atol=1e-5, rtol=1e-5)
+
+
+def test_early_fusion_takes_each_band_from_its_own_stem():
+    """With the high stem silenced, only the low band of the image reaches the backbone, and the other way round."""
+    network = wrap(nn.Identity(), 2, in_channels=1, out_channels=FEATURES, theta=0.3)
+    image = torch.rand(1, 1, 32, 32)
+    for silenced, expected_in_low in ((network.high_stem, True), (network.low_stem, False)):
+        weight = silenced.weight.detach().clone()
+        nn.init.zeros_(silenced.weight)
+        low, high = split(network(image), 0.3, spatial_dims=2)
+        nothing, something = (high, low) if expected_in_low else (low, high)
+        assert nothing.abs().max() < 1e-5
+        assert something.abs().max() > 1e-2
+        silenced.weight.data.copy_(weight)
+
+
+def test_late_fusion_hides_the_low_band_from_the_backbone():
+    network = wrap(nn.Conv2d(FEATURES, CLASSES, 1), 2, "late", in_channels=1, theta=0.3)
+    heard: list[torch.Tensor] = []
+    network.high_stem.register_forward_hook(lambda module, inputs, output: heard.append(inputs[0]))
+    image = torch.rand(1, 1, 32, 32)
+    network(image)
+    assert coarse_low(heard[0], 0.3, spatial_dims=2).abs().max() < 1e-5
+    assert (network(image) - network(image + 5)).abs().max() > 1e-3  # a change of the mean comes through the low stem
+
+
+def test_none_is_the_backbone_behind_one_stem():
+    network = wrap(unet(2), 2, "none")
+    image = torch.rand(1, 2, 16, 16)
+    torch.testing.assert_close(network(image), network.backbone(network.stem(image)))
+
+
+@pytest.mark.parametrize("fusion", ARMS)
+@pytest.mark.parametrize("size", [(16, 16, 8), (17, 19, 9), (24, 8, 5), (1, 16, 3)])
+def test_sizes_that_were_not_seen(fusion, size):
+    network = wrap(nn.Conv3d(FEATURES, CLASSES, 3, padding=1), 3, fusion).eval()
+    with torch.no_grad():
+        assert network(torch.rand(1, 2, *size)).shape == (1, CLASSES, *size)
+
+
+@pytest.mark.parametrize("fusion", ARMS)
+def test_odd_sizes_that_the_backbone_accepts(fusion):
+    network = wrap(nets.BasicUNet(**channels(2), features=(4, 4, 4, 4, 4, 4)), 2, fusion).eval()
+    with torch.no_grad():
+        assert network(torch.rand(1, 2, 37, 45)).shape == (1, CLASSES, 37, 45)
+
+
+@pytest.mark.parametrize("fusion", ARMS)
+def test_sliding_window(fusion):
+    network = wrap(unet(3), 3, fusion).eval()
+    image = torch.rand(1, 2, 24, 20, 18)
+    inferer = SlidingWindowInferer(roi_size=(16, 16, 8), sw_batch_size=2, overlap=0.5)
+    with torch.no_grad():
+        assert inferer(image, network).shape == (1, CLASSES, 24, 20, 18)
+        torch.testing.assert_close(SlidingWindowInferer(roi_size=image.shape[2:])(image, network), network(image))
+
+
+@pytest.mark.parametrize("convention", ["figure2", "equation1", "released"])
+@pytest.mark.parametrize("fusion", ARMS)
+def test_state_dict_round_trip(fusion, convention, tmp_path):
+    torch.manual_seed(0)
+    network, other = (wrap(unet(2), 2, fusion, convention=convention).eval() for _ in range(2))
+    image = torch.rand(1, 2, 16, 16)
+    assert not torch.equal(network(image), other(image))
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    other.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    assert torch.equal(network(image), other(image))
+    assert torch.equal(pickle.loads(pickle.dumps(network))(image), network(image))
+
+
+@pytest.mark.parametrize("task", ["segmentation", "classification"])
+@pytest.mark.parametrize("fusion", ARMS)
+@pytest.mark.parametrize("dims", [2, 3])
+def test_torch_export(dims, fusion, task):
+    network, image = export_case(dims, fusion, task)
+    exported = torch.export.export(network, (image,)).module()
+    torch.testing.assert_close(exported(image), network(image), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(network(image), network(image))  # no traced basis was kept
+    network.train()(image.requires_grad_()).sum().backward()
+
+
+# onnxscript's own use of deprecated functions; ours raise no warning
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("task", ["segmentation", "classification"])
+@pytest.mark.parametrize("fusion", ARMS)
+@pytest.mark.parametrize("dims", [2, 3])
+def test_onnx(dims, fusion, task, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    network, image = export_case(dims, fusion, task)
+    path = tmp_path / "network.onnx"
+    torch.onnx.export(network, (image,), path, dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    (result,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+    torch.testing.assert_close(torch.from_numpy(result), network(image).detach(), atol=1e-4, rtol=1e-4)
+
+
+def export_case(dims, fusion, task):
+    torch.manual_seed(0)
+    small = nets.DenseNet(**channels(dims), init_features=4, growth_rate=2, block_config=(1, 1))
+    backbone = small if task == "classification" else unet(dims)
+    return wrap(backbone, dims, fusion, task=task).eval(), torch.rand(1, 2, *(32, 16, 8)[:dims])
+
+
+def test_a_basis_made_in_inference_mode_serves_training_later():
+    network = wrap(unet(2), 2, theta=0.137)
+    image = torch.rand(1, 2, 16, 16)
+    with torch.inference_mode():
+        network(image)
+    network(image).sum().backward()
+    assert network.low_stem.weight.grad.abs().sum() > 0
+
+
+def test_autocast_keeps_the_bands_in_float32():
+    network = wrap(unet(2), 2, "late").eval()
+    image = torch.rand(1, 2, 16, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        low, high = network._parts(image)
+        output = network(image)
+    assert low.dtype == high.dtype == torch.float32
+    torch.testing.assert_close(output.float(), network(image), atol=0.1, rtol=0.1)
+
+
+@pytest.mark.parametrize("fusion", ARMS)
+def test_a_few_steps_lower_the_loss(fusion):
+    torch.manual_seed(0)
+    network = wrap(unet(2), 2, fusion, in_channels=1, out_channels=CLASSES)
+    image = torch.rand(4, 1, 16, 16)
+    label = torch.nn.functional.one_hot((image[:, 0] > 0.5).long() + (image[:, 0] > 0.8), CLASSES).movedim(-1, 1)
+    loss = DiceLoss(softmax=True)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    losses = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        losses.append(loss(network(image), label.float()))
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"theta": 1.5}, r"'theta' must be in \(0, 1\), got 1.5"),
+        ({"theta": 0}, "'theta'"),
+        ({"fusion": "middle"}, "'fusion' must be one of early, late, none, got 'middle'"),
+        ({"convention": "fig2"}, "'convention' must be one of figure2, equation1, released, got 'fig2'"),
+        ({"task": "detection"}, "'task' must be one of"),
+        ({"features": 0}, "'features' must be a positive integer, got 0"),
+        ({"in_channels": 1.0}, "'in_channels' must be a positive integer, got 1.0"),
+        ({"axes": (0, 2)}, r"'axes' must be different spatial axes in \[0, 1\], got \(0, 2\)"),
+    ],
+)
+def test_settings_out_of_range(settings, message):
+    with pytest.raises(ValueError, match=message):
+        FrequencyFusion(unet(2), **({"in_channels": 2, "out_channels": CLASSES, "spatial_dims": 2} | settings))
+
+
+def test_spatial_dims_out_of_range():
+    with pytest.raises(ValueError, match="'spatial_dims' must be 2 or 3, got 4"):
+        FrequencyFusion(unet(2), 1, CLASSES, spatial_dims=4)
+
+
+@pytest.mark.parametrize("fusion", ARMS)
+def test_a_backbone_with_other_channels_is_told_which_argument_to_change(fusion):
+    with pytest.raises(
+        ValueError, match="takes 4 channels and gets 8: build it with in_channels=8, or pass features=4"
+    ):
+        wrap(unet(2), 2, fusion, features=8)(torch.rand(1, 2, 16, 16))
+    with pytest.raises(ValueError, match="build it with out_channels=2, or change 'out_channels'"):
+        wrap(unet(2), 2, fusion, out_channels=2)(torch.rand(1, 2, 16, 16))
+    with pytest.raises(ValueError, match=r"the input must be \(B, 2, \*spatial\) with 2 spatial axes"):
+        wrap(unet(2), 2, fusion)(torch.rand(1, 3, 16, 16))
+
+
+def test_other_errors_of_the_backbone_come_through():
+    class Broken(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        wrap(Broken(), 2)(torch.rand(1, 2, 16, 16))
