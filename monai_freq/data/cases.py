@@ -1,0 +1,125 @@
+"""Open every volume once before training, so that a broken file is named now and not in the middle of an epoch."""
+
+import gzip
+import os
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_freq.data.errors import DataError
+
+__all__ = ["check_cases"]
+
+AFFINE_TOLERANCE = 1e-3
+SHOWN = 5  # unknown values in a message
+BLOCK = 1 << 20  # bytes
+
+
+def check_cases(cases: Sequence[Mapping[str, str]], labels: Collection[int], *, num_workers: int | None = None) -> None:
+    """Read all images and labels in full and refuse the first faulty one.
+
+    An image must be 3D, or 4D with channels last, and finite; its label must have the same spatial shape and affine and
+    hold only the integers in ``labels``.
+
+    Args:
+        cases: ``{"image": path, "label": path}`` each; a case without ``"label"`` has its image checked.
+        labels: The label values allowed, e.g. :attr:`Decathlon.labels`.
+        num_workers: Threads (default: up to 4). Each holds one volume at a time.
+
+    Raises:
+        ValueError: ``num_workers`` is less than 1.
+        DataError: A file is faulty. It names the first in the order of ``cases`` and counts the others.
+
+    >>> check_cases([{"image": "imagesTr/la_003.nii.gz", "label": "labelsTr/la_003.nii.gz"}], {0, 1})
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: imagesTr/la_003.nii.gz cannot be read: ...
+    """
+    workers = min(4, os.cpu_count() or 1) if num_workers is None else num_workers
+    if workers < 1:
+        raise ValueError(f"'num_workers' must be at least 1, got {workers}.")
+    with ThreadPoolExecutor(workers) as pool:
+        found = list(pool.map(lambda case: _fault(case, labels), cases))
+    faults = [fault for fault in found if fault]
+    if faults:
+        others = f"\n{len(faults) - 1} more of the {len(cases)} cases are faulty too." if len(faults) > 1 else ""
+        raise DataError(faults[0] + others)
+
+
+def _fault(case: Mapping[str, str], labels: Collection[int]) -> str | None:
+    try:
+        shape, affine = _check_image(case["image"])
+        if "label" in case:
+            _check_label(case["label"], labels, shape, affine)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def _check_image(path: str) -> tuple[tuple[int, ...], NDArray[Any]]:
+    voxels, affine = _read(path)
+    if voxels.ndim not in (3, 4):
+        raise DataError(f"{_short(path)} must be 3D, or 4D with channels last, but has the shape {voxels.shape}.")
+    if not np.isfinite(voxels).all():
+        raise DataError(f"{_short(path)} holds NaN or infinite voxels. Replace them or leave the case out.")
+    return voxels.shape[:3], affine
+
+
+def _check_label(path: str, labels: Collection[int], shape: tuple[int, ...], affine: NDArray[Any]) -> None:
+    voxels, own_affine = _read(path)
+    if voxels.shape != shape:
+        raise DataError(f"{_short(path)} has the shape {voxels.shape}, its image {shape}. Export them on one grid.")
+    if not np.allclose(own_affine, affine, atol=AFFINE_TOLERANCE):
+        difference = np.abs(own_affine - affine).max()
+        raise DataError(
+            f"{_short(path)} has another affine than its image (they differ by up to {difference:.3g}). "
+            "Resample the label onto the image's grid."
+        )
+    _check_values(path, voxels, labels)
+
+
+def _check_values(path: str, voxels: NDArray[Any], labels: Collection[int]) -> None:
+    known = np.zeros(voxels.shape, dtype=bool)
+    for value in labels:  # one pass per value: np.isin and np.unique would sort the whole volume
+        known |= voxels == value
+    unknown = np.unique(voxels[~known])
+    if unknown.size:
+        values = ", ".join(f"{value:g}" for value in unknown[:SHOWN]) + (", ..." if unknown.size > SHOWN else "")
+        allowed = ", ".join(str(value) for value in sorted(labels))
+        raise DataError(
+            f"{_short(path)} holds the label values {values}, which dataset.json does not list ({allowed}). "
+            "Correct the label or add them to dataset.json."
+        )
+
+
+def _read(path: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    import nibabel
+
+    try:
+        if path.endswith(".gz"):
+            _drain(path)
+        volume: Any = nibabel.load(path)
+        # The header alone reads well in a truncated file: only the voxels tell.
+        return np.asanyarray(volume.dataobj), np.asarray(volume.affine)
+    except MemoryError:
+        raise
+    except Exception as error:  # nibabel, gzip and zlib raise a dozen unrelated types on damaged files
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise DataError(
+            f"{_short(path)} cannot be read: {reason}. Is it a complete NIfTI file? Copy or unpack it again."
+        ) from error
+
+
+def _drain(path: str) -> None:
+    # gzip compares its checksum at the very end, where nibabel, which stops after the last voxel, does not come.
+    with gzip.open(path) as stream:
+        while stream.read(BLOCK):
+            pass
+
+
+def _short(path: str) -> str:
+    return "/".join(Path(path).parts[-2:])

@@ -1,0 +1,186 @@
+"""Folders in the layout of the Medical Segmentation Decathlon (MSD)."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai_freq.data.errors import DataError
+
+__all__ = ["Decathlon", "read_decathlon"]
+
+INDEX = "dataset.json"
+
+
+@dataclass(frozen=True)
+class Decathlon:
+    """What an MSD folder holds; all paths are absolute.
+
+    Args:
+        root: The folder with ``dataset.json``.
+        name: The task's name as printed there.
+        labels: Name of each label value, background included.
+        modality: Name of each image channel.
+        training: ``{"image": path, "label": path}`` per labelled case, in the order of ``dataset.json``.
+        test: Images without labels.
+
+    >>> heart = Decathlon(Path("/data/heart"), "LeftAtrium", {0: "background", 1: "left atrium"}, {0: "MRI"}, (), ())
+    >>> heart.labels[1]
+    'left atrium'
+    """
+
+    root: Path
+    name: str
+    labels: dict[int, str]
+    modality: dict[int, str]
+    training: tuple[dict[str, str], ...]
+    test: tuple[str, ...]
+
+
+def read_decathlon(dataset_dir: str | os.PathLike[str]) -> Decathlon:
+    """Read an MSD folder's ``dataset.json`` and check that every file it lists is there.
+
+    macOS's ``._*`` companions are skipped; a missing ``test`` list counts as empty. The voxels are not opened:
+    :func:`monai_freq.data.check_cases` does that.
+
+    Args:
+        dataset_dir: The folder that holds ``dataset.json``, e.g. an unpacked ``Task02_Heart``.
+
+    Raises:
+        DataError: The folder or ``dataset.json`` is missing or malformed, or a listed file is missing, listed twice or
+            outside the folder.
+
+    Reference:
+        Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 13, 4128 (2022),
+        doi:10.1038/s41467-022-30695-9.
+
+    >>> read_decathlon("no/such/Task02_Heart")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: The folder .../no/such/Task02_Heart does not exist.
+    Download the task from medicaldecathlon.com, unpack it, and let --dataset_dir name the folder with dataset.json.
+    """
+    root = Path(os.path.abspath(Path(dataset_dir).expanduser()))
+    index = Index(_index_file(root))
+    training = tuple(index.pairs("training"))
+    if not training:
+        raise DataError(f"The list 'training' in {index.file} is empty. {index.REMEDY}")
+    test = tuple(index.images("test")) if "test" in index.content else ()
+    _refuse_duplicates([case["image"] for case in training] + list(test), index.file)
+    _refuse_missing([path for case in training for path in case.values()] + list(test), root)
+    return Decathlon(root, index.text("name"), index.names("labels"), index.names("modality"), training, test)
+
+
+def _index_file(root: Path) -> Path:
+    if not root.exists():
+        raise DataError(
+            f"The folder {root} does not exist.\nDownload the task from medicaldecathlon.com, unpack it, and let "
+            f"--dataset_dir name the folder with {INDEX}."
+        )
+    if not root.is_dir():
+        raise DataError(f"{root} is a file. Unpack it if it is an archive, and let --dataset_dir name the folder.")
+    if not (root / INDEX).is_file():
+        below = sorted(entry.parent for entry in root.glob(f"*/{INDEX}"))
+        hint = f"Did you mean {below[0]}?" if below else "Is the archive unpacked, and is this the task's own folder?"
+        raise DataError(f"The folder {root} holds no {INDEX}.\n{hint} Point --dataset_dir to the folder that holds it.")
+    return root / INDEX
+
+
+class Index:
+    """The parsed ``dataset.json``: each method fetches one key and refuses a value of another type.
+
+    Args:
+        file: Path of ``dataset.json``.
+
+    Raises:
+        DataError: The file is not a JSON object in UTF-8.
+    """
+
+    REMEDY = "Correct it or take the file from medicaldecathlon.com."
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        try:
+            self.content = json.loads(file.read_text(encoding="utf-8-sig"))
+        except json.JSONDecodeError as error:
+            where = f"line {error.lineno}, column {error.colno}"
+            raise DataError(f"{file} is not valid JSON: {error.msg} at {where}. {self.REMEDY}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{file} cannot be read: {error}. {self.REMEDY}") from error
+        self._expect(isinstance(self.content, dict), "", "an object", self.content)
+
+    def text(self, key: str) -> str:
+        """Fetch a string."""
+        value = self._get(key)
+        self._expect(isinstance(value, str), f"'{key}' ", "a string", value)
+        return str(value)
+
+    def names(self, key: str) -> dict[int, str]:
+        """Fetch a mapping such as ``{"0": "background", "1": "left atrium"}``, keys turned to integers."""
+        value = self._get(key)
+        wanted = 'an object such as {"0": "name", "1": "name"}'
+        self._expect(isinstance(value, dict) and len(value) > 0, f"'{key}' ", wanted, value)
+        for number, name in value.items():
+            self._expect(number.isdecimal() and isinstance(name, str), f"'{key}' ", wanted, value)
+        return {int(number): name for number, name in value.items()}
+
+    def pairs(self, key: str) -> Iterator[dict[str, str]]:
+        """Fetch a list of ``{"image": path, "label": path}``."""
+        for entry in self._list(key):
+            fits = isinstance(entry, dict) and all(isinstance(entry.get(part), str) for part in ("image", "label"))
+            self._expect(fits, f"An entry of '{key}' ", 'an object {"image": path, "label": path}', entry)
+            if not _is_companion(entry["image"]):
+                yield {part: self._inside(entry[part]) for part in ("image", "label")}
+
+    def images(self, key: str) -> Iterator[str]:
+        """Fetch a list of paths."""
+        for entry in self._list(key):
+            self._expect(isinstance(entry, str), f"An entry of '{key}' ", "a path", entry)
+            if not _is_companion(entry):
+                yield self._inside(entry)
+
+    def _list(self, key: str) -> list[Any]:
+        value = self._get(key)
+        self._expect(isinstance(value, list), f"'{key}' ", "a list", value)
+        return list(value)
+
+    def _get(self, key: str) -> Any:
+        if key not in self.content:
+            raise DataError(f"The key '{key}' is missing in {self.file}. {self.REMEDY}")
+        return self.content[key]
+
+    def _expect(self, fits: bool, subject: str, wanted: str, value: object) -> None:
+        if not fits:
+            got = json.dumps(value)
+            got = got if len(got) <= 60 else f"{got[:57]}..."
+            raise DataError(f"{subject}in {self.file} must be {wanted}, got {got}. {self.REMEDY}".lstrip())
+
+    def _inside(self, entry: str) -> str:
+        # Lexical on purpose: files may be symbolic links that the user has placed, but the list must not climb out.
+        root = self.file.parent
+        path = os.path.normpath(root / entry)
+        if not Path(path).is_relative_to(root) or Path(path) == root:
+            raise DataError(f"{self.file} lists {entry!r}, which leaves the folder. Paths must stay inside {root}.")
+        return path
+
+
+def _is_companion(entry: str) -> bool:
+    return Path(entry).name.startswith("._")
+
+
+def _refuse_duplicates(images: list[str], index: Path) -> None:
+    twice = [image for image, count in Counter(images).items() if count > 1]
+    if twice:
+        name = Path(twice[0]).relative_to(index.parent)
+        raise DataError(f"{index} lists the image {name} more than once. Keep one entry for each image.")
+
+
+def _refuse_missing(paths: list[str], root: Path) -> None:
+    missing = [path for path in paths if not Path(path).is_file()]
+    if missing:
+        name = Path(missing[0]).relative_to(root)
+        others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise DataError(f"{name}{others} is listed in {root / INDEX} but missing. Unpack the archive again.")

@@ -1,0 +1,110 @@
+"""What a scanner and a living patient add to an ideal picture: bias field, texture, noise and deformation."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["bias_field", "deform", "rician_noise", "texture"]
+
+Image = NDArray[np.float32]
+
+
+def bias_field(rng: np.random.Generator, shape: Sequence[int], strength: float, order: int = 2) -> Image:
+    r"""Draw the smooth, positive gain of receive coils: :math:`\exp` of a random polynomial in the coordinates.
+
+    Args:
+        rng: Source of the coefficients.
+        shape: Spatial shape.
+        strength: Half the range of the gain's logarithm.
+        order: Degree of the polynomial.
+
+    Reference:
+        Sudre, Cardoso and Ourselin, Longitudinal segmentation of age-related white matter hyperintensities, Medical
+        Image Analysis 38, 50-64 (2017), doi:10.1016/j.media.2017.02.007.
+
+    >>> field = bias_field(np.random.default_rng(0), (16, 16, 8), strength=0.3)
+    >>> bool(abs(np.log(field)).max() < 0.301)
+    True
+    """
+    coefficients = rng.uniform(-1, 1, (order + 1,) * 3)
+    degrees = np.indices(coefficients.shape).sum(0)
+    coefficients[(degrees > order) | (degrees == 0)] = 0
+    x, y, z = (np.linspace(-1, 1, n) for n in shape)
+    field = np.asarray(np.polynomial.polynomial.polygrid3d(x, y, z, coefficients))
+    field -= (field.max() + field.min()) / 2
+    return np.asarray(np.exp(strength * field / np.abs(field).max()), dtype=np.float32)
+
+
+def texture(rng: np.random.Generator, shape: Sequence[int], width: float) -> Image:
+    """Draw smooth Gaussian noise of mean 0 and standard deviation 1.
+
+    Args:
+        rng: Source of the noise.
+        shape: Spatial shape.
+        width: Standard deviation of the smoothing kernel in voxels.
+
+    >>> round(float(texture(np.random.default_rng(0), (16, 16, 8), width=1.5).std()), 3)
+    1.0
+    """
+    from scipy.ndimage import gaussian_filter
+
+    smooth = gaussian_filter(rng.standard_normal(shape, dtype=np.float32), width, mode="wrap")
+    return np.asarray((smooth - smooth.mean()) / smooth.std())
+
+
+def rician_noise(rng: np.random.Generator, image: Image, sigma: float) -> Image:
+    r"""Take the magnitude of a complex signal with white noise: :math:`|x + \sigma (n_1 + i n_2)|`.
+
+    Args:
+        rng: Source of the noise.
+        image: Noise-free magnitude.
+        sigma: Standard deviation of each of the two parts, in the image's unit.
+
+    Reference:
+        Gudbjartsson and Patz, The Rician distribution of noisy MRI data, Magnetic Resonance in Medicine 34, 910-914
+        (1995), doi:10.1002/mrm.1910340618.
+
+    >>> air = rician_noise(np.random.default_rng(0), np.zeros((32, 32, 32), dtype=np.float32), sigma=1.0)
+    >>> bool(abs(air.mean() - np.sqrt(np.pi / 2)) < 0.02)
+    True
+    """
+    real, imaginary = (sigma * rng.standard_normal(image.shape, dtype=np.float32) for _ in range(2))
+    return np.asarray(np.hypot(image + real, imaginary))
+
+
+def deform(
+    rng: np.random.Generator, layers: Image, affine: NDArray[np.float64], displacement: float, points: int = 9
+) -> Image:
+    """Warp all layers together by a random cubic B-spline field, with TorchIO; the border stays in place.
+
+    Args:
+        rng: Source of the control points' displacements; torch's random state neither matters nor changes.
+        layers: ``(C, X, Y, Z)``.
+        affine: Voxel-to-mm matrix (4, 4).
+        displacement: Largest displacement of a control point in mm, along each axis.
+        points: Control points along each axis, at least 7; the outer three layers do not move.
+
+    Shape:
+        Output like ``layers``.
+
+    Reference:
+        Perez-Garcia, Sparks and Ourselin, TorchIO: a Python library for efficient loading, preprocessing, augmentation
+        and patch-based sampling of medical images in deep learning, Computer Methods and Programs in Biomedicine 208,
+        106236 (2021), doi:10.1016/j.cmpb.2021.106236.
+
+    >>> layers = np.random.default_rng(0).random((2, 16, 16, 12), dtype=np.float32)
+    >>> deform(np.random.default_rng(0), layers, np.diag([5.0, 5.0, 5.0, 1.0]), displacement=4.0).shape
+    (2, 16, 16, 12)
+    """
+    import torch
+    import torchio
+
+    control = np.zeros((points, points, points, 3))
+    # A cubic spline reaches across three points: with fewer of them fixed, the border would sample outside the image.
+    control[3:-3, 3:-3, 3:-3] = rng.uniform(-displacement, displacement, (points - 6,) * 3 + (3,))
+    warp = torchio.ElasticDeformation(control, (displacement,) * 3, image_interpolation="linear")
+    image = torchio.ScalarImage(tensor=torch.from_numpy(layers), affine=affine)  # type: ignore[no-untyped-call]
+    with torch.random.fork_rng(devices=[]):  # every TorchIO transform tosses a coin for its probability, even at 1
+        warped = warp(image).data
+    return np.asarray(warped.numpy(), dtype=np.float32)

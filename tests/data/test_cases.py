@@ -1,0 +1,182 @@
+"""Every kind of broken volume is found, and the first in the list is the one that is named."""
+
+import gzip
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from monai_freq.data import DataError, check_cases
+
+AFFINE = np.diag([1.25, 1.25, 1.37, 1.0])
+LABELS = {0: "background", 1: "left atrium"}
+SHAPE = (12, 10, 8)
+
+
+def save(path: str, voxels: np.ndarray, affine: np.ndarray = AFFINE) -> None:
+    nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> list[dict[str, str]]:
+    rng = np.random.default_rng(0)
+    found = []
+    for part in ("imagesTr", "labelsTr"):
+        (tmp_path / part).mkdir()
+    for i in range(6):
+        case = {"image": f"{tmp_path}/imagesTr/la_{i:03}.nii.gz", "label": f"{tmp_path}/labelsTr/la_{i:03}.nii.gz"}
+        save(case["image"], rng.standard_normal(SHAPE).astype(np.float32))
+        save(case["label"], rng.integers(0, 2, SHAPE).astype(np.uint8))
+        found.append(case)
+    return found
+
+
+def refusal(cases: list[dict[str, str]], **settings: int) -> str:
+    with pytest.raises(DataError) as caught:
+        check_cases(cases, LABELS, **settings)
+    message = str(caught.value)
+    assert len(message.splitlines()) <= 3
+    return message
+
+
+def test_sound_cases_pass(cases):
+    check_cases(cases, LABELS)
+
+
+def test_no_cases_pass():
+    check_cases([], LABELS)
+
+
+def test_a_label_of_floats_passes_when_its_values_are_whole(cases):
+    save(cases[0]["label"], np.ones(SHAPE, dtype=np.float32))
+    check_cases(cases, LABELS)
+
+
+def test_a_header_that_scales_is_applied_before_the_values_are_looked_at(cases):
+    image = nibabel.Nifti1Image(np.full(SHAPE, 7, dtype=np.uint8), AFFINE)
+    image.header.set_slope_inter(1, -6)
+    nibabel.save(image, cases[0]["label"])
+    stored = nibabel.load(cases[0]["label"])
+    assert set(np.unique(np.asanyarray(stored.dataobj))) in ({1.0}, {7.0})
+    if np.asanyarray(stored.dataobj).max() == 1:
+        check_cases(cases, LABELS)
+    else:
+        assert "holds the label values 7" in refusal(cases)
+
+
+def test_channels_come_last(cases):
+    save(cases[0]["image"], np.zeros((*SHAPE, 4), dtype=np.float32))
+    check_cases(cases, LABELS)
+
+
+def test_images_without_labels_are_checked_as_well(cases):
+    images = [{"image": case["image"]} for case in cases]
+    check_cases(images, LABELS)
+    save(images[2]["image"], np.full(SHAPE, np.nan, dtype=np.float32))
+    assert refusal(images).startswith("imagesTr/la_002.nii.gz holds NaN")
+
+
+@pytest.mark.parametrize("part", ["image", "label"])
+@pytest.mark.parametrize("kept", [0.3, 0.7, 0.95])
+def test_a_truncated_file_whose_header_still_reads(cases, part, kept):
+    path = Path(cases[1][part])
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    message = refusal(cases)
+    assert message.startswith(f"{path.parent.name}/la_001.nii.gz cannot be read")
+    assert "Copy or unpack it again" in message
+
+
+def test_a_truncated_uncompressed_file(cases, tmp_path):
+    path = tmp_path / "imagesTr" / "la.nii"
+    save(str(path), np.zeros(SHAPE, dtype=np.float32))
+    path.write_bytes(path.read_bytes()[:2000])
+    assert refusal([{"image": str(path)}]).startswith("imagesTr/la.nii cannot be read")
+
+
+def test_damaged_bytes_inside_the_stream(cases):
+    path = Path(cases[1]["image"])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 40] = b"\xff" * 40
+    path.write_bytes(bytes(content))
+    assert refusal(cases).startswith("imagesTr/la_001.nii.gz")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", gzip.compress(b"no volume" * 100)])
+def test_a_file_that_is_no_nifti(cases, content):
+    Path(cases[1]["image"]).write_bytes(content)
+    assert refusal(cases).startswith("imagesTr/la_001.nii.gz cannot be read")
+
+
+def test_a_missing_file(cases):
+    Path(cases[4]["label"]).unlink()
+    assert refusal(cases).startswith("labelsTr/la_004.nii.gz cannot be read")
+
+
+@pytest.mark.parametrize("shape", [(12, 10), (12, 10, 8, 2, 2)])
+def test_an_image_of_other_dimensions(cases, shape):
+    save(cases[1]["image"], np.zeros(shape, dtype=np.float32))
+    message = refusal(cases)
+    assert message.startswith("imagesTr/la_001.nii.gz must be 3D")
+    assert str(shape) in message
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_single_voxel_that_is_not_finite(cases, value):
+    voxels = np.zeros(SHAPE, dtype=np.float32)
+    voxels[3, 4, 5] = value
+    save(cases[1]["image"], voxels)
+    assert refusal(cases).startswith("imagesTr/la_001.nii.gz holds NaN or infinite voxels")
+
+
+@pytest.mark.parametrize("shape", [(12, 10, 9), (10, 12, 8), (12, 10), (12, 10, 8, 1)])
+def test_a_label_of_another_shape(cases, shape):
+    save(cases[1]["label"], np.zeros(shape, dtype=np.uint8))
+    message = refusal(cases)
+    assert message.startswith("labelsTr/la_001.nii.gz has the shape")
+    assert str(SHAPE) in message
+
+
+def test_affines_agree_to_a_thousandth(cases):
+    nudged = AFFINE.copy()
+    nudged[0, 3] += 5e-4
+    save(cases[1]["label"], np.zeros(SHAPE, dtype=np.uint8), nudged)
+    check_cases(cases, LABELS)
+    nudged[0, 3] += 5e-3
+    save(cases[1]["label"], np.zeros(SHAPE, dtype=np.uint8), nudged)
+    message = refusal(cases)
+    assert message.startswith("labelsTr/la_001.nii.gz has another affine than its image")
+    assert "0.0055" in message
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"), [([7], "values 7,"), ([7, -2], "values -2, 7,"), ([0.5], "values 0.5,"), ([np.nan], "nan")]
+)
+def test_label_values_that_are_not_listed(cases, values, shown):
+    voxels = np.zeros(SHAPE, dtype=np.float32)
+    voxels.flat[: len(values)] = values
+    save(cases[3]["label"], voxels)
+    message = refusal(cases)
+    assert message.startswith("labelsTr/la_003.nii.gz holds the label values")
+    assert shown in message
+    assert "which dataset.json does not list (0, 1)" in message
+
+
+def test_many_unknown_values_are_shortened(cases):
+    save(cases[0]["label"], np.arange(np.prod(SHAPE)).reshape(SHAPE).astype(np.int16))
+    assert "values 2, 3, 4, 5, 6, ..., which" in refusal(cases)
+
+
+@pytest.mark.parametrize("num_workers", [1, 2, 8])
+def test_the_first_in_the_list_is_named_and_the_others_are_counted(cases, num_workers):
+    for i in (5, 2, 4):
+        save(cases[i]["label"], np.full(SHAPE, 7, dtype=np.uint8))
+    message = refusal(cases, num_workers=num_workers)
+    assert message.startswith("labelsTr/la_002.nii.gz")
+    assert "2 more of the 6 cases are faulty too" in message
+
+
+def test_num_workers_is_at_least_one(cases):
+    with pytest.raises(ValueError, match="'num_workers' must be at least 1, got 0"):
+        check_cases(cases, LABELS, num_workers=0)

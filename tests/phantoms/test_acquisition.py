@@ -1,0 +1,85 @@
+"""Noise, bias, texture and deformation have the statistics they claim and draw from their generator only."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from monai_freq.phantoms.acquisition import bias_field, deform, rician_noise, texture
+
+SHAPE = (32, 28, 24)
+AFFINE = np.diag([5.0, 5.0, 4.0, 1.0])
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_bias_is_a_smooth_gain_of_the_strength_asked_for():
+    field = np.log(bias_field(generator(), SHAPE, strength=0.3))
+    assert field.max() == pytest.approx(0.3, abs=1e-5)
+    assert field.min() == pytest.approx(-0.3, abs=1e-5)
+    assert max(np.abs(np.diff(field, axis=axis)).max() for axis in range(3)) < 0.15
+
+
+def test_no_strength_is_no_bias():
+    np.testing.assert_array_equal(bias_field(generator(), SHAPE, strength=0), np.ones(SHAPE, dtype=np.float32))
+
+
+def test_texture_is_standardised_and_smooth():
+    field = texture(generator(), SHAPE, width=1.5)
+    assert field.mean() == pytest.approx(0, abs=1e-5)
+    assert field.std() == pytest.approx(1, abs=1e-4)
+    neighbours = np.corrcoef(field[1:].ravel(), field[:-1].ravel())[0, 1]
+    assert neighbours == pytest.approx(np.exp(-1 / (4 * 1.5**2)), abs=0.03)  # autocorrelation of a Gaussian kernel
+
+
+def test_rician_noise_is_gaussian_on_bright_signal_and_rayleigh_in_air():
+    bright = rician_noise(generator(), np.full((64, 64, 32), 100, dtype=np.float32), sigma=2.0)
+    assert bright.std() == pytest.approx(2, rel=0.02)
+    assert bright.mean() == pytest.approx(100 + 2**2 / (2 * 100), abs=0.02)
+    air = rician_noise(generator(), np.zeros((64, 64, 32), dtype=np.float32), sigma=2.0)
+    assert air.mean() == pytest.approx(2 * np.sqrt(np.pi / 2), rel=0.01)
+    assert air.min() >= 0
+
+
+def test_deformation_moves_all_layers_alike():
+    layer = texture(generator(), SHAPE, 2.0)
+    warped = deform(generator(1), np.stack([layer, 3 * layer]), AFFINE, displacement=8.0)
+    np.testing.assert_allclose(warped[1], 3 * warped[0], atol=1e-4)
+    assert np.abs(warped[0] - layer).max() > 0.5
+
+
+def test_deformation_moves_no_further_than_asked():
+    x = np.broadcast_to(5.0 * np.arange(SHAPE[0], dtype=np.float32)[:, None, None], SHAPE).copy()
+    moved = deform(generator(), x[None], AFFINE, displacement=8.0)[0] - x
+    assert 1 < np.abs(moved).max() <= 8
+
+
+def test_deformation_leaves_the_border():
+    layer = texture(generator(), SHAPE, 2.0)
+    warped = deform(generator(), layer[None], AFFINE, displacement=8.0)[0]
+    for axis in range(3):
+        np.testing.assert_allclose(np.take(warped, 1, axis), np.take(layer, 1, axis), atol=0.05)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng: bias_field(rng, SHAPE, 0.3),
+        lambda rng: texture(rng, SHAPE, 1.0),
+        lambda rng: rician_noise(rng, np.ones(SHAPE, dtype=np.float32), 0.1),
+        lambda rng: deform(rng, np.indices(SHAPE).astype(np.float32), AFFINE, 8.0),
+    ],
+    ids=["bias_field", "texture", "rician_noise", "deform"],
+)
+def test_only_the_generator_matters_and_no_global_state_changes(draw):
+    before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    first = draw(generator(3))
+    assert random.getstate() == before[0]
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[2])
+    torch.manual_seed(99)
+    np.testing.assert_array_equal(draw(generator(3)), first)
+    assert not np.array_equal(draw(generator(4)), first)
