@@ -297,11 +297,13 @@ def fuse(
         below, above = low.to(_compute_dtype(low)), high.to(_compute_dtype(high))
         if low.shape != high.shape:
             change = _coarse_analysis(below, cut, high.shape) - _analysis(above, cut)
-            fused = above + _synthesis(change, cut, high.shape)
+            fused = _synthesis(change, cut, high.shape, plus=above)
         elif convention == "equation1":
-            fused = below + _synthesis(_analysis(above - below, cut), cut, high.shape)
+            change = _analysis(above, cut) - _analysis(below, cut)
+            fused = _synthesis(change, cut, high.shape, plus=below)
         else:
-            fused = above + _synthesis(_analysis(below - above, cut), cut, high.shape)
+            change = _analysis(below, cut) - _analysis(above, cut)
+            fused = _synthesis(change, cut, high.shape, plus=above)
     return _as_given(fused, high)
 
 
@@ -393,14 +395,16 @@ def _coarse_analysis(coarse: Tensor, cut: _Cut, shape: torch.Size) -> Tensor:
     return coarse
 
 
-def _synthesis(coefficients: Tensor, cut: _Cut, shape: torch.Size, out: Tensor | None = None) -> Tensor:
-    """Image of ``shape`` from the coefficients of the block; the dimension that grows most comes last."""
+def _synthesis(
+    coefficients: Tensor, cut: _Cut, shape: torch.Size, *, plus: Tensor | None = None, out: Tensor | None = None
+) -> Tensor:
+    """Image of ``shape`` from the coefficients of the block, added to another; the dimension that grows most is last."""
     x = coefficients
     *first, last = reversed(_shrinking(cut, shape))
     for dim in first:
         x = _along(block_basis(shape[dim], cut.theta, cut.block, dtype=x.dtype, device=x.device), x, dim)
     basis = block_basis(shape[last], cut.theta, cut.block, dtype=x.dtype, device=x.device)
-    return _along(basis, x, last, out=out)
+    return _along(basis, x, last, plus=plus, out=out)
 
 
 def _shrinking(cut: _Cut, shape: torch.Size) -> tuple[int, ...]:
@@ -408,18 +412,24 @@ def _shrinking(cut: _Cut, shape: torch.Size) -> tuple[int, ...]:
     return tuple(sorted(cut.dims, key=lambda dim: (-shape[dim], dim)))
 
 
-def _along(matrix: Tensor, x: Tensor, dim: int, out: Tensor | None = None) -> Tensor:
-    """``matrix @ x`` along one (negative) dimension, as one batched product without a transposed copy."""
+def _along(matrix: Tensor, x: Tensor, dim: int, *, plus: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+    """``matrix @ x (+ plus)`` along one (negative) dimension, as one batched product without a transposed copy."""
     shape = list(x.shape)
     shape[dim] = matrix.shape[0]
+    batch = math.prod(x.shape[:dim])
     if dim == -1:
-        rows = math.prod(x.shape[:-1])
-        target = None if out is None else out.view(rows, matrix.shape[0])
-        return torch.mm(x.reshape(rows, x.shape[-1]), matrix.T, out=target).view(shape)
-    batch, columns = math.prod(x.shape[:dim]), math.prod(x.shape[dim + 1 :])
-    stacked = x.reshape(batch, x.shape[dim], columns)
-    target = None if out is None else out.view(batch, matrix.shape[0], columns)
-    return torch.bmm(matrix.expand(batch, *matrix.shape), stacked, out=target).view(shape)
+        flat = [batch, matrix.shape[0]]
+        factors = x.reshape(batch, x.shape[dim]), matrix.T
+        multiply, multiply_add = torch.mm, torch.addmm
+    else:
+        columns = math.prod(x.shape[dim + 1 :])
+        flat = [batch, matrix.shape[0], columns]
+        factors = matrix.expand(batch, *matrix.shape), x.reshape(batch, x.shape[dim], columns)
+        multiply, multiply_add = torch.bmm, torch.baddbmm
+    target = None if out is None else out.view(flat)
+    if plus is None:
+        return multiply(*factors, out=target).view(shape)
+    return multiply_add(plus.reshape(flat), *factors, out=target).view(shape)
 
 
 def _cut(x: Tensor, theta: float, spatial_dims: int, axes: Sequence[int], convention: str) -> _Cut:
