@@ -1,5 +1,5 @@
 """The mathematics of spatial frequencies: torch tensors in, torch tensors out."""
 
-from . import bands
+from . import bands, basis
 
-__all__ = ["bands"]
+__all__ = ["bands", "basis"]

@@ -18,34 +18,31 @@ Reference:
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, TypedDict, get_args
 
 import torch
 from torch import Tensor
 
+from .basis import Block, block_basis, coarse_from_samples, coarse_size, samples_from_coarse
+
 __all__ = [
     "Convention",
-    "block_basis",
-    "block_frequencies",
     "check_bands",
     "check_cutoff",
     "coarse_low",
-    "coarse_size",
     "fuse",
     "low_pass",
     "split",
 ]
 
 Convention = Literal["figure2", "equation1", "released"]
-Block = Literal["center", "nyquist"]
 
-#: theta * N / 2 is meant as a rational number: 0.7 * 20 / 2 is 7, not 6.999999999999999.
-_ROUNDING = 1e-9
-_CACHE_ENTRIES = 64
-_cache: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
+
+class _Kind(TypedDict):
+    dtype: torch.dtype
+    device: torch.device
 
 
 class _Cut(NamedTuple):
@@ -97,74 +94,6 @@ def check_cutoff(cutoff: float) -> None:
     """
     if isinstance(cutoff, bool) or not isinstance(cutoff, (int, float)) or not 0 < cutoff <= 0.5:
         raise ValueError(f"'cutoff' is in cycles per voxel and must be in (0, 0.5], got {cutoff!r}.")
-
-
-def block_frequencies(size: int, theta: float, block: Block = "center") -> range:
-    r"""Frequencies :math:`k \ge 0` of a block; their negatives belong to it too.
-
-    .. math:: \text{center: } k < \theta N / 2, \qquad \text{nyquist: } k > (1 - \theta) N / 2.
-
-    Args:
-        size: number of samples N of the axis.
-        theta: width of the block in (0, 1).
-        block: ``"center"``, around DC, or ``"nyquist"``, around the highest frequency.
-
-    Returns:
-        Integer frequencies in cycles per N samples; a Nyquist block of a short odd axis may be empty.
-
-    Example:
-        >>> block_frequencies(160, 0.1), block_frequencies(160, 0.1, "nyquist")
-        (range(0, 8), range(73, 81))
-    """
-    if block == "center":
-        return range(math.ceil(theta * size / 2 - _ROUNDING))
-    return range(math.floor((1 - theta) * size / 2 + _ROUNDING) + 1, size // 2 + 1)
-
-
-def coarse_size(size: int, theta: float) -> int:
-    """Nodes of the coarse grid that holds the block around DC of an axis: ``2h + 1`` with h its highest frequency.
-
-    Args:
-        size: number of samples of the axis.
-        theta: width of the block in (0, 1).
-
-    Example:
-        >>> coarse_size(160, 0.1)
-        15
-    """
-    return 2 * len(block_frequencies(size, theta)) - 1
-
-
-def block_basis(
-    size: int,
-    theta: float,
-    block: Block = "center",
-    *,
-    dtype: torch.dtype = torch.float32,
-    device: torch.device | str = "cpu",
-) -> Tensor:
-    r"""Orthonormal real Fourier basis of a block of frequencies.
-
-    .. math:: \tfrac{1}{\sqrt N}, \quad \sqrt{\tfrac{2}{N}} \cos\frac{2 \pi k t}{N}, \quad
-              \sqrt{\tfrac{2}{N}} \sin\frac{2 \pi k t}{N}, \quad \tfrac{1}{\sqrt N} \cos(\pi t) \text{ for } k = N / 2.
-
-    Args:
-        size: number of samples N of the axis.
-        theta: width of the block in (0, 1).
-        block: ``"center"`` or ``"nyquist"``.
-        dtype: computed in float64, returned in this type.
-        device: where to put it.
-
-    Shape:
-        ``(size, rank)``; the rank is the number of frequencies, negative ones included.
-
-    Example:
-        >>> basis = block_basis(16, 0.4)
-        >>> torch.allclose(basis.T @ basis, torch.eye(7), atol=1e-6)
-        True
-    """
-    key = ("basis", size, theta, block, dtype, torch.device(device))
-    return _cached(key, lambda: _basis(size, block_frequencies(size, theta, block)).to(device, dtype))
 
 
 def split(
@@ -236,7 +165,7 @@ def coarse_low(x: Tensor, theta: float = 0.1, *, spatial_dims: int, axes: Sequen
         axes: spatial axes that are cut.
 
     Shape:
-        ``(*, *spatial)`` -> the same with :func:`coarse_size` nodes along each cut axis.
+        ``(*, *spatial)`` -> the same with :func:`~monai_freq.spectral.basis.coarse_size` nodes along each cut axis.
 
     Raises:
         ValueError: an argument is outside its range, or x is complex or has too few dimensions.
@@ -249,7 +178,7 @@ def coarse_low(x: Tensor, theta: float = 0.1, *, spatial_dims: int, axes: Sequen
     with _full_precision(x):
         coarse = x.to(_compute_dtype(x))
         for dim in _shrinking(cut, x.shape):
-            coarse = _along(_coarse_basis(x.shape[dim], cut.theta, coarse, down=True), coarse, dim)
+            coarse = _along(coarse_from_samples(x.shape[dim], cut.theta, **_as(coarse)), coarse, dim)
     return _as_given(coarse, x)
 
 
@@ -339,77 +268,39 @@ def low_pass(x: Tensor, cutoff: float, *, spatial_dims: int) -> Tensor:
     return _as_given(torch.fft.irfftn(spectrum * kept, s=image.shape[-spatial_dims:], dim=dims), x)
 
 
-def _basis(size: int, frequencies: range) -> Tensor:
-    """Columns for each frequency of the range and its negative, float64."""
-    time = torch.arange(size)
-    columns = []
-    for k in frequencies:
-        phase = (k * time % size).double() * (2 * math.pi / size)
-        if k == 0 or 2 * k == size:
-            columns.append(torch.cos(phase) / math.sqrt(size))
-        else:
-            columns += [torch.cos(phase) * math.sqrt(2 / size), torch.sin(phase) * math.sqrt(2 / size)]
-    return torch.stack(columns, dim=1) if columns else torch.zeros(size, 0, dtype=torch.float64)
-
-
-def _coarse_basis(size: int, theta: float, like: Tensor, *, down: bool) -> Tensor:
-    """D, ``(r, size)``: samples to coarse nodes; or ``(rank, r)``: coarse nodes to the coefficients of the samples."""
-
-    def build() -> Tensor:
-        nodes = coarse_size(size, theta)
-        full = _basis(nodes, range(nodes // 2 + 1))
-        fine = _basis(size, block_frequencies(size, theta))
-        matrix = math.sqrt(nodes / size) * full @ fine.T if down else math.sqrt(size / nodes) * full.T
-        return matrix.contiguous().to(like.device, like.dtype)
-
-    return _cached(("coarse", down, size, theta, like.dtype, like.device), build)
-
-
-def _cached(key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
-    """Least recently used matrices; none made while a graph is traced, whose fake tensors would poison later calls."""
-    if torch.compiler.is_compiling():
-        return build()
-    if key in _cache:
-        _cache.move_to_end(key)
-        return _cache[key]
-    with torch.inference_mode(False), torch.no_grad():  # an inference tensor could not be used in training later
-        matrix = build()
-    if type(matrix) is Tensor:
-        _cache[key] = matrix
-        if len(_cache) > _CACHE_ENTRIES:
-            _cache.popitem(last=False)
-    return matrix
-
-
 def _analysis(x: Tensor, cut: _Cut) -> Tensor:
     """Coefficients of the block along each cut dimension."""
     for dim in _shrinking(cut, x.shape):
-        x = _along(block_basis(x.shape[dim], cut.theta, cut.block, dtype=x.dtype, device=x.device).T, x, dim)
+        x = _along(block_basis(x.shape[dim], cut.theta, cut.block, **_as(x)).T, x, dim)
     return x
 
 
 def _coarse_analysis(coarse: Tensor, cut: _Cut, shape: torch.Size) -> Tensor:
     """Coefficients, in the basis of the full grid, of features on the coarse one."""
     for dim in cut.dims:
-        coarse = _along(_coarse_basis(shape[dim], cut.theta, coarse, down=False), coarse, dim)
+        coarse = _along(samples_from_coarse(shape[dim], cut.theta, **_as(coarse)), coarse, dim)
     return coarse
 
 
 def _synthesis(
     coefficients: Tensor, cut: _Cut, shape: torch.Size, *, plus: Tensor | None = None, out: Tensor | None = None
 ) -> Tensor:
-    """Image of ``shape`` from the coefficients of the block, added to another; the dimension that grows most is last."""
+    """Image of ``shape`` from the coefficients of the block, added to another; the longest dimension comes last."""
     x = coefficients
     *first, last = reversed(_shrinking(cut, shape))
     for dim in first:
-        x = _along(block_basis(shape[dim], cut.theta, cut.block, dtype=x.dtype, device=x.device), x, dim)
-    basis = block_basis(shape[last], cut.theta, cut.block, dtype=x.dtype, device=x.device)
+        x = _along(block_basis(shape[dim], cut.theta, cut.block, **_as(x)), x, dim)
+    basis = block_basis(shape[last], cut.theta, cut.block, **_as(x))
     return _along(basis, x, last, plus=plus, out=out)
 
 
 def _shrinking(cut: _Cut, shape: torch.Size) -> tuple[int, ...]:
     """Cut dimensions in the order in which to reduce them: the longest first keeps the intermediate results small."""
     return tuple(sorted(cut.dims, key=lambda dim: (-shape[dim], dim)))
+
+
+def _as(x: Tensor) -> _Kind:
+    return {"dtype": x.dtype, "device": x.device}
 
 
 def _along(matrix: Tensor, x: Tensor, dim: int, *, plus: Tensor | None = None, out: Tensor | None = None) -> Tensor:
@@ -420,16 +311,14 @@ def _along(matrix: Tensor, x: Tensor, dim: int, *, plus: Tensor | None = None, o
     if dim == -1:
         flat = [batch, matrix.shape[0]]
         factors = x.reshape(batch, x.shape[dim]), matrix.T
-        multiply, multiply_add = torch.mm, torch.addmm
     else:
         columns = math.prod(x.shape[dim + 1 :])
         flat = [batch, matrix.shape[0], columns]
         factors = matrix.expand(batch, *matrix.shape), x.reshape(batch, x.shape[dim], columns)
-        multiply, multiply_add = torch.bmm, torch.baddbmm
     target = None if out is None else out.view(flat)
     if plus is None:
-        return multiply(*factors, out=target).view(shape)
-    return multiply_add(plus.reshape(flat), *factors, out=target).view(shape)
+        return (torch.mm if dim == -1 else torch.bmm)(*factors, out=target).view(shape)
+    return (torch.addmm if dim == -1 else torch.baddbmm)(plus.reshape(flat), *factors, out=target).view(shape)
 
 
 def _cut(x: Tensor, theta: float, spatial_dims: int, axes: Sequence[int], convention: str) -> _Cut:

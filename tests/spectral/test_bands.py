@@ -7,8 +7,9 @@ from fractions import Fraction
 import pytest
 import torch
 
-from monai_freq.spectral import bands
-from monai_freq.spectral.bands import block_basis, block_frequencies, coarse_low, coarse_size, fuse, low_pass, split
+from monai_freq.spectral import basis
+from monai_freq.spectral.bands import coarse_low, fuse, low_pass, split
+from monai_freq.spectral.basis import block_basis, block_frequencies, coarse_size
 
 CONVENTIONS = ("figure2", "equation1", "released")
 SIZES = [(32, 32), (31, 33), (24, 40, 6), (25, 17, 7), (1, 16), (2, 3), (16, 1, 5), (5, 7, 4)]
@@ -108,8 +109,10 @@ def test_block_edges_are_exact_where_floats_are_not(size, theta):
 @pytest.mark.parametrize("size", [1, 2, 3, 8, 9, 160, 161])
 @pytest.mark.parametrize("theta", THETAS)
 def test_bases_are_orthonormal(size, theta, block):
-    basis = block_basis(size, theta, block, dtype=torch.float64)
-    torch.testing.assert_close(basis.T @ basis, torch.eye(basis.shape[1], dtype=torch.float64), atol=1e-13, rtol=0)
+    columns = block_basis(size, theta, block, dtype=torch.float64)
+    torch.testing.assert_close(
+        columns.T @ columns, torch.eye(columns.shape[1], dtype=torch.float64), atol=1e-13, rtol=0
+    )
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
@@ -254,21 +257,21 @@ def test_autocast_computes_in_float32():
 
 
 def test_the_cache_is_bounded_and_survives_a_trace(monkeypatch):
-    monkeypatch.setattr(bands, "_CACHE_ENTRIES", 5)
-    bands._cache.clear()
+    monkeypatch.setattr(basis, "_CACHE_ENTRIES", 5)
+    basis._cache.clear()
     for size in range(10, 30):
         split(torch.rand(size, size), 0.3, spatial_dims=2)
-        assert len(bands._cache) <= 5
+        assert len(basis._cache) <= 5
 
     class Split(torch.nn.Module):
         def forward(self, x):
             return split(x, 0.3, spatial_dims=2)
 
-    bands._cache.clear()
+    basis._cache.clear()
     x = torch.rand(1, 22, 24)
     for strict in (False, True):
         torch.testing.assert_close(torch.export.export(Split(), (x,), strict=strict).module()(x), Split()(x))
-    assert all(type(matrix) is torch.Tensor for matrix in bands._cache.values())
+    assert all(type(matrix) is torch.Tensor for matrix in basis._cache.values())
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (31, 33), (12, 15, 14), (1, 8), (9,)])
