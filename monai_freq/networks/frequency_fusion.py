@@ -224,7 +224,10 @@ class FrequencyFusion(nn.Module):
 
 
 class _Segmentation(nn.Module):
-    """Late fusion of a segmenter: a residual correction of its scores, made from both bands."""
+    """Late fusion of a segmenter: a residual correction of its scores, made from both bands.
+
+    Its convolutions are pointwise: one of 3x3x3 voxels at full size would cost more than a small backbone.
+    """
 
     def __init__(self, owner: FrequencyFusion) -> None:
         super().__init__()
@@ -234,7 +237,7 @@ class _Segmentation(nn.Module):
         self.correct = nn.Sequential(
             nn.GroupNorm(features, features),
             nn.LeakyReLU(0.01, inplace=True),
-            conv(features, features, kernel_size=3, padding=1, bias=False),
+            conv(features, features, kernel_size=1),
             nn.GroupNorm(features, features),
             nn.LeakyReLU(0.01, inplace=True),
             conv(features, classes, kernel_size=1),
