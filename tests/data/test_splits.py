@@ -93,11 +93,11 @@ def test_draws_differ():
 
 def test_global_random_states_are_untouched():
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002 (the legacy state is what is tested)
-    before = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    np.random.seed(0)
+    before = random.getstate(), np.random.get_state()[1].copy()
     split_cases(ITEMS, val=4, test=4, train_size=3)
     assert random.getstate() == before[0]
-    np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
 
 
 def test_the_list_given_is_untouched():

@@ -75,10 +75,10 @@ def test_deformation_leaves_the_border():
     ids=["bias_field", "texture", "rician_noise", "deform"],
 )
 def test_only_the_generator_matters_and_no_global_state_changes(draw):
-    before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
     first = draw(generator(3))
     assert random.getstate() == before[0]
-    np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
     assert torch.equal(torch.get_rng_state(), before[2])
     torch.manual_seed(99)
     np.testing.assert_array_equal(draw(generator(3)), first)

@@ -47,10 +47,10 @@ def test_the_same_seed_writes_the_same_voxels(tmp_path):
 
 def test_global_random_states_neither_matter_nor_change(cases):
     torch.manual_seed(1)
-    before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
     image, label, _ = draw_heart_case(np.random.default_rng(0), SIZE)
     assert random.getstate() == before[0]
-    np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
     assert torch.equal(torch.get_rng_state(), before[2])
     np.testing.assert_array_equal(image, cases[0][0])
     np.testing.assert_array_equal(label, cases[0][1])

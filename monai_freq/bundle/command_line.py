@@ -1,0 +1,53 @@
+"""The command line of ``python -m monai.bundle``, as far as the bundles look at it themselves."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+
+__all__ = ["config_files", "overridden"]
+
+
+def config_files() -> list[str]:
+    """Files given with ``--config_file``, alone or as a list.
+
+    Example:
+        >>> config_files()
+        []
+    """
+    value = _options().get("config_file")
+    if value is None:
+        return []
+    if value.lstrip().startswith(("[", "(")):
+        try:
+            return [str(file) for file in ast.literal_eval(value)]
+        except (SyntaxError, ValueError):
+            return [file.strip(" '\"") for file in value.strip("[]() ").split(",")]
+    return [value]
+
+
+def overridden() -> list[str]:
+    """Names of all options of a ``monai.bundle`` command line, without their values.
+
+    Example:
+        >>> overridden()
+        []
+    """
+    return list(_options())
+
+
+def _options() -> dict[str, str]:
+    """Name -> value in every spelling of fire: ``--a_name value``, ``--a_name=value``, ``--a-name``, ``-a_name``.
+
+    Empty when another program is running.
+    """
+    if not any(part in sys.argv[0] for part in ("monai/bundle", "monai\\bundle")):
+        return {}
+    found = {}
+    for position, word in enumerate(sys.argv[1:], start=1):
+        if re.match("--|-[a-zA-Z]", word):
+            name, equals, value = word.lstrip("-").partition("=")
+            following = sys.argv[position + 1] if position + 1 < len(sys.argv) else ""
+            found[name.replace("-", "_")] = value if equals else following
+    return found

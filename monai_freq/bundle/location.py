@@ -1,0 +1,49 @@
+"""Where the running bundle lies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .command_line import config_files
+
+__all__ = ["find_bundle"]
+
+
+def find_bundle(name: str) -> str:
+    """Folder of a bundle, so that its commands work from any working directory.
+
+    Looked for, in this order: beside the ``--config_file`` of the command line, in the working directory, and in its
+    ``bundles`` folder.
+
+    Args:
+        name: what the bundle's ``configs/metadata.json`` calls it.
+
+    Returns:
+        The absolute path of the folder.
+
+    Raises:
+        SystemExit: it is in none of these places.
+
+    Example:
+        >>> find_bundle("no_such_bundle")
+        Traceback (most recent call last):
+        SystemExit: Cannot tell where the bundle 'no_such_bundle' lies.
+        Run it from its own folder or from the repository's root, or pass --bundle_root <its folder>.
+    """
+    beside = [Path(file).resolve().parent.parent for file in config_files()]
+    for folder in [*beside, Path.cwd(), Path.cwd() / "bundles" / name]:
+        if _name(folder) == name:
+            return str(folder)
+    raise SystemExit(
+        f"Cannot tell where the bundle '{name}' lies.\n"
+        "Run it from its own folder or from the repository's root, or pass --bundle_root <its folder>."
+    )
+
+
+def _name(folder: Path) -> str | None:
+    try:
+        metadata = json.loads((folder / "configs" / "metadata.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return metadata.get("name") if isinstance(metadata, dict) else None

@@ -1,0 +1,160 @@
+"""The cases of a segmentation bundle: a phantom or the user's data, checked and divided before the run starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ignite import distributed as idist
+
+from .. import phantoms
+from ..data import DataError, Decathlon, check_cases, read_decathlon, split_cases
+
+__all__ = ["Cases", "list_images", "log_cases", "log_images", "prepare_cases"]
+
+_log = logging.getLogger(__name__)
+
+
+class Cases(NamedTuple):
+    """Paths of the cases of each part: ``{"image": ..., "label": ...}``."""
+
+    train: list[dict[str, str]]
+    val: list[dict[str, str]]
+    test: list[dict[str, str]]
+
+
+def prepare_cases(
+    dataset_dir: str | None,
+    *,
+    phantom: Mapping[str, Any],
+    cache: str | os.PathLike[str],
+    classes: Mapping[str, str],
+    val_cases: int,
+    test_cases: int,
+    split_seed: int = 0,
+    train_size: int | None = None,
+    draw: int = 0,
+    check: Sequence[str] = (),
+) -> Cases:
+    """Find or generate the data set of a bundle, divide it, and read every case that will be used.
+
+    Args:
+        dataset_dir: folder in the layout of the Medical Segmentation Decathlon; None for the phantom.
+        phantom: ``task``, the phantom's name, and the arguments of its ``monai_freq.phantoms.write_<task>``.
+        cache: folder for phantoms; the environment variable ``MONAI_FREQ_CACHE`` goes before it.
+        classes: class number -> name, as the network predicts them.
+        val_cases: size of the validation part.
+        test_cases: size of the test part.
+        split_seed: seed of the division.
+        train_size: size of the training subset; None for all.
+        draw: which random subset of that size.
+        check: parts whose files are read and checked, of ``"train"``, ``"val"``, ``"test"``.
+
+    Raises:
+        SystemExit: something is wrong with the data or the sizes; two readable lines say what and where.
+
+    Example:
+        >>> prepare_cases("no_such_folder", phantom={}, cache=".", classes={}, val_cases=1, test_cases=1)
+        Traceback (most recent call last):
+        SystemExit: ...
+    """
+    try:
+        dataset = read_decathlon(_folder(dataset_dir, phantom, cache))
+        _require_classes(dataset, classes)
+        parts = split_cases(
+            dataset.training, val=val_cases, test=test_cases, seed=split_seed, train_size=train_size, draw=draw
+        )
+        check_cases([case for part in check for case in parts[part]], set(dataset.labels))
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+    return Cases(**parts)
+
+
+def list_images(
+    input_dir: str | None, *, dataset_dir: str | None, phantom: Mapping[str, Any], cache: str | os.PathLike[str]
+) -> list[dict[str, str]]:
+    """NIfTI files of a folder, in the order of their names, or the unlabelled images of the data set.
+
+    Args:
+        input_dir: folder; None for the data set of the other three arguments, see :func:`prepare_cases`.
+        dataset_dir: folder in the layout of the Medical Segmentation Decathlon; None for the phantom.
+        phantom: settings of the phantom.
+        cache: folder for phantoms.
+
+    Raises:
+        SystemExit: there is no such folder, or no NIfTI file in it.
+
+    Example:
+        >>> list_images("no_such_folder", dataset_dir=None, phantom={}, cache=".")
+        Traceback (most recent call last):
+        SystemExit: ...
+    """
+    if input_dir is None:
+        try:
+            dataset = read_decathlon(_folder(dataset_dir, phantom, cache))
+        except ValueError as error:
+            raise SystemExit(str(error)) from error
+        return [{"image": path} for path in dataset.test]
+    folder = Path(input_dir).resolve()
+    if not folder.is_dir():
+        raise SystemExit(f"There is no folder {folder}.\nPass --input_dir <a folder with .nii or .nii.gz files>.")
+    found = sorted(p for p in folder.iterdir() if p.name.endswith((".nii", ".nii.gz")) and not p.name.startswith("."))
+    if not found:
+        raise SystemExit(f"{folder} holds no .nii or .nii.gz file.\nPass --input_dir <a folder that does>.")
+    return [{"image": str(path)} for path in found]
+
+
+def log_cases(cases: Cases) -> None:
+    """Say in one line how the data set was divided.
+
+    Args:
+        cases: the parts.
+
+    Example:
+        >>> log_cases(Cases([], [], []))
+    """
+    _tell(f"{len(cases.train)} training, {len(cases.val)} validation and {len(cases.test)} test cases.")
+
+
+def log_images(images: Sequence[Mapping[str, str]]) -> None:
+    """Say in one line how many images there are to segment.
+
+    Args:
+        images: from :func:`list_images`.
+
+    Example:
+        >>> log_images([])
+    """
+    _tell(f"{len(images)} images to segment.")
+
+
+def _tell(message: str) -> None:
+    """Log once, not once a process."""
+    if idist.get_rank() == 0:
+        _log.info(message)
+
+
+def _folder(dataset_dir: str | None, phantom: Mapping[str, Any], cache: str | os.PathLike[str]) -> Path:
+    """Folder with ``dataset.json``: the user's, or the phantom's, generated on first use."""
+    if dataset_dir is not None:
+        return Path(dataset_dir)
+    settings = dict(phantom)
+    task = settings.pop("task")
+    size = "x".join(str(n) for n in settings["size"])
+    root = Path(os.environ.get("MONAI_FREQ_CACHE") or cache) / f"{task}_{settings['cases']}_{size}_{settings['seed']}"
+    folder: Path = getattr(phantoms, f"write_{task}")(root, **settings)
+    _tell(f"These are generated phantoms ({folder}). For real data: --dataset_dir <folder with dataset.json>")
+    return folder
+
+
+def _require_classes(dataset: Decathlon, classes: Mapping[str, str]) -> None:
+    wanted = sorted(int(number) for number in classes)
+    if sorted(dataset.labels) != wanted:
+        raise DataError(
+            f"{dataset.root / 'dataset.json'} lists the classes {sorted(dataset.labels)}; "
+            f"this bundle segments {wanted}.\n"
+            "Use a bundle made for these data, or change 'classes' in its configuration."
+        )

@@ -1,0 +1,63 @@
+"""The settings of a run, checked before anything is built."""
+
+from __future__ import annotations
+
+import difflib
+
+from ..networks.frequency_fusion import check_fusion
+from ..spectral.bands import check_bands
+from .command_line import config_files, overridden
+
+__all__ = ["check_settings"]
+
+#: options of ``monai.bundle run`` itself
+_OWN = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
+
+
+def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: int = 3) -> None:
+    """End the program with two readable lines when a setting cannot work.
+
+    Unknown options are refused too: MONAI would add a mistyped one to the configuration, and use the default.
+
+    Args:
+        fusion: ``"none"``, ``"early"`` or ``"late"``.
+        theta: width of the low block in (0, 1).
+        convention: which band is called low.
+        spatial_dims: 2 or 3.
+
+    Raises:
+        SystemExit: a setting is outside its range, or an option does not exist.
+
+    Example:
+        >>> check_settings(fusion="early", theta=1.5, convention="figure2")
+        Traceback (most recent call last):
+        SystemExit: 'theta' must be in (0, 1), got 1.5.
+        Change it on the command line, as in --theta 0.1, or in the configuration file.
+    """
+    try:
+        check_fusion(fusion)
+        if spatial_dims not in (2, 3):
+            raise ValueError(f"'spatial_dims' must be 2 or 3, got {spatial_dims!r}.")
+        check_bands(theta, convention, spatial_dims=spatial_dims)
+    except ValueError as error:
+        name = str(error).split("'")[1]
+        example = {"fusion": "early", "theta": "0.1", "convention": "figure2"}.get(name, "3")
+        raise SystemExit(
+            f"{error}\nChange it on the command line, as in --{name} {example}, or in the configuration file."
+        ) from error
+    _refuse_unknown_options()
+
+
+def _refuse_unknown_options() -> None:
+    from monai.bundle import ConfigParser
+
+    files = config_files()
+    if not files:
+        return
+    known = [*ConfigParser.load_config_files(files), *_OWN, "_meta_"]
+    for option in overridden():
+        name = option.replace("::", "#").split("#")[0]
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f" Did you mean '--{close[0]}'?" if close else ""
+            raise SystemExit(f"There is no setting '--{name}'.{meant}\nThe settings are the first lines of {files[0]}.")

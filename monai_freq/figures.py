@@ -1,0 +1,163 @@
+"""Pictures of volumes with matplotlib, without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["PLANES", "center_of", "new_figure", "show_plane", "three_planes"]
+
+#: name -> the axis of a volume in RAS orientation that is held fixed
+PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}
+
+#: the Okabe-Ito palette, which remains distinct under the common colour deficiencies
+_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Figure that belongs to no window and to no global list, so that a long run does not pile them up.
+
+    Args:
+        width: in inches.
+        height: in inches.
+
+    Example:
+        >>> new_figure(3, 2).get_size_inches().tolist()
+        [3.0, 2.0]
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def three_planes(
+    image: NDArray[np.float32],
+    masks: Mapping[str, NDArray[np.integer]],
+    *,
+    spacing: Sequence[float] = (1, 1, 1),
+    classes: Mapping[int, str] | None = None,
+    title: str = "",
+) -> Figure:
+    """Volume in three planes, alone and with the outlines of each segmentation.
+
+    One row a plane, one column for the bare image and for each segmentation, through the centre of the first one.
+
+    Args:
+        image: ``(X, Y, Z)`` in RAS orientation.
+        masks: title -> ``(X, Y, Z)`` of class numbers, 0 being the background.
+        spacing: voxel size along each axis, in mm.
+        classes: class number -> name, for the legend.
+        title: above the figure.
+
+    Raises:
+        ValueError: image and masks differ in shape.
+
+    Example:
+        >>> figure = three_planes(np.zeros((8, 9, 7), "f4"), {"reference": np.ones((8, 9, 7), "u1")})
+        >>> len(figure.axes)
+        6
+    """
+    for name, mask in masks.items():
+        if mask.shape != image.shape:
+            raise ValueError(f"'masks' must have the shape {image.shape} of the image, '{name}' has {mask.shape}.")
+    center = center_of(next(iter(masks.values()))) if masks else tuple(n // 2 for n in image.shape)
+    heights = [_height_to_width(image.shape, spacing, axis) for axis in PLANES.values()]
+    columns = ["image", *masks]
+    figure = new_figure(0.4 + 2.9 * len(columns), 0.9 + 2.8 * sum(heights))
+    axes = figure.subplots(len(PLANES), len(columns), squeeze=False, height_ratios=heights)
+    limits = [float(limit) for limit in np.percentile(image, [0.5, 99.5])]
+    for row, (plane, axis) in zip(axes, PLANES.items(), strict=True):
+        row[0].set_ylabel(plane)
+        for cell, name in zip(row, columns, strict=True):
+            show_plane(cell, image, axis, center[axis], spacing, limits=limits, mask=masks.get(name))
+    for cell, name in zip(axes[0], columns, strict=True):
+        cell.set_title(name, fontsize="medium")
+    _legend(figure, classes or {})
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def show_plane(
+    axes: Axes,
+    image: NDArray[np.float32],
+    axis: int,
+    index: int,
+    spacing: Sequence[float] = (1, 1, 1),
+    *,
+    limits: Sequence[float] | None = None,
+    mask: NDArray[np.integer] | None = None,
+) -> None:
+    """One plane of a volume, right side up, in its true proportions.
+
+    In the radiological convention: the patient's right is on the left of axial and coronal planes.
+
+    Args:
+        axes: where to draw.
+        image: ``(X, Y, Z)`` in RAS orientation.
+        axis: the axis that is held fixed.
+        index: the voxel along it.
+        spacing: voxel size along each axis, in mm.
+        limits: intensities of black and white; those of the plane by default.
+        mask: ``(X, Y, Z)`` of class numbers whose outlines are drawn.
+
+    Example:
+        >>> figure = new_figure(2, 2)
+        >>> show_plane(figure.subplots(), np.random.rand(4, 5, 6), axis=2, index=3)
+    """
+    aspect = [step for other, step in enumerate(spacing) if other != axis]
+    low, high = (None, None) if limits is None else limits
+    plane = np.take(image, index, axis).T
+    axes.imshow(plane, cmap="gray", origin="lower", aspect=aspect[1] / aspect[0], vmin=low, vmax=high)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    if axis != 0:
+        axes.invert_xaxis()
+    if mask is None:
+        return
+    outline = np.take(mask, index, axis).T
+    for number in np.unique(outline[outline > 0]):
+        axes.contour(outline == number, levels=[0.5], colors=[_color(int(number))], linewidths=1.4)
+
+
+def center_of(mask: NDArray[np.integer]) -> tuple[int, ...]:
+    """Voxel nearest to the centre of the foreground; the middle of the volume when there is none.
+
+    Args:
+        mask: ``(X, Y, Z)``, 0 being the background.
+
+    Example:
+        >>> center_of(np.eye(3, dtype=int)[:, :, None])
+        (1, 1, 0)
+    """
+    found = np.argwhere(mask > 0)
+    if not len(found):
+        return tuple(n // 2 for n in mask.shape)
+    return tuple(round(float(value)) for value in found.mean(0))
+
+
+def _height_to_width(shape: Sequence[int], spacing: Sequence[float], axis: int) -> float:
+    width, height = (n * step for other, (n, step) in enumerate(zip(shape, spacing, strict=True)) if other != axis)
+    return height / width
+
+
+def _color(number: int) -> str:
+    return _COLORS[(number - 1) % len(_COLORS)]
+
+
+def _legend(figure: Figure, classes: Mapping[int, str]) -> None:
+    from matplotlib.lines import Line2D
+
+    lines = [Line2D([], [], color=_color(number), label=name) for number, name in classes.items() if number > 0]
+    if lines:
+        figure.legend(handles=lines, loc="outside lower center", ncols=len(lines), frameon=False)

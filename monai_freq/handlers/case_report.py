@@ -1,0 +1,219 @@
+"""Evaluation case by case: a table of metrics and a picture of each segmentation."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import math
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from ignite import distributed as idist
+from ignite.engine import Engine, Events
+from monai.data import MetaTensor
+from monai.metrics import compute_hausdorff_distance
+from monai.transforms import Orientation
+from torch import Tensor, distributed
+
+from ..figures import three_planes
+
+_log = logging.getLogger(__name__)
+
+__all__ = ["CaseReport", "case_name", "dice", "hausdorff95"]
+
+
+class CaseReport:
+    r"""Dice and 95% Hausdorff distance of every case and class, as CSV, JSON and pictures.
+
+    Each class gets four columns: ``dice_<class>`` and ``hd95_mm_<class>`` in the image's own space, and
+    ``grid_dice_<class>`` and ``grid_hd95_voxels_<class>`` on the resized grid that the network saw. ``cases.csv`` has a
+    line per case, ``summary.json`` the mean, standard deviation and standard error over cases, and
+    ``pictures/<case>.png`` the image, the reference and the prediction in three planes.
+
+    Args:
+        output_dir: folder to write to; files are written aside, then renamed.
+        classes: class number -> name; 0 is the background.
+        pictures: draw every case.
+
+    Shape:
+        In the decollated batch or output of the evaluator, as class numbers ``(1, X, Y, Z)``: ``pred`` and
+        ``reference`` in the image's own space, ``grid_pred`` and ``label`` on the grid; and ``native_image``, the image
+        in its own space.
+
+    Example:
+        >>> import tempfile
+        >>> evaluator = Engine(lambda engine, batch: None)
+        >>> CaseReport(tempfile.mkdtemp(), {"0": "background", "1": "left atrium"}).attach(evaluator)
+    """
+
+    def __init__(
+        self, output_dir: str | os.PathLike[str], classes: Mapping[str, str] | Mapping[int, str], pictures: bool = True
+    ) -> None:
+        self.folder = Path(output_dir)
+        self.classes = {int(number): name for number, name in classes.items() if int(number) > 0}
+        self.pictures = pictures
+        self.rows: list[dict[str, Any]] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Measure after each batch of ``engine``, write when it is done."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._measure)
+        engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def _start(self, engine: Engine) -> None:
+        self.rows = []
+
+    def _measure(self, engine: Engine) -> None:
+        decollated: Any = zip(cast(Any, engine.state.batch), cast(Any, engine.state.output), strict=True)
+        for item, output in decollated:
+            case = item | output
+            name = case_name(case["native_image"])
+            self.rows.append({"case": name} | self._metrics(case))
+            if self.pictures:
+                self._draw(case, name)
+
+    def _metrics(self, case: Mapping[str, MetaTensor]) -> dict[str, float]:
+        spacing = [float(step) for step in case["reference"].pixdim]
+        # the batch is where the loader left it, the output where the network is
+        maps = {key: case[key][0].cpu() for key in ("pred", "reference", "grid_pred", "label")}
+        row: dict[str, float] = {}
+        for number, label in self.classes.items():
+            column = label.replace(" ", "_")
+            native, native_reference = maps["pred"] == number, maps["reference"] == number
+            grid, grid_reference = maps["grid_pred"] == number, maps["label"] == number
+            row |= {
+                f"dice_{column}": dice(native, native_reference),
+                f"hd95_mm_{column}": hausdorff95(native, native_reference, spacing),
+                f"grid_dice_{column}": dice(grid, grid_reference),
+                f"grid_hd95_voxels_{column}": hausdorff95(grid, grid_reference, [1.0] * grid.ndim),
+            }
+        return row
+
+    def _draw(self, case: Mapping[str, MetaTensor], name: str) -> None:
+        upright = Orientation(axcodes="RAS", labels=None)
+        image = cast(MetaTensor, upright(case["native_image"]))
+        masks = {
+            title: np.asarray(upright(_like(case[key], case["native_image"]))[0].cpu()).astype(np.uint8)
+            for title, key in (("reference", "reference"), ("prediction", "pred"))
+        }
+        spacing = [float(step) for step in image.pixdim]
+        figure = three_planes(
+            np.asarray(image[0].float().cpu()), masks, spacing=spacing, classes=self.classes, title=name
+        )
+        folder = self.folder / "pictures"
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = folder / f".{name}.png"
+        figure.savefig(aside, dpi=110, format="png")
+        os.replace(aside, folder / f"{name}.png")
+
+    def _write(self, engine: Engine) -> None:
+        rows = sorted(_from_all_processes(self.rows), key=lambda row: str(row["case"]))
+        if not rows or idist.get_rank() > 0:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        aside = self.folder / ".cases.csv"
+        with aside.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows({key: _rounded(value) for key, value in row.items()} for row in rows)
+        os.replace(aside, self.folder / "cases.csv")
+        aside = self.folder / ".summary.json"
+        aside.write_text(json.dumps({"cases": len(rows), "metrics": _summary(rows)}, indent=2) + "\n")
+        os.replace(aside, self.folder / "summary.json")
+        _log.info(_table(_summary(rows), len(rows), self.folder))
+
+
+def dice(prediction: Tensor, reference: Tensor) -> float:
+    r"""Dice coefficient of two masks; 1 when both are empty.
+
+    .. math:: \frac{2 |P \cap R|}{|P| + |R|}
+
+    Args:
+        prediction: boolean mask.
+        reference: boolean mask of the same shape.
+
+    Example:
+        >>> import torch
+        >>> dice(torch.tensor([True, True, False]), torch.tensor([True, False, False]))
+        0.6666666666666666
+    """
+    total = int(prediction.sum()) + int(reference.sum())
+    return 2 * int((prediction & reference).sum()) / total if total else 1.0
+
+
+def hausdorff95(prediction: Tensor, reference: Tensor, spacing: Sequence[float]) -> float:
+    """95th percentile of the symmetric surface distance of two masks, in the unit of ``spacing``.
+
+    Defined for empty masks too, so that a network that finds nothing cannot better its mean: 0 when both are empty, the
+    diagonal of the image, the largest distance there is, when one is.
+
+    Args:
+        prediction: boolean mask.
+        reference: boolean mask of the same shape.
+        spacing: voxel size along each axis.
+
+    Example:
+        >>> import torch
+        >>> mask = torch.zeros(5, 5, dtype=torch.bool)
+        >>> hausdorff95(mask, mask, [3.0, 4.0]), hausdorff95(mask, ~mask, [3.0, 4.0])
+        (0.0, 25.0)
+    """
+    if not prediction.any() or not reference.any():
+        both = not prediction.any() and not reference.any()
+        return 0.0 if both else math.hypot(*(n * step for n, step in zip(reference.shape, spacing, strict=True)))
+    first, second = (_bare(mask)[None, None].float() for mask in (prediction, reference))
+    return float(compute_hausdorff_distance(first, second, include_background=True, percentile=95, spacing=[*spacing]))
+
+
+def case_name(image: Any) -> str:
+    """Name of the file that an image came from, without its endings.
+
+    Args:
+        image: a MetaTensor that remembers its file.
+
+    Example:
+        >>> import torch
+        >>> case_name(MetaTensor(torch.rand(1, 2, 2), meta={"filename_or_obj": "imagesTr/la_003.nii.gz"}))
+        'la_003'
+    """
+    return Path(str(image.meta["filename_or_obj"])).name.removesuffix(".gz").removesuffix(".nii")
+
+
+def _bare(x: Tensor) -> Tensor:
+    return x.as_tensor() if isinstance(x, MetaTensor) else x
+
+
+def _like(mask: MetaTensor, image: MetaTensor) -> MetaTensor:
+    """Mask with the orientation of the image: an inverted prediction can have lost it in rounding."""
+    return MetaTensor(_bare(mask), affine=image.affine)
+
+
+def _rounded(value: Any) -> Any:
+    return f"{value:.6f}" if isinstance(value, float) else value
+
+
+def _from_all_processes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if idist.get_world_size() == 1:
+        return rows
+    gathered: list[Any] = [None] * idist.get_world_size()
+    distributed.all_gather_object(gathered, rows)
+    return list({row["case"]: row for part in gathered for row in part}.values())
+
+
+def _summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    result = {}
+    for name in list(rows[0])[1:]:
+        values = [float(row[name]) for row in rows]
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        result[name] = {"mean": statistics.fmean(values), "sd": spread, "sem": spread / math.sqrt(len(values))}
+    return result
+
+
+def _table(summary: Mapping[str, Mapping[str, float]], cases: int, folder: Path) -> str:
+    lines = [f"  {name:<32} {value['mean']:8.3f} ± {value['sd']:.3f}" for name, value in summary.items()]
+    return "\n".join([f"{cases} test cases (mean ± SD over cases), written to {folder}:", *lines])

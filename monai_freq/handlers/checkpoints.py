@@ -1,0 +1,182 @@
+"""Checkpoints from which a killed run continues to the same result."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite import distributed as idist
+from ignite.engine import Engine, Events
+from torch import nn
+
+__all__ = ["Checkpoints", "save_atomically"]
+
+_log = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """Keep the best and the last state of a training; continue from the last.
+
+    After each epoch ``last.pt`` holds the states of ``objects`` and how far the trainer is; ``model.pt`` holds the
+    weights of the epoch with the highest validation metric, or, when no validation gave one, those at the end. Both are
+    written aside and renamed, so that a run killed at any moment leaves whole files. Attach it to the trainer after the
+    validation. Together with :class:`~monai_freq.handlers.EpochSeed`, a resumed run ends with the weights of an
+    undisturbed one.
+
+    Args:
+        output_dir: folder of the two files.
+        objects: what has a ``state_dict``: ``network`` (required), ``optimizer``, ``lr_scheduler``, ...
+        evaluator: engine whose key metric, higher being better, picks ``model.pt``.
+        resume: continue from ``last.pt`` if there is one; ``"true"`` and ``"false"`` are accepted, as a command line
+            gives them. Otherwise, the files of an earlier run are moved to ``previous/<n>``, never overwritten.
+
+    Raises:
+        ValueError: there is no network among the objects, or resume is neither true nor false.
+        SystemExit: ``last.pt`` cannot be read or belongs to another network.
+
+    Example:
+        >>> import tempfile
+        >>> network = nn.Linear(2, 1)
+        >>> folder = tempfile.mkdtemp()
+        >>> trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
+        >>> Checkpoints(folder, {"network": network}, evaluator).attach(trainer)
+        >>> _ = trainer.run([0], max_epochs=2)
+        >>> torch.load(Path(folder, "last.pt"), weights_only=True)["epoch"]
+        2
+    """
+
+    best_file = "model.pt"
+    last_file = "last.pt"
+
+    def __init__(
+        self,
+        output_dir: str | os.PathLike[str],
+        objects: Mapping[str, Any],
+        evaluator: Engine,
+        resume: bool | str = False,
+    ) -> None:
+        if not isinstance(objects.get("network"), nn.Module):
+            raise ValueError(f"'objects' must hold the network under the key 'network', got {sorted(objects)}.")
+        if str(resume).lower() not in ("true", "false"):
+            raise ValueError(f"'resume' must be true or false, got {resume!r}.")
+        self.folder = Path(output_dir)
+        self.objects = dict(objects)
+        self.evaluator = evaluator
+        self.resume = str(resume).lower() == "true"
+        self.best = -math.inf
+
+    def attach(self, engine: Engine) -> None:
+        """Restore when the trainer starts, save when it completes an epoch."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
+        engine.add_event_handler(Events.COMPLETED, self._finish)
+
+    def _start(self, engine: Engine) -> None:
+        self.best = -math.inf
+        last = self.folder / self.last_file
+        if self.resume and last.is_file():
+            self._restore(engine, last)
+            return
+        if self.resume:
+            _log.info(f"There is no {last} to resume from: the training starts from the beginning.")
+        if idist.get_rank() == 0:
+            _set_aside(self.folder, (self.best_file, self.last_file))
+
+    def _restore(self, engine: Engine, last: Path) -> None:
+        device = next(self.objects["network"].parameters()).device
+        try:
+            state = torch.load(last, map_location=device, weights_only=True)
+            for name, item in self._stateful(engine).items():
+                _bare(item).load_state_dict(state[name])
+            epoch, iteration, best = int(state["epoch"]), int(state["iteration"]), float(state["best"])
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]
+            raise SystemExit(
+                f"{last} is not a checkpoint of this run: {reason}\n"
+                "Resume with the settings that it was made with, or start anew with --resume false."
+            ) from error
+        engine.state.epoch, engine.state.iteration, self.best = epoch, iteration, best
+        _log.info(f"Resumed from {last} after epoch {engine.state.epoch}.")
+
+    def _save(self, engine: Engine) -> None:
+        metric = self._new_metric(engine)
+        improved = metric is not None and metric > self.best
+        if improved and metric is not None:
+            self.best = metric
+        if idist.get_rank() > 0:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if improved:
+            save_atomically(_bare(self.objects["network"]).state_dict(), self.folder / self.best_file)
+        state = {name: _bare(item).state_dict() for name, item in self._stateful(engine).items()}
+        progress = {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": self.best}
+        save_atomically(state | progress, self.folder / self.last_file)
+
+    def _finish(self, engine: Engine) -> None:
+        if self.best > -math.inf or idist.get_rank() > 0:
+            return
+        best = self.folder / self.best_file
+        save_atomically(_bare(self.objects["network"]).state_dict(), best)
+        _log.info(f"No validation gave a metric to choose by: {best} holds the weights at the end of the training.")
+
+    def _new_metric(self, engine: Engine) -> float | None:
+        """Key metric of the validation that ran in this epoch, if one did."""
+        state = self.evaluator.state
+        name = getattr(state, "key_metric_name", None)
+        if name is None or name not in state.metrics or state.epoch != engine.state.epoch:
+            return None
+        return float(state.metrics[name])
+
+    def _stateful(self, engine: Engine) -> dict[str, Any]:
+        scaler = getattr(engine, "scaler_", None)
+        return self.objects | ({} if scaler is None else {"scaler": scaler})
+
+
+def save_atomically(content: object, path: Path) -> None:
+    """Save with ``torch.save`` into a file beside, then rename: the old file stays whole until the new one is.
+
+    Args:
+        content: what ``torch.save`` takes.
+        path: where it is in the end.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> save_atomically({"epoch": 1}, folder / "last.pt")
+        >>> [file.name for file in folder.iterdir()]
+        ['last.pt']
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def _set_aside(folder: Path, names: tuple[str, ...]) -> None:
+    """Move the files of an earlier run to ``previous/<n>``."""
+    found = [folder / name for name in names if (folder / name).exists()]
+    if not found:
+        return
+    number = 1
+    while (kept := folder / "previous" / str(number)).exists():
+        number += 1
+    kept.mkdir(parents=True)
+    for path in found:
+        path.rename(kept / path.name)
+    _log.info(f"The checkpoints of an earlier run are now in {kept}.")
+
+
+def _bare(item: Any) -> Any:
+    """Network without its distributed wrapper: its names are those of a single process."""
+    return item.module if isinstance(item, nn.parallel.DistributedDataParallel) else item

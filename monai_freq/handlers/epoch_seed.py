@@ -1,0 +1,55 @@
+"""Chance as a function of the epoch, so that a resumed run draws what an undisturbed one would have drawn."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+from ignite import distributed as idist
+from ignite.engine import Engine, Events
+from monai.data.utils import set_rnd
+
+__all__ = ["EpochSeed"]
+
+
+class EpochSeed:
+    """Seed every source of chance anew when an epoch starts, from the run's seed, the epoch and the process' rank.
+
+    Sources are the generators of torch, numpy and Python, and the random transforms of the data set. Attached to a
+    trainer, it makes an epoch depend on nothing but the weights, the optimizer and these three numbers.
+
+    Args:
+        seed: seed of the run, at least 0.
+
+    Raises:
+        ValueError: a negative seed.
+
+    Example:
+        >>> trainer = Engine(lambda engine, batch: float(torch.rand(())))
+        >>> EpochSeed(seed=3).attach(trainer)
+        >>> first = trainer.run([0]).output
+        >>> _ = torch.rand(7)
+        >>> trainer.run([0], max_epochs=1).output == first
+        True
+    """
+
+    def __init__(self, seed: int) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ValueError(f"'seed' must be an integer of at least 0, got {seed!r}.")
+        self.seed = seed
+
+    def attach(self, engine: Engine) -> None:
+        """Seed at the start of every epoch of ``engine``."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Seed for the epoch that the engine is in."""
+        # within torch's and numpy's common range of seeds, and far apart for neighbouring epochs
+        seed = int(np.random.SeedSequence((self.seed, engine.state.epoch, idist.get_rank())).generate_state(1)[0])
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - MONAI's and users' transforms draw from numpy's global generator
+        random.seed(seed)
+        dataset = getattr(engine.state.dataloader, "dataset", None)
+        if dataset is not None:
+            set_rnd(dataset, seed=seed)

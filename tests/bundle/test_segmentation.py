@@ -1,0 +1,315 @@
+"""Cases come from a phantom or from the user's folder, and whatever is wrong ends the program with a few lines."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from monai_freq import phantoms
+from monai_freq.bundle import Cases, list_images, log_cases, log_images, prepare_cases
+
+PHANTOM = {"task": "heart", "cases": 4, "size": [32, 32, 16], "seed": 0}
+CLASSES = {"0": "background", "1": "left atrium"}
+SIZES = {"val_cases": 1, "test_cases": 1}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    """A cache that holds the phantom."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MONAI_FREQ_CACHE", raising=False)
+        prepare_cases(None, phantom=PHANTOM, cache=folder, classes=CLASSES, **SIZES)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, cache):
+    monkeypatch.setenv("MONAI_FREQ_CACHE", str(cache))
+
+
+@pytest.fixture
+def no_generator(monkeypatch):
+    def refuse(*args: object, **settings: object) -> None:
+        raise AssertionError("a phantom was asked for")
+
+    monkeypatch.setattr(phantoms, "write_heart", refuse)
+
+
+def prepare(dataset_dir: Path | str | None = None, **settings: object) -> Cases:
+    standard = {"phantom": PHANTOM, "cache": "/dev/null/nowhere", "classes": CLASSES, **SIZES}
+    return prepare_cases(None if dataset_dir is None else str(dataset_dir), **standard | settings)
+
+
+def names(part: list[dict[str, str]]) -> set[str]:
+    return {Path(case["image"]).name for case in part}
+
+
+def test_the_parts_are_disjoint_and_complete(cache):
+    cases = prepare(check=("train", "val", "test"))
+    parts = [names(part) for part in (cases.train, cases.val, cases.test)]
+    assert [len(part) for part in parts] == [2, 1, 1]
+    assert set.union(*parts) == {f"la_{number:03}.nii.gz" for number in range(1, 5)}
+    for case in (*cases.train, *cases.val, *cases.test):
+        assert all(Path(path).is_file() and Path(path).is_relative_to(cache) for path in case.values())
+        assert Path(case["image"]).name == Path(case["label"]).name
+    assert all(list(case) == ["image"] and Path(case["image"]).is_file() for case in cases.unlabelled)
+    assert len(cases.unlabelled) == 2
+
+
+@pytest.mark.parametrize("variable", ["", None])
+def test_without_the_environment_the_cache_is_used(monkeypatch, cache, variable):
+    expected = prepare()
+    if variable is None:
+        monkeypatch.delenv("MONAI_FREQ_CACHE")
+    else:
+        monkeypatch.setenv("MONAI_FREQ_CACHE", variable)
+    assert prepare(cache=cache) == expected
+
+
+def test_the_phantom_is_found_again_and_not_drawn_anew(cache):
+    def times() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in cache.rglob("*")}
+
+    before = times()
+    prepare()
+    assert times() == before
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_training_subsets(size):
+    everything, draws = prepare(), [prepare(train_size=size, draw=draw) for draw in range(6)]
+    for cases in draws:
+        assert len(cases.train) == size
+        assert names(cases.train) <= names(everything.train)
+        assert (cases.val, cases.test) == (everything.val, everything.test)
+    assert len({frozenset(names(cases.train)) for cases in draws}) == (2 if size == 1 else 1)
+    assert draws[3] == prepare(train_size=size, draw=3)
+
+
+def test_the_seed_divides():
+    divisions = [prepare(split_seed=seed) for seed in range(6)]
+    assert len({frozenset(names(cases.test)) for cases in divisions}) > 1
+    assert divisions[2] == prepare(split_seed=2)
+
+
+def test_other_phantoms_do_not_meet_in_the_cache(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setenv("MONAI_FREQ_CACHE", str(tmp_path))
+
+    def note(root: Path, **settings: object) -> Path:
+        asked.append((root, settings))
+        raise ValueError("enough\nnoted")
+
+    monkeypatch.setattr(phantoms, "write_heart", note)
+    for change in ({}, {"cases": 5}, {"size": [32, 16, 16]}, {"size": [16, 32, 16]}, {"seed": 1}):
+        with pytest.raises(SystemExit, match="enough"):
+            prepare(phantom=PHANTOM | change)
+    assert len({root for root, _ in asked}) == len(asked) == 5
+    assert all(root.parent == tmp_path for root, _ in asked)
+    assert asked[1][1] == {"cases": 5, "size": [32, 32, 16], "seed": 0}
+    assert PHANTOM["task"] == "heart"  # the configuration is left as it was
+
+
+def test_the_log_says_that_these_are_phantoms(caplog):
+    with caplog.at_level(logging.INFO, logger="monai_freq"):
+        prepare()
+    (record,) = caplog.records
+    assert "phantoms" in record.message
+    assert "--dataset_dir" in record.message
+    assert "\n" not in record.message
+
+
+@pytest.fixture
+def dataset(tmp_path, cache) -> Path:
+    """A user's folder, which a test may damage."""
+    folder = tmp_path / "Task02_Heart"
+    shutil.copytree(next(cache.rglob("dataset.json")).parent, folder)
+    return folder
+
+
+@pytest.mark.usefixtures("no_generator")
+def test_given_a_folder_the_generator_never_runs(dataset, caplog):
+    with caplog.at_level(logging.INFO, logger="monai_freq"):
+        cases = prepare(dataset, check=("train", "val", "test"))
+    assert all(Path(case["image"]).is_relative_to(dataset) for case in (*cases.train, *cases.val, *cases.test))
+    assert caplog.text == ""
+
+
+@pytest.mark.usefixtures("no_generator")
+def test_a_copied_folder_is_divided_alike(dataset, tmp_path):
+    copy = shutil.copytree(dataset, tmp_path / "copy")
+    for part, other in zip(prepare(dataset, train_size=1, draw=2), prepare(copy, train_size=1, draw=2), strict=True):
+        assert names(part) == names(other)
+
+
+def change_index(folder: Path, **changes: object) -> None:
+    index = json.loads((folder / "dataset.json").read_text()) | changes
+    (folder / "dataset.json").write_text(json.dumps({key: value for key, value in index.items() if value is not None}))
+
+
+def change_voxels(folder: Path, part: str, change) -> None:
+    for path in (folder / part).glob("*.nii.gz"):
+        volume = nibabel.load(path)
+        nibabel.save(nibabel.Nifti1Image(change(np.asarray(volume.dataobj)), volume.affine), path)
+
+
+def truncate(folder: Path, part: str) -> None:
+    for path in (folder / part).glob("*.nii.gz"):
+        path.write_bytes(path.read_bytes()[:-100])
+
+
+def entries(folder: Path) -> list[dict[str, str]]:
+    return json.loads((folder / "dataset.json").read_text())["training"]
+
+
+DAMAGES = {
+    "no folder": (shutil.rmtree, "does not exist"),
+    "no dataset.json": (lambda folder: (folder / "dataset.json").unlink(), "holds no dataset.json"),
+    "not JSON": (lambda folder: (folder / "dataset.json").write_text("{'name': "), "is not valid JSON"),
+    "not an object": (lambda folder: (folder / "dataset.json").write_text("[1]"), "must be an object"),
+    "not text": (lambda folder: (folder / "dataset.json").write_bytes(b"\xff\xfe\x00"), "cannot be read"),
+    "no training": (lambda folder: change_index(folder, training=None), "'training' is missing"),
+    "empty training": (lambda folder: change_index(folder, training=[]), "is empty"),
+    "bad entry": (lambda folder: change_index(folder, training=[{"image": 3}]), "An entry of 'training'"),
+    "bad labels": (lambda folder: change_index(folder, labels={"atrium": 1}), "'labels' in"),
+    "case twice": (lambda folder: change_index(folder, training=2 * entries(folder)), "more than once"),
+    "outside": (lambda folder: change_index(folder, test=["../secret.nii.gz"]), "leaves the folder"),
+    "missing file": (lambda folder: (folder / "labelsTr" / "la_002.nii.gz").unlink(), "la_002.nii.gz is listed"),
+    "other classes": (lambda folder: change_index(folder, labels={"0": "background"}), "lists the classes [0]"),
+    "truncated image": (lambda folder: truncate(folder, "imagesTr"), "cannot be read"),
+    "truncated label": (lambda folder: truncate(folder, "labelsTr"), "cannot be read"),
+    "NaN": (
+        lambda folder: change_voxels(folder, "imagesTr", lambda image: np.where(image > 5, np.nan, image)),
+        "NaN or infinite",
+    ),
+    "unknown label": (
+        lambda folder: change_voxels(folder, "labelsTr", lambda label: (3 * label).astype(np.uint8)),
+        "label values 3",
+    ),
+    "other shape": (lambda folder: change_voxels(folder, "labelsTr", lambda label: label[:-1]), "has the shape"),
+}
+
+
+@pytest.mark.usefixtures("no_generator")
+@pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES)
+def test_damaged_data_end_with_a_few_lines(dataset, damage, message):
+    damage(dataset)
+    with pytest.raises(SystemExit) as caught:
+        prepare(dataset, check=("train", "val", "test"))
+    lines = str(caught.value).splitlines()
+    assert message in str(caught.value)
+    assert 1 <= len(lines) <= 3
+    assert all(len(line.replace(str(dataset), "")) < 200 for line in lines)
+
+
+@pytest.mark.usefixtures("no_generator")
+def test_a_file_instead_of_a_folder(dataset):
+    with pytest.raises(SystemExit, match="is a file"):
+        prepare(dataset / "dataset.json")
+
+
+@pytest.mark.usefixtures("no_generator")
+def test_only_the_parts_that_are_asked_for_are_read(dataset):
+    (broken,) = prepare(dataset).val
+    Path(broken["image"]).write_bytes(b"")
+    prepare(dataset, check=("train", "test"))
+    with pytest.raises(SystemExit, match=Path(broken["image"]).name):
+        prepare(dataset, check=("train", "val"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"val_cases": 2, "test_cases": 2}, "There are 4 cases"),
+        ({"val_cases": -1}, "'val' must be at least 0"),
+        ({"test_cases": -1}, "'test' must be at least 0"),
+        ({"train_size": 3}, r"'train_size' must be in \[1, 2\], got 3"),
+        ({"train_size": 0}, "'train_size' must be in"),
+        ({"draw": -1}, "'draw' must be at least 0"),
+        ({"classes": {"0": "background", "1": "liver", "2": "tumour"}}, r"lists the classes \[0, 1\]"),
+        ({"phantom": PHANTOM | {"cases": 0}}, "'cases' must be at least 1"),
+        ({"phantom": PHANTOM | {"size": [32, 32]}}, "'size' must be three numbers"),
+        ({"phantom": PHANTOM | {"test_cases": 1}}, "Task02_Heart"),  # the folder holds another phantom
+    ],
+)
+def test_impossible_settings_end_with_a_few_lines(settings, message):
+    with pytest.raises(SystemExit, match=message) as caught:
+        prepare(**settings)
+    assert len(str(caught.value).splitlines()) <= 3
+
+
+def test_other_classes_are_shown_side_by_side():
+    with pytest.raises(SystemExit) as caught:
+        prepare(classes={"0": "background", "1": "anterior", "2": "posterior"})
+    first, second = str(caught.value).splitlines()
+    assert "[0, 1]" in first
+    assert "[0, 1, 2]" in first
+    assert "'classes'" in second
+
+
+def test_errors_of_the_program_are_not_dressed_up(monkeypatch):
+    def broken(*args: object, **settings: object) -> None:
+        raise TypeError("a mistake of ours")
+
+    monkeypatch.setattr(phantoms, "write_heart", broken)
+    with pytest.raises(TypeError, match="a mistake of ours"):
+        prepare()
+
+
+def test_images_of_a_folder_in_the_order_of_their_names(tmp_path):
+    for name in ("b.nii.gz", "a.nii", "c.nii.gz", "._a.nii", "notes.txt", "d.nii.gz.part"):
+        (tmp_path / name).touch()
+    found = list_images(str(tmp_path), otherwise=[{"image": "unused"}])
+    assert found == [{"image": str(tmp_path / name)} for name in ("a.nii", "b.nii.gz", "c.nii.gz")]
+
+
+def test_a_relative_folder_gives_absolute_paths(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.nii").touch()
+    monkeypatch.chdir(tmp_path)
+    assert list_images("in") == [{"image": str(tmp_path / "in" / "a.nii")}]
+
+
+def test_without_a_folder_the_images_are_the_others():
+    others = ({"image": "x.nii.gz"}, {"image": "y.nii.gz"})
+    found = list_images(None, others)
+    assert found == list(others)
+    found[0]["image"] = "changed"
+    assert others[0]["image"] == "x.nii.gz"
+    assert list_images(None) == []
+
+
+@pytest.mark.parametrize("content", [None, (), ("._a.nii", "a.txt")])
+def test_a_folder_without_images_ends_with_two_lines(tmp_path, content):
+    folder = tmp_path / "in"
+    if content is not None:
+        folder.mkdir()
+        for name in content:
+            (folder / name).touch()
+    with pytest.raises(SystemExit) as caught:
+        list_images(str(folder))
+    first, second = str(caught.value).splitlines()
+    assert str(folder) in first
+    assert "--input_dir" in second
+
+
+def test_the_log_counts(caplog):
+    with caplog.at_level(logging.INFO, logger="monai_freq"):
+        log_cases(Cases([{}, {}, {}], [{}, {}], [{}], []))
+        log_images([{"image": "a"}, {"image": "b"}])
+    assert [record.message for record in caplog.records] == [
+        "3 training, 2 validation and 1 test cases.",
+        "2 images to segment.",
+    ]
+
+
+def test_only_the_first_process_logs(caplog, monkeypatch):
+    monkeypatch.setattr("ignite.distributed.get_rank", lambda: 1)
+    with caplog.at_level(logging.INFO, logger="monai_freq"):
+        log_images(prepare().unlabelled)
+    assert caplog.records == []

@@ -1,0 +1,109 @@
+"""Settings out of range and options that do not exist end the program with two lines that say what to write."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from monai_freq.bundle import check_settings
+
+GOOD = {"fusion": "early", "theta": 0.1, "convention": "figure2"}
+
+
+def lines_of(**settings: object) -> list[str]:
+    with pytest.raises(SystemExit) as caught:
+        check_settings(**GOOD | settings)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 2
+    return lines
+
+
+@pytest.mark.parametrize("fusion", ["none", "early", "late"])
+@pytest.mark.parametrize("convention", ["figure2", "equation1", "released"])
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_every_arm_passes(fusion, convention, spatial_dims):
+    check_settings(fusion=fusion, theta=0.3, convention=convention, spatial_dims=spatial_dims)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("fusion", value) for value in ("Early", "middle", "", None, False, ["early"])),
+        *(("theta", value) for value in (0, 1, -0.1, 1.5, float("nan"), "0.1", None, True)),
+        *(("convention", value) for value in ("figure 2", "", None, 2)),
+        *(("spatial_dims", value) for value in (0, 1, 4, "3", None)),
+    ],
+)
+def test_a_setting_out_of_range_is_named(name, value):
+    first, second = lines_of(**{name: value})
+    assert first.startswith(f"'{name}' must be ")
+    assert first.endswith(f"got {value!r}.")
+    assert f"--{name} " in second
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_the_example_in_the_message_works(name):
+    _, second = lines_of(**{name: "wrong"})
+    value = second.split(f"--{name} ")[1].split(",")[0]
+    check_settings(**GOOD | {name: float(value) if name == "theta" else value})
+
+
+@pytest.fixture
+def options(tmp_path, monkeypatch):
+    """Give options to a ``monai.bundle run`` of two configuration files."""
+    train, more = tmp_path / "train.json", tmp_path / "more.json"
+    train.write_text(json.dumps({**GOOD, "train_size": None, "optimizer": {"lr": 0.1}, "train": {"trainer": {}}}))
+    more.write_text(json.dumps({"optimizer#lr": 0.2, "epochs": 300}))
+    program = ["/lib/monai/bundle/__main__.py", "run", "--config_file", f"['{train}','{more}']"]
+
+    def give(*words: str) -> Path:
+        monkeypatch.setattr(sys, "argv", [*program, *words])
+        return train
+
+    return give
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--fusion", "late"),
+        ("--fusion=late", "--theta", "0.2"),
+        ("--train-size", "3"),
+        ("--epochs", "2"),  # of the second file
+        ("--optimizer#lr", "0.3"),
+        ("--optimizer::lr=0.3",),
+        ("--train#trainer#max_epochs", "3"),
+        ("--meta_file", "metadata.json", "--logging_file", "logging.conf", "--run_id", "run", "--tracking", "mlflow"),
+        ("--init_id=initialize", "--final_id=finalize", "--args_file", "args.json"),
+        ("--_meta_#version", "1"),
+    ],
+)
+def test_existing_options_pass(options, words):
+    options(*words)
+    check_settings(**GOOD)
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "meant"),
+    [
+        ("--fusoin", "fusoin", "fusion"),
+        ("--fusoin=late", "fusoin", "fusion"),
+        ("--trainsize", "trainsize", "train_size"),
+        ("--epoch", "epoch", "epochs"),
+        ("--optimiser#lr", "optimiser", "optimizer"),
+        ("--xyzzy", "xyzzy", None),
+    ],
+)
+def test_an_unknown_option_is_refused_with_a_suggestion(options, word, name, meant):
+    train = options("--theta", "0.2", word, "0.5")
+    first, second = lines_of()
+    assert first.startswith(f"There is no setting '--{name}'.")
+    assert first.endswith(f"Did you mean '--{meant}'?" if meant else f"'--{name}'.")
+    assert str(train) in second
+
+
+def test_options_of_another_program_are_not_judged(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["pytest", "--config_file", "x.json", "--fusoin", "late"])
+    check_settings(**GOOD)

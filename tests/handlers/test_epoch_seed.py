@@ -1,0 +1,92 @@
+"""Draws are a function of the run's seed, the epoch and the process, and of nothing else."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.data import CacheDataset, DataLoader, Dataset
+from monai.transforms import Compose, RandGaussianNoise, RandShiftIntensity, ScaleIntensity
+
+from monai_freq.handlers import EpochSeed
+
+
+def drawing(seed: int) -> tuple[Engine, list[tuple[float, float, float]]]:
+    """Engine that draws a number from each global generator, and where they are collected."""
+    found = []
+
+    def draw(engine: Engine, batch: int) -> None:
+        found.append((torch.rand(()).item(), np.random.rand(), random.random()))
+
+    engine = Engine(draw)
+    EpochSeed(seed).attach(engine)
+    return engine, found
+
+
+def draws(seed: int, epochs: int = 3, start: int = 0) -> list[tuple[float, float, float]]:
+    """Draws of each epoch, after the generators were left in some state."""
+    torch.manual_seed(start)
+    np.random.seed(start)
+    random.seed(start)
+    engine, found = drawing(seed)
+    engine.run([0], max_epochs=epochs)
+    return found
+
+
+def test_the_same_seed_and_epoch_draw_the_same():
+    assert draws(seed=5, start=1) == draws(seed=5, start=2)
+
+
+def test_an_epoch_does_not_depend_on_those_before():
+    engine, found = drawing(seed=5)
+    engine.state.epoch_length, engine.state.max_epochs, engine.state.epoch, engine.state.iteration = 1, 3, 2, 2
+    engine.run([0])
+    assert found == draws(seed=5)[2:]
+
+
+def test_other_epochs_and_seeds_draw_otherwise():
+    found = [number for seed in (0, 1, 2, 10**12) for epoch in draws(seed) for number in epoch]
+    assert len(set(found)) == len(found) == 4 * 3 * 3
+
+
+def test_every_process_draws_otherwise(monkeypatch):
+    first = draws(seed=5)
+    monkeypatch.setattr("ignite.distributed.get_rank", lambda: 1)
+    second = draws(seed=5)
+    assert not {number for epoch in first for number in epoch} & {number for epoch in second for number in epoch}
+
+
+def epochs_of(loader: DataLoader, seed: int, epochs: int = 2) -> list[torch.Tensor]:
+    found = [[] for _ in range(epochs)]
+    engine = Engine(lambda engine, batch: found[engine.state.epoch - 1].append(batch.as_tensor()))
+    EpochSeed(seed).attach(engine)
+    engine.run(loader, max_epochs=epochs)
+    return [torch.cat(batches) for batches in found]
+
+
+@pytest.mark.parametrize("kind", [Dataset, CacheDataset])
+def test_random_transforms_and_the_order_are_reseeded(kind):
+    def loader():
+        transform = Compose([ScaleIntensity(), RandGaussianNoise(prob=1.0), RandShiftIntensity(offsets=0.5, prob=0.5)])
+        options = {"progress": False} if kind is CacheDataset else {}
+        return DataLoader(kind([torch.rand(1, 4) + n for n in range(4)], transform, **options), shuffle=True)
+
+    torch.manual_seed(0)
+    first, second = loader(), loader()
+    list(second)  # draws that went before
+    torch.manual_seed(1)
+    found, again = epochs_of(first, seed=3), epochs_of(first, seed=3)
+    torch.testing.assert_close(found, again, rtol=0, atol=0)
+    assert not torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], epochs_of(first, seed=4)[0])
+
+
+def test_an_engine_without_a_dataset_is_fine():
+    assert len(draws(seed=0, epochs=1)) == 1
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "0", None, True])
+def test_a_bad_seed_is_refused(seed):
+    with pytest.raises(ValueError, match=f"'seed' must be an integer of at least 0, got {seed!r}"):
+        EpochSeed(seed)

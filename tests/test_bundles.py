@@ -1,0 +1,385 @@
+"""The bundles as people run them: rendered from their source, valid for MONAI's tools, run as commands."""
+
+import csv
+import importlib.util
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from monai import bundle
+from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata, verify_net_in_out
+
+from monai_freq.phantoms import write_heart
+
+ROOT = Path(__file__).parent.parent
+NAMES = sorted(task.stem for task in (ROOT / "bundles/_source/tasks").glob("*.json"))
+WRITERS = {"heart_fd": write_heart}
+SIZE = (32, 32, 16)
+SMALL = ["--image_size", str(list(SIZE)), "--epochs", "1"]
+
+# MONAI's warnings about any configuration and any schema; a test that runs in this process hears them
+pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file:UserWarning", "ignore:No hash value:UserWarning")
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def dataset(name, tmp_path_factory):
+    """Small data set of the bundle, in its real format."""
+    return WRITERS[name](tmp_path_factory.mktemp(name), cases=11, test_cases=2, size=SIZE, seed=1)
+
+
+@pytest.fixture
+def elsewhere(name, tmp_path):
+    """Copy of the bundle alone in another folder."""
+    copy = tmp_path / "bundles" / name
+    shutil.copytree(ROOT / "bundles" / name, copy, ignore=shutil.ignore_patterns(".cache", "runs"))
+    return copy
+
+
+def environment(**more):
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"} | more
+
+
+def run(config, *options, cwd, program=(sys.executable, "-m"), **more):
+    command = [*program, "monai.bundle", "run", "--config_file", str(config), *map(str, options)]
+    return subprocess.run(command, cwd=cwd, env=environment(**more), capture_output=True, text=True, timeout=300)
+
+
+def succeed(*args, **kwargs):
+    done = run(*args, **kwargs)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def files_below(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_rendered_files_are_in_step_with_their_source(tmp_path):
+    spec = importlib.util.spec_from_file_location("render", ROOT / "bundles/_source/render.py")
+    render = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(render)
+    render.main(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(NAMES)
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+        committed = ROOT / "bundles" / path.relative_to(tmp_path)
+        assert committed.is_file(), f"{committed} is missing: run python bundles/_source/render.py"
+        assert committed.read_bytes() == path.read_bytes(), f"{committed} differs: run python bundles/_source/render.py"
+    for task in NAMES:
+        tracked = {p for p in files_below(ROOT / "bundles" / task) if p.split("/")[0] in ("configs", "docs")}
+        assert tracked <= files_below(tmp_path / task)
+
+
+def test_metadata_is_valid(name, tmp_path):
+    schema = tmp_path / "schema.json"
+    shutil.copy(ROOT / "tests/meta_schema.json", schema)  # already there, MONAI does not download it
+    metadata = ROOT / "bundles" / name / "configs/metadata.json"
+    verify_metadata(meta_file=str(metadata), filepath=schema)
+    broken = tmp_path / "metadata.json"
+    broken.write_text(metadata.read_text().replace('"num_channels": 1', '"num_channels": "one"'))
+    with pytest.raises(ValueError, match="Failed validating"):
+        verify_metadata(meta_file=str(broken), filepath=schema)
+
+
+@pytest.mark.parametrize("fusion", ["none", "early", "late"])
+@pytest.mark.parametrize("workflow", ["train", "evaluate", "inference"])
+def test_network_fits_the_metadata(name, workflow, fusion):
+    configs = ROOT / "bundles" / name / "configs"
+    verify_net_in_out(
+        net_id="network_def",
+        meta_file=str(configs / "metadata.json"),
+        config_file=str(configs / f"{workflow}.json"),
+        device="cpu",
+        fusion=fusion,
+    )
+
+
+@pytest.mark.parametrize(("config", "kind"), [("train", "train"), ("evaluate", "infer"), ("inference", "infer")])
+def test_properties_that_other_tools_need(name, dataset, config, kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    torch.save({}, tmp_path / "model.pt")
+    workflow = ConfigWorkflow(
+        config_file=str(ROOT / "bundles" / name / f"configs/{config}.json"),
+        workflow_type=kind,
+        logging_file=False,
+        dataset_dir=str(dataset),
+        output_dir=str(tmp_path),
+        image_size=list(SIZE),
+        threads=1,
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    assert Path(workflow.bundle_root) == ROOT / "bundles" / name
+    workflow.finalize()
+
+
+@pytest.mark.parametrize("start", ["root", "folder"])
+def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
+    cwd = tmp_path if start == "root" else elsewhere
+    configs = Path("bundles", elsewhere.name, "configs") if start == "root" else Path("configs")
+    data = ["--dataset_dir", dataset]
+    before = files_below(tmp_path)
+    succeed(configs / "train.json", *SMALL, *data, "--val_interval", 1, cwd=cwd)
+    result = elsewhere / "runs/early"
+    assert {"model.pt", "last.pt"} <= files_below(result)
+    logged = scalars_and_images(result / "tensorboard")
+    assert {"train_loss", "val_mean_dice"} <= logged
+
+    said = succeed(configs / "evaluate.json", *SMALL[:2], *data, cwd=cwd)
+    rows = list(csv.DictReader((result / "evaluation/cases.csv").read_text().splitlines()))
+    assert len(rows) == 4
+    columns = {column for column in rows[0] if column != "case"}
+    assert {column.split("_left")[0] for column in columns} == {"dice", "hd95_mm", "grid_dice", "grid_hd95_voxels"}
+    summary = json.loads((result / "evaluation/summary.json").read_text())["metrics"]
+    for column in columns:
+        assert summary[column]["mean"] == pytest.approx(np.mean([float(row[column]) for row in rows]), abs=1e-5)
+        assert column in said
+    assert {f"{row['case']}.png" for row in rows} == files_below(result / "evaluation/pictures")
+
+    images = tmp_path / "images"
+    images.mkdir()
+    inputs = sorted((dataset / "imagesTs").glob("*.nii.gz"))
+    for path in inputs:
+        shutil.copy(path, images)
+    succeed(configs / "inference.json", *SMALL[:2], "--input_dir", images, cwd=cwd)
+    for path in inputs:
+        saved = nibabel.load(result / "segmentations" / path.name.replace(".nii", "_seg.nii"))
+        original = nibabel.load(path)
+        assert saved.shape == original.shape
+        np.testing.assert_allclose(saved.affine, original.affine, atol=1e-4)
+        assert set(np.unique(saved.dataobj)) <= {0, 1}
+
+    new = {path for path in files_below(tmp_path) - before if not path.startswith("images/")}
+    assert all(path.startswith(f"bundles/{elsewhere.name}/runs/early/") for path in new), new
+
+
+def scalars_and_images(folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return set(events.Tags()["scalars"]) | set(events.Tags()["images"])
+
+
+def test_without_a_data_set_a_phantom_is_generated_in_the_cache(elsewhere, tmp_path):
+    small = ["--phantom#cases", 9, "--phantom#size", str(list(SIZE))]
+    said = succeed("configs/train.json", *SMALL, *small, cwd=elsewhere)
+    assert "generated phantoms" in said
+    assert "--dataset_dir" in said
+    assert [path.name for path in (elsewhere / ".cache").rglob("dataset.json")] == ["dataset.json"]
+    again = succeed("configs/train.json", *SMALL, *small, cwd=elsewhere, MONAI_FREQ_CACHE=str(tmp_path / "cache"))
+    assert str(tmp_path / "cache") in again
+    assert (elsewhere / "runs/early/previous/1/model.pt").is_file()  # nothing that was computed is lost
+
+
+def test_two_processes(name, dataset, tmp_path):
+    configs = ROOT / "bundles" / name / "configs"
+    files = str([str(configs / "train.json"), str(configs / "multi_gpu_train.json")])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
+    options = [*SMALL, "--dataset_dir", dataset, "--output_dir", tmp_path, "--val_interval", 1, "--fusion", "late"]
+    succeed(files, *options, cwd=tmp_path, program=torchrun, CUDA_VISIBLE_DEVICES="")
+    assert {"model.pt", "last.pt"} <= files_below(tmp_path)
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1  # one process writes
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert not any(key.startswith("module.") for key in state["network"])
+    succeed(configs / "evaluate.json", *SMALL[:2], *options[4:8], "--fusion", "late", cwd=tmp_path)
+
+
+def test_paper_overlay_changes_sizes_and_epochs_only_where_it_says(name):
+    configs = ROOT / "bundles" / name / "configs"
+    plain = ConfigParser.load_config_files([str(configs / "train.json")])
+    paper = ConfigParser.load_config_files([str(configs / "train.json"), str(configs / "paper.json")])
+    changed = {key for key in paper if paper[key] != plain.get(key)}
+    assert changed == {"image_size", "epochs", "batch_size", "learning_rate", "val_interval", "backbone"}
+    assert paper["epochs"] == 300
+    assert paper["learning_rate"] == 0.001
+
+
+def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):
+    config = ROOT / "bundles" / name / "configs/train.json"
+    options = ["--image_size", str(list(SIZE)), "--epochs", "12", "--dataset_dir", str(dataset), "--threads", "1"]
+    options += ["--val_cases", "2", "--test_cases", "1", "--val_interval", "1"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    succeed(config, *options, "--output_dir", whole, cwd=ROOT)
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config), *options]
+    process = subprocess.Popen(
+        [*command, "--output_dir", str(killed)], cwd=ROOT, env=environment(), stdout=-3, stderr=-3
+    )
+    wait_for(killed / "last.pt", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    stopped = torch.load(killed / "last.pt", weights_only=True)["epoch"]
+    assert 1 <= stopped < 12
+    said = succeed(config, *options, "--output_dir", killed, "--resume", "true", cwd=ROOT)
+    assert f"after epoch {stopped}." in said
+    for file in ("last.pt", "model.pt"):
+        one, two = (torch.load(folder / file, weights_only=True) for folder in (whole, killed))
+        assert same(one, two)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fusion", ["none", "early", "late"])
+def test_a_run_killed_at_random_moments_resumes_to_the_same_weights(name, dataset, fusion, tmp_path):
+    config = ROOT / "bundles" / name / "configs/train.json"
+    options = ["--image_size", str(list(SIZE)), "--epochs", "15", "--dataset_dir", str(dataset), "--threads", "1"]
+    options += ["--val_interval", "1", "--fusion", fusion]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    succeed(config, *options, "--output_dir", whole, cwd=ROOT)
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config), *options]
+    command += ["--output_dir", str(killed), "--resume", "true"]
+    moments = random.Random(fusion)
+    for _ in range(4):
+        process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=-3, stderr=-3)
+        try:
+            process.wait(timeout=moments.uniform(6, 14))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    succeed(config, *options, "--output_dir", killed, "--resume", "true", cwd=ROOT)
+    for file in ("last.pt", "model.pt"):
+        one, two = (torch.load(folder / file, weights_only=True) for folder in (whole, killed))
+        assert same(one, two)
+
+
+def wait_for(path, process, seconds=120.0):
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, f"no {path} after {seconds} s"
+        time.sleep(0.02)
+
+
+def same(one, two):
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, two)
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(two) and all(map(same, one, two))
+    return one == two
+
+
+def test_the_same_seed_gives_the_same_dice(name, dataset, tmp_path, monkeypatch):
+    configs = ROOT / "bundles" / name / "configs"
+    options = {"image_size": list(SIZE), "dataset_dir": str(dataset), "threads": 1}
+    monkeypatch.chdir(ROOT)
+    results = []
+    for folder, seed in (("one", 3), ("two", 3), ("other", 4)):
+        torch.rand(seed + len(results))  # what was drawn before must not matter
+        for config, more in (("train", {"epochs": 3, "seed": seed}), ("evaluate", {})):
+            file = str(configs / f"{config}.json")
+            bundle.run(config_file=file, output_dir=str(tmp_path / folder), logging_file=False, **options, **more)
+        results.append((tmp_path / folder / "evaluation/cases.csv").read_text())
+    assert results[0] == results[1]
+    assert results[0] != results[2]
+
+
+def damage_missing(folder):
+    shutil.rmtree(folder)
+
+
+def damage_index(folder):
+    (folder / "dataset.json").unlink()
+
+
+def damage_json(folder):
+    (folder / "dataset.json").write_text('{"name": "heart", ')
+
+
+def damage_lost_image(folder):
+    (folder / "imagesTr/la_003.nii.gz").unlink()
+
+
+def damage_truncated(folder):
+    for path in (folder / "imagesTr").iterdir():
+        path.write_bytes(path.read_bytes()[:-2000])
+
+
+def damage_shape(folder):
+    for path in (folder / "labelsTr").iterdir():
+        label = nibabel.load(path)
+        nibabel.save(nibabel.Nifti1Image(np.asarray(label.dataobj)[:-1], label.affine), path)
+
+
+def damage_values(folder):
+    for path in (folder / "labelsTr").iterdir():
+        label = nibabel.load(path)
+        nibabel.save(nibabel.Nifti1Image(np.asarray(label.dataobj) * 7, label.affine), path)
+
+
+def damage_nan(folder):
+    for path in (folder / "imagesTr").iterdir():
+        image = nibabel.load(path)
+        voxels = np.asarray(image.dataobj).astype(np.float32)
+        voxels[3, 4, 5] = np.nan
+        nibabel.save(nibabel.Nifti1Image(voxels, image.affine), path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "options", "says"),
+    [
+        (damage_missing, {}, ["does not exist", "--dataset_dir"]),
+        (damage_index, {}, ["dataset.json"]),
+        (damage_json, {}, ["dataset.json", "line 1"]),
+        (damage_lost_image, {}, ["la_003.nii.gz"]),
+        (damage_truncated, {}, ["la_003.nii.gz cannot be read"]),
+        (damage_shape, {}, ["labelsTr/", "shape"]),
+        (damage_values, {}, ["labelsTr/", "7"]),
+        (damage_nan, {}, ["imagesTr/", "NaN"]),
+        (None, {"val_cases": 9}, ["11 cases", "--val_cases"]),
+        (None, {"train_size": 8}, ["'train_size'", "8"]),
+        (None, {"theta": 1.5}, ["'theta' must be in (0, 1), got 1.5"]),
+        (None, {"fusion": "middle"}, ["'fusion'", "middle", "early"]),
+        (None, {"convention": "fig2"}, ["'convention'", "fig2", "figure2"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_errors_are_a_few_lines_that_name_the_culprit(name, dataset, tmp_path, monkeypatch, damage, options, says):
+    monkeypatch.chdir(ROOT)
+    copy = tmp_path / "data"
+    shutil.copytree(dataset, copy)
+    if damage is not None:
+        damage(copy)
+    config = str(ROOT / "bundles" / name / "configs/train.json")
+    folders = {"dataset_dir": str(copy), "output_dir": str(tmp_path / "out")}
+    with pytest.raises(SystemExit) as stop:
+        bundle.run(config_file=config, logging_file=False, threads=1, **folders, **options)
+    message = str(stop.value)
+    assert 1 <= len(message.splitlines()) <= 3, message
+    for part in says:
+        assert part in message
+    assert not (tmp_path / "out").exists()  # nothing was started
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [(["--epoch", "3"], "Did you mean '--epochs'?"), (["--theta", "2"], "'theta' must be in (0, 1)")],
+)
+def test_errors_reach_the_command_line_without_a_trace(name, options, says):
+    done = run(ROOT / "bundles" / name / "configs/train.json", *options, cwd=ROOT)
+    assert done.returncode != 0
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 3
+
+
+@pytest.mark.parametrize("config", ["evaluate", "inference"])
+def test_without_a_checkpoint(name, dataset, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    path = str(ROOT / "bundles" / name / f"configs/{config}.json")
+    with pytest.raises(SystemExit, match=r"There is no checkpoint .*model.pt"):
+        bundle.run(config_file=path, dataset_dir=str(dataset), output_dir=str(tmp_path), logging_file=False, threads=1)

@@ -1,0 +1,52 @@
+"""The package is light to import, and its parts are found when they are asked for."""
+
+import importlib.metadata
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+import monai_freq
+
+HEAVY = {"torch", "monai", "numpy", "scipy", "ignite", "matplotlib", "nibabel"}
+SUBMODULES = sorted(set(monai_freq.__all__) - {"__version__"})
+
+
+def printed(code: str) -> list[str]:
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return run.stdout.split()
+
+
+def test_the_root_imports_nothing_heavy():
+    code = f"import sys, monai_freq; print(*sorted({HEAVY} & set(sys.modules)), monai_freq.__version__)"
+    assert printed(code) == [monai_freq.__version__]
+
+
+def test_a_submodule_is_imported_by_its_attribute():
+    code = "import sys, monai_freq; print(monai_freq.data.__name__, 'torch' in sys.modules)"
+    assert printed(code) == ["monai_freq.data", "False"]
+
+
+@pytest.mark.parametrize("name", SUBMODULES)
+def test_every_submodule_is_an_attribute(name):
+    module = getattr(monai_freq, name)
+    assert isinstance(module, ModuleType)
+    assert module is sys.modules[f"monai_freq.{name}"]
+    assert name in dir(monai_freq)
+
+
+@pytest.mark.parametrize("name", SUBMODULES)
+def test_public_names_exist_once(name):
+    module = getattr(monai_freq, name)
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert [public for public in module.__all__ if not hasattr(module, public)] == []
+
+
+def test_an_unknown_attribute_is_refused():
+    with pytest.raises(AttributeError, match="module 'monai_freq' has no attribute 'transformers'"):
+        _ = monai_freq.transformers
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert importlib.metadata.version("monai_freq") == monai_freq.__version__
