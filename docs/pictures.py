@@ -1,0 +1,103 @@
+"""Draw the pictures of the documentation from the phantoms: ``make pictures``.
+
+The segmentation is that of ``bundles/heart_fd/runs/early/model.pt``: run ``make heart`` before.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from monai.bundle import ConfigParser
+
+from monai_freq.figures import center_of, new_figure, show_plane
+from monai_freq.spectral.bands import split
+
+ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs/images"
+CONFIG = ROOT / "bundles/heart_fd/configs/evaluate.json"
+
+CONVENTIONS = {
+    "figure2": "figure2 (default)\nthe block around DC",
+    "equation1": "equation1\nall but the block around Nyquist",
+    "released": "released\nthe block around Nyquist",
+}
+
+
+def heart_case() -> tuple[np.ndarray, np.ndarray, np.ndarray, list[float]]:
+    """Image, reference and prediction of the first test case on the grid, and its voxel size."""
+    parser = ConfigParser()
+    parser.read_config(str(CONFIG))
+    parser["bundle_root"] = str(CONFIG.parent.parent)
+    case = parser.get_parsed_content("dataset")[0]
+    network = parser.get_parsed_content("network_def").eval()
+    network.load_state_dict(torch.load(parser.get_parsed_content("checkpoint"), weights_only=True))
+    with torch.no_grad():
+        prediction = network(case["image"].as_tensor()[None])[0].argmax(0)
+    spacing = [float(step) for step in case["image"].pixdim]
+    image, label = np.asarray(case["image"][0]), np.asarray(case["label"][0])
+    return image, label.astype(np.uint8), prediction.numpy().astype(np.uint8), spacing
+
+
+def overview() -> Figure:
+    """Image, low, high, reference and prediction in one row: the picture that opens the README."""
+    image, label, prediction, spacing = heart_case()
+    low, high = (part.numpy() for part in split(torch.from_numpy(image), theta=0.1, spatial_dims=3))
+    z = center_of(label)[2]
+    figure = new_figure(12, 2.8)
+    panels = {
+        "image": (image, None, None),
+        "low frequencies": (low, None, (0, 1)),
+        "high frequencies": (high, None, None),
+        "reference": (image, label, None),
+        "early fusion": (image, prediction, None),
+    }
+    for axes, (title, (volume, mask, limits)) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        show_plane(axes, volume, 2, z, spacing, limits=limits, mask=mask)
+        axes.set_title(title, fontsize="medium")
+    return figure
+
+
+def conventions() -> Figure:
+    """For each convention: its low band in the spectrum, and the low and high part of the image."""
+    image, label, _, spacing = heart_case()
+    theta, z = 0.3, center_of(label)[2]
+    figure = new_figure(7.2, 7.4)
+    for row, (convention, title) in zip(figure.subplots(3, 3), CONVENTIONS.items(), strict=True):
+        low, high = (p.numpy() for p in split(torch.from_numpy(image), theta, spatial_dims=3, convention=convention))
+        draw_band(row[0], theta, convention)
+        row[0].set_title(title, fontsize="small")
+        for axes, part, name in ((row[1], low, "low"), (row[2], high, "high")):
+            show_plane(axes, part, 2, z, spacing)
+            axes.set_title(name, fontsize="small")
+    figure.suptitle(f"What each convention calls low (orange), theta = {theta}", fontsize="medium")
+    return figure
+
+
+def draw_band(axes: Axes, theta: float, convention: str, size: int = 64) -> None:
+    """The low band in the plane of the two cut frequencies, DC in the middle: the response to an impulse."""
+    impulse = torch.zeros(size, size)
+    impulse[0, 0] = 1
+    low, _ = split(impulse, theta, spatial_dims=2, convention=convention)
+    inside = torch.fft.fftshift(torch.fft.fft2(low).abs()).numpy() > 0.5
+    colors = np.where(inside[..., None], (0.902, 0.624, 0.0), (0.9, 0.9, 0.9))
+    axes.imshow(colors, extent=(-0.5, 0.5, -0.5, 0.5), interpolation="nearest")
+    axes.set_xlabel("cycles / voxel", fontsize="x-small")
+    axes.set_xticks([-0.5, 0, 0.5])
+    axes.set_yticks([-0.5, 0, 0.5])
+    axes.tick_params(labelsize="x-small")
+
+
+def main() -> None:
+    """Draw all."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for name, draw in {"overview": overview, "conventions": conventions}.items():
+        draw().savefig(IMAGES / f"{name}.png", dpi=110)
+        print(f"drew {(IMAGES / f'{name}.png').relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
