@@ -123,7 +123,7 @@ def show_plane(
     axes.set_yticks([])
     if axis != 0:
         axes.invert_xaxis()
-    if mask is None:
+    if mask is None or min(plane.shape) < 2:  # a plane one voxel thick has no outline
         return
     outline = np.take(mask, index, axis).T
     for number in np.unique(outline[outline > 0]):

@@ -16,16 +16,17 @@ PACKAGE = ROOT.name
 MAY_IMPORT = {
     "spectral": set(),
     "figures": set(),
+    "files": set(),
     "data": set(),
     "phantoms": {"data"},
     "transforms": {"spectral"},
     "networks": {"spectral"},
     "losses": {"spectral"},
-    "handlers": {"spectral", "figures"},
-    "bundle": {"spectral", "figures", "data", "phantoms", "transforms", "networks", "losses", "handlers"},
-    "study": {"spectral", "figures", "data", "phantoms", "transforms", "networks", "losses", "handlers"},
+    "handlers": {"spectral", "figures", "files"},
+    "bundle": {"spectral", "figures", "files", "data", "phantoms", "transforms", "networks", "losses", "handlers"},
+    "study": {"spectral", "figures", "files", "data", "phantoms", "transforms", "networks", "losses", "handlers"},
 }
-MAX_LINES = 480  # where a module of one idea, its docstrings included, has become two
+MAX_LINES = 400  # where a module of one idea, its docstrings included, has become two
 
 FILES = sorted(ROOT.rglob("*.py"))
 

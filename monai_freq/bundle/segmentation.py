@@ -97,6 +97,10 @@ def list_images(
             dataset = read_decathlon(_folder(dataset_dir, phantom, cache))
         except ValueError as error:
             raise SystemExit(str(error)) from error
+        if not dataset.test:
+            raise SystemExit(
+                f"{dataset.root} lists no images without labels.\nPass --input_dir <a folder with .nii files>."
+            )
         return [{"image": path} for path in dataset.test]
     folder = Path(input_dir).resolve()
     if not folder.is_dir():
@@ -143,6 +147,13 @@ def _folder(dataset_dir: str | None, phantom: Mapping[str, Any], cache: str | os
         return Path(dataset_dir)
     settings = dict(phantom)
     task = settings.pop("task")
+    if f"write_{task}" not in phantoms.__all__:
+        known = ", ".join(name.removeprefix("write_") for name in phantoms.__all__ if name.startswith("write_"))
+        raise DataError(f"There is no phantom {task!r}.\nChoose --phantom#task from {known}.")
+    if not isinstance(settings["size"], (list, tuple)):
+        raise DataError(
+            f"The phantom's size must be a list, got {settings['size']!r}.\nAs in --phantom#size [64,64,32]"
+        )
     size = "x".join(str(n) for n in settings["size"])
     root = Path(os.environ.get("MONAI_FREQ_CACHE") or cache) / f"{task}_{settings['cases']}_{size}_{settings['seed']}"
     folder: Path = getattr(phantoms, f"write_{task}")(root, **settings)

@@ -21,6 +21,7 @@ from monai.transforms import Orientation
 from torch import Tensor, distributed
 
 from ..figures import three_planes
+from ..files import replacing
 
 _log = logging.getLogger(__name__)
 
@@ -105,26 +106,19 @@ class CaseReport:
         figure = three_planes(
             np.asarray(image[0].float().cpu()), masks, spacing=spacing, classes=self.classes, title=name
         )
-        folder = self.folder / "pictures"
-        folder.mkdir(parents=True, exist_ok=True)
-        aside = folder / f".{name}.png"
-        figure.savefig(aside, dpi=110, format="png")
-        os.replace(aside, folder / f"{name}.png")
+        with replacing(self.folder / "pictures" / f"{name}.png") as aside:
+            figure.savefig(aside, dpi=110, format="png")
 
     def _write(self, engine: Engine) -> None:
         rows = sorted(_from_all_processes(self.rows), key=lambda row: str(row["case"]))
         if not rows or idist.get_rank() > 0:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        aside = self.folder / ".cases.csv"
-        with aside.open("w", newline="") as file:
+        with replacing(self.folder / "cases.csv") as aside, aside.open("w", newline="") as file:
             writer = csv.DictWriter(file, fieldnames=list(rows[0]))
             writer.writeheader()
             writer.writerows({key: _rounded(value) for key, value in row.items()} for row in rows)
-        os.replace(aside, self.folder / "cases.csv")
-        aside = self.folder / ".summary.json"
-        aside.write_text(json.dumps({"cases": len(rows), "metrics": _summary(rows)}, indent=2) + "\n")
-        os.replace(aside, self.folder / "summary.json")
+        with replacing(self.folder / "summary.json") as aside:
+            aside.write_text(json.dumps({"cases": len(rows), "metrics": _summary(rows)}, indent=2) + "\n")
         _log.info(_table(_summary(rows), len(rows), self.folder))
 
 

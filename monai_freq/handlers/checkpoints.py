@@ -14,7 +14,9 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from torch import nn
 
-__all__ = ["Checkpoints", "save_atomically"]
+from ..files import replacing
+
+__all__ = ["Checkpoints"]
 
 _log = logging.getLogger(__name__)
 
@@ -110,18 +112,17 @@ class Checkpoints:
             self.best = metric
         if idist.get_rank() > 0:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         if improved:
-            save_atomically(_bare(self.objects["network"]).state_dict(), self.folder / self.best_file)
+            _save_whole(_bare(self.objects["network"]).state_dict(), self.folder / self.best_file)
         state = {name: _bare(item).state_dict() for name, item in self._stateful(engine).items()}
         progress = {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": self.best}
-        save_atomically(state | progress, self.folder / self.last_file)
+        _save_whole(state | progress, self.folder / self.last_file)
 
     def _finish(self, engine: Engine) -> None:
         if self.best > -math.inf or idist.get_rank() > 0:
             return
         best = self.folder / self.best_file
-        save_atomically(_bare(self.objects["network"]).state_dict(), best)
+        _save_whole(_bare(self.objects["network"]).state_dict(), best)
         _log.info(f"No validation gave a metric to choose by: {best} holds the weights at the end of the training.")
 
     def _new_metric(self, engine: Engine) -> float | None:
@@ -137,30 +138,9 @@ class Checkpoints:
         return self.objects | ({} if scaler is None else {"scaler": scaler})
 
 
-def save_atomically(content: object, path: Path) -> None:
-    """Save with ``torch.save`` into a file beside, then rename: the old file stays whole until the new one is.
-
-    Args:
-        content: what ``torch.save`` takes.
-        path: where it is in the end.
-
-    Example:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> save_atomically({"epoch": 1}, folder / "last.pt")
-        >>> [file.name for file in folder.iterdir()]
-        ['last.pt']
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+def _save_whole(content: object, path: Path) -> None:
+    with replacing(path) as aside, aside.open("wb") as file:
+        torch.save(content, file)
 
 
 def _set_aside(folder: Path, names: tuple[str, ...]) -> None:

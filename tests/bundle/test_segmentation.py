@@ -57,8 +57,6 @@ def test_the_parts_are_disjoint_and_complete(cache):
     for case in (*cases.train, *cases.val, *cases.test):
         assert all(Path(path).is_file() and Path(path).is_relative_to(cache) for path in case.values())
         assert Path(case["image"]).name == Path(case["label"]).name
-    assert all(list(case) == ["image"] and Path(case["image"]).is_file() for case in cases.unlabelled)
-    assert len(cases.unlabelled) == 2
 
 
 @pytest.mark.parametrize("variable", ["", None])
@@ -261,10 +259,16 @@ def test_errors_of_the_program_are_not_dressed_up(monkeypatch):
         prepare()
 
 
+def images(input_dir: str | None = None, **settings: object) -> list[dict[str, str]]:
+    standard = {"dataset_dir": None, "phantom": PHANTOM, "cache": "/dev/null/nowhere"}
+    return list_images(input_dir, **standard | settings)
+
+
+@pytest.mark.usefixtures("no_generator")
 def test_images_of_a_folder_in_the_order_of_their_names(tmp_path):
     for name in ("b.nii.gz", "a.nii", "c.nii.gz", "._a.nii", "notes.txt", "d.nii.gz.part"):
         (tmp_path / name).touch()
-    found = list_images(str(tmp_path), otherwise=[{"image": "unused"}])
+    found = images(str(tmp_path))
     assert found == [{"image": str(tmp_path / name)} for name in ("a.nii", "b.nii.gz", "c.nii.gz")]
 
 
@@ -272,18 +276,32 @@ def test_a_relative_folder_gives_absolute_paths(tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.nii").touch()
     monkeypatch.chdir(tmp_path)
-    assert list_images("in") == [{"image": str(tmp_path / "in" / "a.nii")}]
+    assert images("in") == [{"image": str(tmp_path / "in" / "a.nii")}]
 
 
-def test_without_a_folder_the_images_are_the_others():
-    others = ({"image": "x.nii.gz"}, {"image": "y.nii.gz"})
-    found = list_images(None, others)
-    assert found == list(others)
-    found[0]["image"] = "changed"
-    assert others[0]["image"] == "x.nii.gz"
-    assert list_images(None) == []
+def test_without_a_folder_the_images_are_the_phantoms_unlabelled_ones(cache):
+    found = images()
+    assert names(found) == {"la_005.nii.gz", "la_006.nii.gz"}
+    assert all(list(case) == ["image"] and Path(case["image"]).is_relative_to(cache) for case in found)
+    labelled = prepare()
+    assert not names(found) & names([*labelled.train, *labelled.val, *labelled.test])
 
 
+@pytest.mark.usefixtures("no_generator")
+def test_without_a_folder_the_images_are_the_data_sets_unlabelled_ones(dataset):
+    found = images(dataset_dir=str(dataset))
+    assert found == [{"image": str(dataset / "imagesTs" / f"la_{number:03}.nii.gz")} for number in (5, 6)]
+
+
+@pytest.mark.usefixtures("no_generator")
+def test_a_damaged_data_set_without_a_folder_ends_with_a_few_lines(dataset):
+    (dataset / "imagesTs" / "la_006.nii.gz").unlink()
+    with pytest.raises(SystemExit, match=r"la_006\.nii\.gz is listed") as caught:
+        images(dataset_dir=str(dataset))
+    assert len(str(caught.value).splitlines()) <= 3
+
+
+@pytest.mark.usefixtures("no_generator")
 @pytest.mark.parametrize("content", [None, (), ("._a.nii", "a.txt")])
 def test_a_folder_without_images_ends_with_two_lines(tmp_path, content):
     folder = tmp_path / "in"
@@ -292,7 +310,7 @@ def test_a_folder_without_images_ends_with_two_lines(tmp_path, content):
         for name in content:
             (folder / name).touch()
     with pytest.raises(SystemExit) as caught:
-        list_images(str(folder))
+        images(str(folder))
     first, second = str(caught.value).splitlines()
     assert str(folder) in first
     assert "--input_dir" in second
@@ -300,7 +318,7 @@ def test_a_folder_without_images_ends_with_two_lines(tmp_path, content):
 
 def test_the_log_counts(caplog):
     with caplog.at_level(logging.INFO, logger="monai_freq"):
-        log_cases(Cases([{}, {}, {}], [{}, {}], [{}], []))
+        log_cases(Cases([{}, {}, {}], [{}, {}], [{}]))
         log_images([{"image": "a"}, {"image": "b"}])
     assert [record.message for record in caplog.records] == [
         "3 training, 2 validation and 1 test cases.",
@@ -311,5 +329,26 @@ def test_the_log_counts(caplog):
 def test_only_the_first_process_logs(caplog, monkeypatch):
     monkeypatch.setattr("ignite.distributed.get_rank", lambda: 1)
     with caplog.at_level(logging.INFO, logger="monai_freq"):
-        log_images(prepare().unlabelled)
+        log_cases(prepare())
+        log_images(images())
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"task": "lung"}, "There is no phantom 'lung'.\nChoose --phantom#task from heart"),
+        ({"size": 32}, "must be a list"),
+    ],
+)
+def test_impossible_phantoms(tmp_path, change, says):
+    phantom = {"task": "heart", "cases": 3, "size": [32, 32, 16], "seed": 0} | change
+    with pytest.raises(SystemExit, match=says):
+        list_images(None, dataset_dir=None, phantom=phantom, cache=tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_data_set_without_unlabelled_images_leaves_nothing_to_segment(tmp_path):
+    folder = phantoms.write_heart(tmp_path, cases=1, test_cases=0, size=(32, 32, 16))
+    with pytest.raises(SystemExit, match="lists no images without labels"):
+        list_images(None, dataset_dir=str(folder), phantom={}, cache=tmp_path)

@@ -19,7 +19,6 @@ from monai.transforms import AsDiscreted, RandGaussianNoised
 from torch import distributed, nn
 
 from monai_freq.handlers import Checkpoints, EpochSeed
-from monai_freq.handlers.checkpoints import save_atomically
 
 EPOCHS = 4
 BATCHES = 3  # of an epoch
@@ -290,23 +289,6 @@ def test_a_full_disk_leaves_whole_files(tmp_path, monkeypatch, fail_at):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["last.pt", "model.pt"]
     assert epoch_of(tmp_path / "model.pt") == (1 if fail_at == 1 else 2)
     assert epoch_of(tmp_path / "last.pt") == (2 if fail_at == 3 else 1)
-
-
-def test_save_atomically_replaces_the_file_at_once(tmp_path, monkeypatch):
-    path = tmp_path / "last.pt"
-    save_atomically({"epoch": 1}, path)
-    seen = []
-    replace = os.replace
-
-    def watch(source, target):
-        seen.append((torch.load(source, weights_only=True), torch.load(target, weights_only=True)))
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", watch)
-    save_atomically({"epoch": 2}, path)
-    assert seen == [({"epoch": 2}, {"epoch": 1})]
-    assert torch.load(path, weights_only=True) == {"epoch": 2}
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def foreign_network(path: Path) -> None:
