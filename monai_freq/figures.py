@@ -73,7 +73,7 @@ def three_planes(
     center = center_of(next(iter(masks.values()))) if masks else tuple(n // 2 for n in image.shape)
     heights = [_height_to_width(image.shape, spacing, axis) for axis in PLANES.values()]
     columns = ["image", *masks]
-    figure = new_figure(0.4 + 2.9 * len(columns), 0.9 + 2.8 * sum(heights))
+    figure = new_figure(0.4 + 2.1 * len(columns), 0.9 + 2.0 * sum(heights))
     axes = figure.subplots(len(PLANES), len(columns), squeeze=False, height_ratios=heights)
     limits = [float(limit) for limit in np.percentile(image, [0.5, 99.5])]
     for row, (plane, axis) in zip(axes, PLANES.items(), strict=True):

@@ -107,7 +107,7 @@ class CaseReport:
             np.asarray(image[0].float().cpu()), masks, spacing=spacing, classes=self.classes, title=name
         )
         with replacing(self.folder / "pictures" / f"{name}.png") as aside:
-            figure.savefig(aside, dpi=110, format="png")
+            figure.savefig(aside, dpi=150, format="png")
 
     def _write(self, engine: Engine) -> None:
         rows = sorted(_from_all_processes(self.rows), key=lambda row: str(row["case"]))
