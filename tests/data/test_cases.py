@@ -103,7 +103,9 @@ def test_damaged_bytes_inside_the_stream(cases):
     assert refusal(cases).startswith("imagesTr/la_001.nii.gz")
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", gzip.compress(b"no volume" * 100)])
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>not found</html>", gzip.compress(b"no volume" * 100)], ids=["empty", "page", "gzip"]
+)
 def test_a_file_that_is_no_nifti(cases, content):
     Path(cases[1]["image"]).write_bytes(content)
     assert refusal(cases).startswith("imagesTr/la_001.nii.gz cannot be read")
