@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, NamedTuple, TypedDict, get_args
 
 import torch
 from torch import Tensor
 
 from .basis import Block, block_basis, coarse_from_samples, coarse_size, samples_from_coarse
+from .precision import as_given, check_image, compute_dtype, full_precision
 
 __all__ = [
     "Convention",
@@ -141,13 +141,13 @@ def split(
         True
     """
     cut = _cut(x, theta, spatial_dims, axes, convention)
-    with _full_precision(x):
-        image = x.to(_compute_dtype(x))
+    with full_precision(x):
+        image = x.to(compute_dtype(x))
         inner, outer = (None, None) if out is None else out if convention != "equation1" else (out[1], out[0])
         block = _synthesis(_analysis(image, cut), cut, image.shape, out=inner)
         rest = torch.sub(image, block, out=outer)
     low, high = (rest, block) if convention == "equation1" else (block, rest)
-    return _as_given(low, x), _as_given(high, x)
+    return as_given(low, x), as_given(high, x)
 
 
 def coarse_low(x: Tensor, theta: float = 0.1, *, spatial_dims: int, axes: Sequence[int] = (0, 1)) -> Tensor:
@@ -175,11 +175,11 @@ def coarse_low(x: Tensor, theta: float = 0.1, *, spatial_dims: int, axes: Sequen
         torch.Size([1, 3, 5, 5])
     """
     cut = _cut(x, theta, spatial_dims, axes, "figure2")
-    with _full_precision(x):
-        coarse = x.to(_compute_dtype(x))
+    with full_precision(x):
+        coarse = x.to(compute_dtype(x))
         for dim in _shrinking(cut, x.shape):
             coarse = _along(coarse_from_samples(x.shape[dim], cut.theta, **_as(coarse)), coarse, dim)
-    return _as_given(coarse, x)
+    return as_given(coarse, x)
 
 
 def fuse(
@@ -222,8 +222,8 @@ def fuse(
     if low.shape not in (high.shape, coarse):
         also = f" or {tuple(coarse)}" if coarse != high.shape else ""
         raise ValueError(f"'low' must have the shape {tuple(high.shape)} of 'high'{also}, got {tuple(low.shape)}.")
-    with _full_precision(high):
-        below, above = low.to(_compute_dtype(low)), high.to(_compute_dtype(high))
+    with full_precision(high):
+        below, above = low.to(compute_dtype(low)), high.to(compute_dtype(high))
         if low.shape != high.shape:
             change = _coarse_analysis(below, cut, high.shape) - _analysis(above, cut)
             fused = _synthesis(change, cut, high.shape, plus=above)
@@ -233,7 +233,7 @@ def fuse(
         else:
             change = _analysis(below, cut) - _analysis(above, cut)
             fused = _synthesis(change, cut, high.shape, plus=above)
-    return _as_given(fused, high)
+    return as_given(fused, high)
 
 
 def low_pass(x: Tensor, cutoff: float, *, spatial_dims: int) -> Tensor:
@@ -260,12 +260,12 @@ def low_pass(x: Tensor, cutoff: float, *, spatial_dims: int) -> Tensor:
         tensor(1.)
     """
     check_cutoff(cutoff)
-    _check_image(x, spatial_dims)
+    check_image(x, spatial_dims)
     dims = tuple(range(-spatial_dims, 0))
-    image = x.to(_compute_dtype(x))
+    image = x.to(compute_dtype(x))
     spectrum = torch.fft.rfftn(image, dim=dims)
     kept = _squared_radius(image.shape[-spatial_dims:], image.device) <= cutoff**2
-    return _as_given(torch.fft.irfftn(spectrum * kept, s=image.shape[-spatial_dims:], dim=dims), x)
+    return as_given(torch.fft.irfftn(spectrum * kept, s=image.shape[-spatial_dims:], dim=dims), x)
 
 
 def _analysis(x: Tensor, cut: _Cut) -> Tensor:
@@ -323,7 +323,7 @@ def _along(matrix: Tensor, x: Tensor, dim: int, *, plus: Tensor | None = None, o
 
 def _cut(x: Tensor, theta: float, spatial_dims: int, axes: Sequence[int], convention: str) -> _Cut:
     check_bands(theta, convention, axes, spatial_dims)
-    _check_image(x, spatial_dims)
+    check_image(x, spatial_dims)
     block: Block = "center" if convention == "figure2" else "nyquist"
     return _Cut(tuple(axis - spatial_dims for axis in axes), theta, block)
 
@@ -333,31 +333,6 @@ def _coarse_shape(shape: torch.Size, cut: _Cut) -> torch.Size:
     for dim in cut.dims:
         sizes[dim] = coarse_size(shape[dim], cut.theta)
     return torch.Size(sizes)
-
-
-def _check_image(x: Tensor, spatial_dims: int) -> None:
-    if x.ndim < spatial_dims:
-        raise ValueError(f"'x' must have at least {spatial_dims} dimensions (*, *spatial), got shape {tuple(x.shape)}.")
-    if x.is_complex():
-        raise ValueError(f"'x' must be real, got {x.dtype}: take its magnitude, or its parts as two channels.")
-    if 0 in x.shape:
-        raise ValueError(f"'x' must not be empty, got shape {tuple(x.shape)}.")
-
-
-def _compute_dtype(x: Tensor) -> torch.dtype:
-    return torch.float64 if x.dtype == torch.float64 else torch.float32
-
-
-def _as_given(result: Tensor, x: Tensor) -> Tensor:
-    """Back to half precision where the input came in it, outside autocast."""
-    halved = x.dtype in (torch.float16, torch.bfloat16) and not torch.is_autocast_enabled(x.device.type)
-    return result.to(x.dtype) if halved else result
-
-
-def _full_precision(x: Tensor) -> AbstractContextManager[object]:
-    """Autocast off, where it is on: a traced graph stays free of context managers."""
-    on = torch.is_autocast_enabled(x.device.type)
-    return torch.autocast(x.device.type, enabled=False) if on else nullcontext()
 
 
 def _squared_radius(shape: Sequence[int], device: torch.device) -> Tensor:

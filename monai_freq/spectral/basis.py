@@ -7,12 +7,12 @@ the range of a real basis :math:`B \in \mathbb{R}^{N \times r}` of cosines and s
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+from .cache import cached
 
 __all__ = ["Block", "block_basis", "block_frequencies", "coarse_from_samples", "coarse_size", "samples_from_coarse"]
 
@@ -20,8 +20,6 @@ Block = Literal["center", "nyquist"]
 
 #: theta * N / 2 is meant as a rational number: 0.7 * 20 / 2 is 7, not 6.999999999999999.
 _ROUNDING = 1e-9
-_CACHE_ENTRIES = 64
-_cache: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
 
 
 def block_frequencies(size: int, theta: float, block: Block = "center") -> range:
@@ -89,7 +87,7 @@ def block_basis(
         True
     """
     key = ("basis", size, theta, block, dtype, torch.device(device))
-    return _cached(key, lambda: _basis(size, block_frequencies(size, theta, block)).to(device, dtype))
+    return cached(key, lambda: _basis(size, block_frequencies(size, theta, block)).to(device, dtype))
 
 
 def coarse_from_samples(size: int, theta: float, *, dtype: torch.dtype, device: torch.device | str) -> Tensor:
@@ -117,7 +115,7 @@ def coarse_from_samples(size: int, theta: float, *, dtype: torch.dtype, device: 
         fine = _basis(size, block_frequencies(size, theta))
         return (math.sqrt(nodes / size) * _basis(nodes, range(nodes // 2 + 1)) @ fine.T).to(device, dtype)
 
-    return _cached(("down", size, theta, dtype, torch.device(device)), build)
+    return cached(("down", size, theta, dtype, torch.device(device)), build)
 
 
 def samples_from_coarse(size: int, theta: float, *, dtype: torch.dtype, device: torch.device | str) -> Tensor:
@@ -144,7 +142,7 @@ def samples_from_coarse(size: int, theta: float, *, dtype: torch.dtype, device: 
         matrix = math.sqrt(size / nodes) * _basis(nodes, range(nodes // 2 + 1)).T
         return matrix.contiguous().to(device, dtype)
 
-    return _cached(("up", size, theta, dtype, torch.device(device)), build)
+    return cached(("up", size, theta, dtype, torch.device(device)), build)
 
 
 def _basis(size: int, frequencies: range) -> Tensor:
@@ -158,19 +156,3 @@ def _basis(size: int, frequencies: range) -> Tensor:
         else:
             columns += [torch.cos(phase) * math.sqrt(2 / size), torch.sin(phase) * math.sqrt(2 / size)]
     return torch.stack(columns, dim=1) if columns else torch.zeros(size, 0, dtype=torch.float64)
-
-
-def _cached(key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
-    """Least recently used matrices; none made while a graph is traced, whose fake tensors would poison later calls."""
-    if torch.compiler.is_compiling():
-        return build()
-    if key in _cache:
-        _cache.move_to_end(key)
-        return _cache[key]
-    with torch.inference_mode(False), torch.no_grad():  # an inference tensor could not be used in training later
-        matrix = build()
-    if type(matrix) is Tensor:
-        _cache[key] = matrix
-        if len(_cache) > _CACHE_ENTRIES:
-            _cache.popitem(last=False)
-    return matrix

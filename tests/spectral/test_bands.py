@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from monai_freq.spectral import basis
+from monai_freq.spectral import cache
 from monai_freq.spectral.bands import coarse_low, fuse, low_pass, split
 from monai_freq.spectral.basis import block_basis, block_frequencies, coarse_size
 
@@ -257,21 +257,21 @@ def test_autocast_computes_in_float32():
 
 
 def test_the_cache_is_bounded_and_survives_a_trace(monkeypatch):
-    monkeypatch.setattr(basis, "_CACHE_ENTRIES", 5)
-    basis._cache.clear()
+    monkeypatch.setattr(cache, "_ENTRIES", 5)
+    cache._kept.clear()
     for size in range(10, 30):
         split(torch.rand(size, size), 0.3, spatial_dims=2)
-        assert len(basis._cache) <= 5
+        assert len(cache._kept) <= 5
 
     class Split(torch.nn.Module):
         def forward(self, x):
             return split(x, 0.3, spatial_dims=2)
 
-    basis._cache.clear()
+    cache._kept.clear()
     x = torch.rand(1, 22, 24)
     for strict in (False, True):
         torch.testing.assert_close(torch.export.export(Split(), (x,), strict=strict).module()(x), Split()(x))
-    assert all(type(matrix) is torch.Tensor for matrix in basis._cache.values())
+    assert all(type(matrix) is torch.Tensor for matrix in cache._kept.values())
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (31, 33), (12, 15, 14), (1, 8), (9,)])

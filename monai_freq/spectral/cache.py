@@ -1,0 +1,39 @@
+"""Tensors that depend on a geometry alone, made once and kept."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+__all__ = ["cached"]
+
+_ENTRIES = 64
+_kept: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
+
+
+def cached(key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
+    """Least recently used tensors; none made while a graph is traced, whose fake tensors would poison later calls.
+
+    Args:
+        key: all that the tensor depends on, data type and device included.
+        build: makes it.
+
+    Example:
+        >>> cached(("ones", 3), lambda: torch.ones(3)) is cached(("ones", 3), lambda: torch.zeros(3))
+        True
+    """
+    if torch.compiler.is_compiling():
+        return build()
+    if key in _kept:
+        _kept.move_to_end(key)
+        return _kept[key]
+    with torch.inference_mode(False), torch.no_grad():  # an inference tensor could not be used in training later
+        tensor = build()
+    if type(tensor) is Tensor:
+        _kept[key] = tensor
+        if len(_kept) > _ENTRIES:
+            _kept.popitem(last=False)
+    return tensor

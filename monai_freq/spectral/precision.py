@@ -1,0 +1,82 @@
+"""Which images the functions of this package take, and in which precision they compute and return.
+
+float64 is computed in float64; everything else in float32, under autocast too. Integers give float32; float16 and
+bfloat16 are returned as they came, except under autocast, which gets float32.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+__all__ = ["as_given", "check_image", "compute_dtype", "full_precision"]
+
+
+def check_image(x: Tensor, spatial_dims: int) -> None:
+    """Refuse what is not a real image with so many spatial dimensions.
+
+    Args:
+        x: image or features, ``(*, *spatial)``.
+        spatial_dims: number of trailing spatial dimensions, at least 1.
+
+    Raises:
+        ValueError: x is complex or empty or has too few dimensions, or spatial_dims is below 1.
+
+    Example:
+        >>> check_image(torch.rand(8), spatial_dims=2)
+        Traceback (most recent call last):
+        ValueError: 'x' must have at least 2 dimensions (*, *spatial), got shape (8,).
+    """
+    if spatial_dims < 1:
+        raise ValueError(f"'spatial_dims' must be at least 1, got {spatial_dims}.")
+    if x.ndim < spatial_dims:
+        raise ValueError(f"'x' must have at least {spatial_dims} dimensions (*, *spatial), got shape {tuple(x.shape)}.")
+    if x.is_complex():
+        raise ValueError(f"'x' must be real, got {x.dtype}: take its magnitude, or its parts as two channels.")
+    if 0 in x.shape:
+        raise ValueError(f"'x' must not be empty, got shape {tuple(x.shape)}.")
+
+
+def compute_dtype(x: Tensor) -> torch.dtype:
+    """Type to compute with.
+
+    Args:
+        x: image of any real type.
+
+    Example:
+        >>> compute_dtype(torch.zeros(3, dtype=torch.float16))
+        torch.float32
+    """
+    return torch.float64 if x.dtype == torch.float64 else torch.float32
+
+
+def as_given(result: Tensor, x: Tensor) -> Tensor:
+    """Back to half precision where the input came in it, outside autocast.
+
+    Args:
+        result: what was computed from x, in :func:`compute_dtype`.
+        x: the input.
+
+    Example:
+        >>> as_given(torch.zeros(3), torch.zeros(3, dtype=torch.float16)).dtype
+        torch.float16
+    """
+    halved = x.dtype in (torch.float16, torch.bfloat16) and not torch.is_autocast_enabled(x.device.type)
+    return result.to(x.dtype) if halved else result
+
+
+def full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """Autocast off, where it is on: a traced graph stays free of context managers.
+
+    Args:
+        x: the input, for its device.
+
+    Example:
+        >>> with full_precision(torch.zeros(3)):
+        ...     torch.is_autocast_enabled("cpu")
+        False
+    """
+    on = torch.is_autocast_enabled(x.device.type)
+    return torch.autocast(x.device.type, enabled=False) if on else nullcontext()

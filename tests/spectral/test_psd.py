@@ -1,0 +1,186 @@
+"""Radial power spectrum density, against physics and a slow implementation in float64."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from monai_freq.spectral.psd import BANDS, band_shares, centroid, overlap, radial_psd
+
+GRIDS = [
+    ((32, 32), None),
+    ((31, 33), None),
+    ((24, 40), (1.0, 1.0)),
+    ((20, 24), (0.5, 2.0)),
+    ((1, 16), None),
+    ((12, 15, 10), None),
+    ((16, 16, 9), (1.0, 1.0, 4.0)),
+    ((1, 1), None),
+    ((7,), (0.3,)),
+]
+
+
+def slow_psd(x, spacing, power, corners=False):
+    """Mean of the full spectrum over rings, bin by bin: the definition, in float64."""
+    spacing = spacing or (1.0,) * x.ndim
+    spectrum = np.abs(np.fft.fftn(x.astype(np.float64))) ** power
+    axes = [np.fft.fftfreq(n, d) for n, d in zip(x.shape, spacing, strict=True)]
+    width = 1 / max(n * d for n, d in zip(x.shape, spacing, strict=True))
+    highest = max(np.abs(axis).max() for axis in axes)
+    rings = {}
+    for index in np.ndindex(*x.shape):
+        radius = math.sqrt(sum(axis[i] ** 2 for axis, i in zip(axes, index, strict=True)))
+        rings.setdefault(math.floor(radius / width + 0.5 + 1e-6), []).append(spectrum[index])
+    kept = sorted(ring for ring in rings if corners or ring * width <= highest * (1 + 1e-6))
+    return np.array([ring * width for ring in kept]), np.array([np.mean(rings[ring]) for ring in kept])
+
+
+@pytest.mark.parametrize("corners", [False, True])
+@pytest.mark.parametrize("power", [1, 2, 0.5])
+@pytest.mark.parametrize(("shape", "spacing"), GRIDS)
+def test_equals_the_definition(shape, spacing, power, corners):
+    x = torch.randn(2, *shape, dtype=torch.float64)
+    frequencies, density = radial_psd(x, spacing, power, spatial_dims=len(shape), corners=corners)
+    for one, found in zip(x, density, strict=True):
+        expected = slow_psd(one.numpy(), spacing, power, corners)
+        np.testing.assert_allclose(frequencies, expected[0], rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(found, expected[1], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize("shape", [(16, 16), (21, 16), (8, 8, 6)])
+def test_white_noise_is_flat(shape, power):
+    """A ring may hold one independent bin: of 25,000 images, 3% are four standard errors or more."""
+    x = torch.randn(25_000, *shape, generator=torch.Generator().manual_seed(0))
+    mean = radial_psd(x, power=power, spatial_dims=len(shape))[1].mean(0)[1:]
+    assert ((mean / mean.mean() - 1).abs() < 0.03).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"),
+    [
+        ((40, 40), None),
+        ((41, 45), None),
+        ((40, 24), None),
+        ((40, 40), (0.5, 0.5)),
+        ((40, 20), (0.5, 2.0)),
+        ((20, 24, 22), None),
+        ((21, 24, 12), (1.0, 1.0, 3.0)),
+    ],
+)
+def test_a_tone_lands_in_its_own_bin(shape, spacing):
+    steps = spacing or (1.0,) * len(shape)
+    for axis, (size, step) in enumerate(zip(shape, steps, strict=True)):
+        for k in (1, size // 4, (size - 1) // 2):
+            wave = torch.cos(2 * math.pi * k * torch.arange(size, dtype=torch.float64) / size + 0.4)
+            image = wave.reshape([-1 if a == axis else 1 for a in range(len(shape))]).expand(shape)
+            frequencies, density = radial_psd(image, spacing, spatial_dims=len(shape))
+            width = frequencies[1] - frequencies[0]
+            assert abs(frequencies[density.argmax()] - k / (size * step)) <= width / 2 * (1 + 1e-6)
+            rest = density.clone()
+            rest[density.argmax()] = 0
+            assert rest.max() < 1e-9 * density.max()
+
+
+@pytest.mark.parametrize("shape", [(32, 30), (31, 33), (12, 15, 10)])
+def test_parseval_where_the_corners_are_included(shape):
+    x = torch.randn(3, *shape, dtype=torch.float64)
+    _, density = radial_psd(x, power=2, spatial_dims=len(shape), corners=True)
+    radius = torch.stack(torch.meshgrid(*(torch.fft.fftfreq(n).double() for n in shape), indexing="ij")).square().sum(0)
+    ring = torch.floor(radius.sqrt() * max(shape) + 0.5 + 1e-6).long()
+    counts = torch.bincount(ring.flatten()).double()
+    counts = counts[counts > 0]
+    energy = (density * counts).sum(-1) / math.prod(shape)
+    torch.testing.assert_close(energy, x.square().flatten(1).sum(1))
+
+
+def test_leading_dimensions_are_a_batch():
+    x = torch.randn(2, 3, 16, 18)
+    frequencies, density = radial_psd(x, spatial_dims=2)
+    assert density.shape == (2, 3, len(frequencies))
+    torch.testing.assert_close(density[1, 2], radial_psd(x[1, 2], spatial_dims=2)[1])
+
+
+@pytest.mark.parametrize("power", [1, 2, 3])
+def test_gradients(power):
+    x = torch.randn(2, 6, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda t: radial_psd(t, power=power, spatial_dims=2)[1], (x,))
+
+
+def test_the_gradient_of_a_constant_image_is_finite():
+    x = torch.ones(8, 8, requires_grad=True)
+    radial_psd(x, spatial_dims=2)[1].sum().backward()
+    assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.bool, torch.float16, torch.bfloat16])
+def test_other_types_are_computed_in_float32(dtype):
+    x = (torch.rand(1, 16, 16) * 100).to(dtype)
+    density = radial_psd(x, spatial_dims=2)[1]
+    assert density.dtype == torch.float32
+    torch.testing.assert_close(density, radial_psd(x.float(), spatial_dims=2)[1])
+
+
+def test_a_constant_has_nothing_but_dc():
+    frequencies, density = radial_psd(torch.full((12, 12), 2.5), spatial_dims=2)
+    assert density[0] == pytest.approx(2.5 * 144)
+    assert density[1:].abs().max() < 1e-4
+    assert centroid(frequencies, torch.zeros_like(density)) == 0
+
+
+def test_centroid_follows_the_tone():
+    for k in (3, 7, 12):
+        wave = torch.sin(2 * math.pi * k * torch.arange(32, dtype=torch.float64) / 32).expand(32, 32) + 4
+        assert centroid(*radial_psd(wave, spatial_dims=2)) == pytest.approx(k / 32)
+
+
+def test_band_shares():
+    waves = {"low": 4, "mid": 8, "high": 16}  # cycles in 32 voxels; 16 is the Nyquist frequency, inside the high band
+    for name, k in waves.items():
+        wave = torch.cos(2 * math.pi * k * torch.arange(32, dtype=torch.float64) / 32).expand(32, 32)
+        shares = band_shares(*radial_psd(wave, spatial_dims=2))
+        assert set(shares) == set(BANDS)
+        assert shares[name] == pytest.approx(1)
+    edge = torch.tensor([0.0, 1 / 6, 1 / 3, 0.5])
+    assert {n: float(s) for n, s in band_shares(edge, torch.ones(4)).items()} == pytest.approx(
+        dict.fromkeys(BANDS, 1 / 3)
+    )
+
+
+def test_overlap():
+    a = torch.rand(4, 9)
+    torch.testing.assert_close(overlap(a, a), torch.ones(4))
+    torch.testing.assert_close(overlap(a, 7 * a), torch.ones(4))
+    assert overlap(torch.tensor([1.0, 0, 0]), torch.tensor([0.0, 1, 1])) == 0
+    assert overlap(torch.zeros(3), torch.ones(3)) == 0
+    b = torch.rand(4, 9)
+    torch.testing.assert_close(overlap(a, b), overlap(b, a))
+    assert ((overlap(a, b) > 0) & (overlap(a, b) < 1)).all()
+    with pytest.raises(ValueError, match="must share their frequencies, got 9 and 3"):
+        overlap(a, torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: radial_psd(x, spatial_dims=4), "at least 4 dimensions"),
+        (lambda x: radial_psd(x + 0j, spatial_dims=2), "'x' must be real"),
+        (lambda x: radial_psd(x[:, :0], spatial_dims=2), "'x' must not be empty"),
+        (lambda x: radial_psd(x, (1.0,), spatial_dims=2), "'spacing' must be 2 positive voxel sizes in mm, got"),
+        (lambda x: radial_psd(x, (1.0, 0.0), spatial_dims=2), "'spacing'"),
+        (lambda x: radial_psd(x, (1.0, math.nan), spatial_dims=2), "'spacing'"),
+        (lambda x: radial_psd(x, power=0, spatial_dims=2), "'power' must be positive, got 0"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(torch.rand(1, 8, 8))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_equals_the_cpu():
+    x = torch.randn(3, 40, 33)
+    frequencies, density = radial_psd(x.cuda(), spatial_dims=2)
+    assert density.device.type == frequencies.device.type == "cuda"
+    torch.testing.assert_close(density.cpu(), radial_psd(x, spatial_dims=2)[1], rtol=1e-4, atol=1e-3)
