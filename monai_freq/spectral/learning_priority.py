@@ -1,0 +1,119 @@
+"""Learning priority: the spatial frequencies that a network's loss depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .psd import radial_psd
+
+__all__ = ["input_gradient", "learning_priority"]
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def learning_priority(network: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Radial power spectrum density of each sample's input gradient, from 0 to 1.
+
+    .. math:: \text{PSD}\Bigl( \sum_\text{channels} \frac{\partial L(g(x), y)}{\partial x} \Bigr),
+              \quad \text{min-max normalised per sample}
+
+    The network is in evaluation mode meanwhile and comes back as it was: modes, buffers, gradients and random states.
+
+    Args:
+        network: classifier or segmenter; of several outputs the first tensor counts.
+        loss: of a batch of predictions and labels.
+        images: the inputs.
+        labels: as the loss takes them.
+
+    Returns:
+        Frequencies ``(K,)`` in cycles per voxel, and densities ``(B, K)``: take their mean and standard deviation over
+        samples. A sample whose gradient is zero has the density 0.
+
+    Shape:
+        images ``(B, C, *spatial)``, labels ``(B, ...)``.
+
+    Raises:
+        ValueError: images and labels differ in number, or the images have no spatial axis.
+
+    Reference:
+        Y. Lu et al. (2025), after Z. Lin et al. (2022), "Investigating and explaining the frequency bias in image
+        classification", arXiv 2205.03154.
+
+    Example:
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+        >>> images, labels = torch.rand(3, 1, 8, 8), torch.tensor([0, 1, 1])
+        >>> frequencies, density = learning_priority(network, nn.CrossEntropyLoss(), images, labels)
+        >>> density.shape, density.amin(1).tolist(), density.amax(1).tolist()
+        (torch.Size([3, 5]), [0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
+    """
+    gradient = input_gradient(network, loss, images, labels).sum(1)
+    frequencies, density = radial_psd(gradient, spatial_dims=images.ndim - 2)
+    low, high = density.aminmax(dim=-1, keepdim=True)
+    return frequencies, (density - low) / torch.where(high > low, high - low, torch.ones_like(high))
+
+
+def input_gradient(network: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> Tensor:
+    """Gradient of each sample's own loss with respect to the sample, the network in evaluation mode.
+
+    Args:
+        network: classifier or segmenter; of several outputs the first tensor counts.
+        loss: of a batch of predictions and labels; called with one sample at a time, so that its reduction over the
+            batch does not matter.
+        images: the inputs.
+        labels: as the loss takes them.
+
+    Shape:
+        images ``(B, C, *spatial)``, labels ``(B, ...)`` -> ``(B, C, *spatial)`` in float32 or float64.
+
+    Raises:
+        ValueError: images and labels differ in number, or the images have no spatial axis.
+
+    Example:
+        >>> weight = torch.arange(4.0).reshape(1, 1, 2, 2)
+        >>> network = nn.Conv2d(1, 1, 2, bias=False)
+        >>> network.weight.data.copy_(weight).shape
+        torch.Size([1, 1, 2, 2])
+        >>> input_gradient(network, lambda y, label: y.sum(), torch.rand(1, 1, 2, 2), torch.zeros(1)).flatten()
+        tensor([0., 1., 2., 3.])
+    """
+    if images.ndim < 3:
+        raise ValueError(f"'images' must have the shape (B, C, *spatial), got {tuple(images.shape)}.")
+    if len(images) != len(labels):
+        raise ValueError(f"'images' and 'labels' must have the same length, got {len(images)} and {len(labels)}.")
+    inputs = images.detach().clone()
+    inputs = (inputs if inputs.is_floating_point() else inputs.float()).requires_grad_()
+    with _undisturbed(network), torch.enable_grad(), torch.autocast(inputs.device.type, enabled=False):
+        output = _first_tensor(network(inputs))
+        total = torch.stack([loss(output[i : i + 1], labels[i : i + 1]) for i in range(len(inputs))]).sum()
+        torch.autograd.backward(total)  # and not autograd.grad, which reentrant checkpointing does not support
+    return torch.zeros_like(inputs) if inputs.grad is None else inputs.grad.detach()
+
+
+@contextmanager
+def _undisturbed(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients of parameters, all as before afterwards."""
+    modes = [(module, module.training) for module in network.modules()]
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    devices = {p.device.index for p in network.parameters() if p.device.type == "cuda" and p.device.index is not None}
+    network.eval()
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        with torch.random.fork_rng(devices=sorted(devices)):
+            yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+        for module, training in modes:
+            module.training = training
+
+
+def _first_tensor(output: Any) -> Tensor:
+    while not isinstance(output, Tensor):
+        output = next(iter(output.values() if isinstance(output, dict) else output))
+    return output

@@ -1,0 +1,140 @@
+"""Learning priority: the right gradient, and a network that does not notice."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from monai_freq.spectral.learning_priority import input_gradient, learning_priority
+from monai_freq.spectral.psd import centroid, radial_psd
+
+
+def template(k, size=16):
+    return torch.cos(2 * math.pi * k * torch.arange(size) / size).expand(size, size)
+
+
+class Matched(nn.Module):
+    """Correlation of the image with a template: its input gradient is the template."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = nn.Parameter(weight.clone())
+
+    def forward(self, x):
+        return (x * self.weight).flatten(1).sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize("k", [2, 5, 7])
+def test_a_network_that_matches_a_tone_lives_on_its_frequency(k):
+    frequencies, density = learning_priority(
+        Matched(template(k)), lambda y, label: y.sum(), torch.rand(3, 1, 16, 16), torch.zeros(3)
+    )
+    assert (frequencies[density.argmax(1)] == k / 16).all()
+    torch.testing.assert_close(centroid(frequencies, density), torch.full((3,), k / 16), atol=1e-4, rtol=0)
+
+
+def test_gradients_are_summed_over_channels_and_normalised_per_sample():
+    weight = torch.randn(3, 12, 12)
+    images = torch.rand(2, 3, 12, 12)
+    _, density = learning_priority(
+        Matched(weight), lambda y, label: y.sum() * label.sum(), images, torch.tensor([1.0, 50.0])
+    )
+    _, expected = radial_psd(weight.sum(0), spatial_dims=2)
+    expected = (expected - expected.min()) / (expected.max() - expected.min())
+    torch.testing.assert_close(density, expected.expand(2, -1), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_each_sample_has_the_gradient_of_its_own_loss(reduction):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
+    images, labels = torch.rand(4, 1, 8, 8), torch.tensor([0, 2, 1, 1])
+    found = input_gradient(network, nn.CrossEntropyLoss(reduction=reduction), images, labels)
+    for image, label, one in zip(images, labels, found, strict=True):
+        x = image[None].clone().requires_grad_()
+        nn.functional.cross_entropy(network(x), label[None]).backward()
+        torch.testing.assert_close(one, x.grad[0])
+
+
+class Busy(nn.Module):
+    """Batch norm, dropout, frozen parts, several outputs."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+        self.body = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.ReLU())
+        self.head = nn.Conv2d(4, 2, 1)
+        self.head.bias.requires_grad_(False)
+
+    def forward(self, x):
+        if self.kind.startswith("checkpoint"):
+            x = checkpoint(self.body, x, use_reentrant=self.kind == "checkpoint reentrant")
+        else:
+            x = self.body(x)
+        y = self.head(x)
+        return {"list": [y, y[..., ::2]], "tuple": (y, None), "dict": {"pred": y}}.get(self.kind, y)
+
+
+@pytest.mark.parametrize("kind", ["plain", "list", "tuple", "dict", "checkpoint reentrant", "checkpoint"])
+def test_the_network_comes_back_as_it_was(kind):
+    torch.manual_seed(0)
+    network = Busy(kind).train()
+    network.body[1].eval()  # one part frozen by its user
+    images, labels = torch.rand(2, 1, 8, 8), torch.randint(2, (2, 8, 8))
+    network.head.weight.grad = torch.full_like(network.head.weight, 3.0)
+    before = copy.deepcopy(network)
+    gradients = {name: None if p.grad is None else p.grad.clone() for name, p in network.named_parameters()}
+    random_state = torch.get_rng_state()
+    frequencies, density = learning_priority(network, nn.CrossEntropyLoss(), images, labels)
+    assert density.shape == (2, len(frequencies))
+    assert density.max() == 1
+    assert torch.equal(torch.get_rng_state(), random_state)
+    for old, new in zip(before.modules(), network.modules(), strict=True):
+        assert old.training == new.training
+    for (name, old), (_, new) in zip(before.named_parameters(), network.named_parameters(), strict=True):
+        assert torch.equal(old, new), name
+        assert old.requires_grad == new.requires_grad, name
+        assert (gradients[name] is None) == (new.grad is None), name
+        assert new.grad is None or torch.equal(gradients[name], new.grad), name
+    for (name, old), (_, new) in zip(before.named_buffers(), network.named_buffers(), strict=True):
+        assert torch.equal(old, new), name
+    assert images.grad is None
+    assert not images.requires_grad
+
+
+def test_it_comes_back_after_an_error_too():
+    network = Busy("plain").train()
+    with pytest.raises(RuntimeError):
+        learning_priority(network, nn.CrossEntropyLoss(), torch.rand(1, 3, 8, 8), torch.zeros(1))
+    assert network.body[2].training
+    assert network.head.weight.requires_grad
+
+
+def test_it_works_within_no_grad_autocast_and_in_three_dimensions():
+    network = nn.Sequential(nn.Conv3d(1, 2, 3, padding=1))
+    images, labels = torch.rand(2, 1, 8, 9, 6), torch.randint(2, (2, 8, 9, 6))
+    expected = learning_priority(network, nn.CrossEntropyLoss(), images, labels)[1]
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        found = learning_priority(network, nn.CrossEntropyLoss(), images, labels)[1]
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_loss_that_ignores_the_image_has_no_priority():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
+    density = learning_priority(network, lambda y, label: 0 * y.sum(), torch.rand(2, 1, 8, 8), torch.zeros(2))[1]
+    assert (density == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (torch.rand(2, 8), torch.zeros(2), r"'images' must have the shape \(B, C, \*spatial\), got \(2, 8\)"),
+        (torch.rand(2, 1, 8), torch.zeros(3), "must have the same length, got 2 and 3"),
+    ],
+)
+def test_bad_input(images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        learning_priority(nn.Identity(), nn.MSELoss(), images, labels)
