@@ -28,6 +28,7 @@ types: .venv/.developing
 
 bench: .venv/.developing
 	$(BIN)/python benchmarks/bands.py
+	$(BIN)/python benchmarks/two_moons.py
 
 pictures: .venv/.installed
 	$(BIN)/python docs/pictures.py
@@ -43,7 +44,7 @@ clean:
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "monai_freq needs Python 3.11, 3.12 or 3.13: install one, or name it: make PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python's venv is incomplete (Debian: apt install python3-venv)"; exit 1; }
 
 # torch first: asked for by another package, it could be resolved to another version
 .venv/.installed: setup.cfg constraints.txt | .venv/bin/python

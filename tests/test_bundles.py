@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -133,11 +134,12 @@ def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
     configs = Path("bundles", elsewhere.name, "configs") if start == "root" else Path("configs")
     data = ["--dataset_dir", dataset]
     before = files_below(tmp_path)
-    succeed(configs / "train.json", *SMALL, *data, "--val_interval", 1, cwd=cwd)
+    often = ["--val_interval", 1, "--validate#handlers#1#interval", 1]
+    succeed(configs / "train.json", *SMALL, *data, *often, cwd=cwd)
     result = elsewhere / "runs/early"
     assert {"model.pt", "last.pt"} <= files_below(result)
     logged = scalars_and_images(result / "tensorboard")
-    assert {"train_loss", "val_mean_dice"} <= logged
+    assert logged == {"train_loss", "val_mean_dice", "validation case"}
 
     said = succeed(configs / "evaluate.json", *SMALL[:2], *data, cwd=cwd)
     rows = list(csv.DictReader((result / "evaluation/cases.csv").read_text().splitlines()))
@@ -155,7 +157,15 @@ def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
     inputs = sorted((dataset / "imagesTs").glob("*.nii.gz"))
     for path in inputs:
         shutil.copy(path, images)
+    turned = nibabel.load(inputs[0]).as_reoriented(nibabel.io_orientation(np.diag([-1.0, 1, 1, 1]))[[1, 0, 2]])
+    nibabel.save(turned, images / "turned.nii.gz")  # the same patient, other axes and directions
     succeed(configs / "inference.json", *SMALL[:2], "--input_dir", images, cwd=cwd)
+    upright, reoriented = (
+        nibabel.as_closest_canonical(nibabel.load(result / "segmentations" / f"{name}_seg.nii.gz"))
+        for name in (inputs[0].name.split(".")[0], "turned")
+    )
+    np.testing.assert_array_equal(upright.dataobj, reoriented.dataobj)
+    assert nibabel.aff2axcodes(nibabel.load(result / "segmentations/turned_seg.nii.gz").affine) != ("R", "A", "S")
     for path in inputs:
         saved = nibabel.load(result / "segmentations" / path.name.replace(".nii", "_seg.nii"))
         original = nibabel.load(path)
@@ -344,6 +354,7 @@ def damage_nan(folder):
         (None, {"train_size": 8}, ["'train_size'", "8"]),
         (None, {"theta": 1.5}, ["'theta' must be in (0, 1), got 1.5"]),
         (None, {"fusion": "middle"}, ["'fusion'", "middle", "early"]),
+        (None, {"val_cases": "two"}, ["'val_cases' must be a whole number"]),
         (None, {"convention": "fig2"}, ["'convention'", "fig2", "figure2"]),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -375,6 +386,53 @@ def test_errors_reach_the_command_line_without_a_trace(name, options, says):
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 3
+
+
+def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    common = {"image_size": list(SIZE), "dataset_dir": str(dataset), "output_dir": str(tmp_path), "threads": 1}
+    common["logging_file"] = False
+    files = {c: str(ROOT / "bundles" / name / f"configs/{c}.json") for c in ("train", "evaluate", "inference")}
+    bundle.run(config_file=files["train"], epochs=1, theta=0.3, split_seed=3, **common)
+    for config, other, says in (
+        ("evaluate", {"split_seed": 3}, "theta=0.3, not 0.1"),
+        ("evaluate", {"theta": 0.3}, "split_seed=3, not 0"),
+        ("inference", {}, "theta=0.3, not 0.1"),
+        (
+            "train",
+            {"resume": "true", "theta": 0.3, "split_seed": 3, "learning_rate": 0.5},
+            "learning_rate=0.004, not 0.5",
+        ),
+    ):
+        with pytest.raises(SystemExit, match=re.escape(says)):
+            bundle.run(config_file=files[config], **other, **common)
+    bundle.run(config_file=files["evaluate"], theta=0.3, split_seed=3, **common)
+    assert (tmp_path / "evaluation/cases.csv").is_file()
+
+
+@pytest.mark.parametrize("damage", ["nan", "truncated", "two channels"])
+def test_bad_images_are_refused_before_inference(name, dataset, damage, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    torch.save({}, tmp_path / "model.pt")
+    images = tmp_path / "images"
+    images.mkdir()
+    path = images / "patient.nii.gz"
+    voxels = np.random.default_rng(0).random(SIZE, dtype=np.float32)
+    if damage == "nan":
+        voxels[1, 2, 3] = np.nan
+    nibabel.save(
+        nibabel.Nifti1Image(np.stack([voxels, voxels], -1) if damage == "two channels" else voxels, None), path
+    )
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(SystemExit, match=r"patient\.nii\.gz"):
+        bundle.run(
+            config_file=str(ROOT / "bundles" / name / "configs/inference.json"),
+            input_dir=str(images),
+            output_dir=str(tmp_path),
+            logging_file=False,
+            threads=1,
+        )
 
 
 @pytest.mark.parametrize("config", ["evaluate", "inference"])

@@ -1,14 +1,15 @@
 """What the bundles' configurations call: where the bundle lies, whether its settings hold, which data it uses."""
 
-from .checkpoint import check_checkpoint
 from .location import find_bundle
+from .run_folder import begin_run, check_trained
 from .segmentation import Cases, list_images, log_cases, log_images, prepare_cases
 from .settings import check_settings
 
 __all__ = [
     "Cases",
-    "check_checkpoint",
+    "begin_run",
     "check_settings",
+    "check_trained",
     "find_bundle",
     "list_images",
     "log_cases",

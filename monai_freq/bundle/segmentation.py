@@ -67,7 +67,7 @@ def prepare_cases(
         parts = split_cases(
             dataset.training, val=val_cases, test=test_cases, seed=split_seed, train_size=train_size, draw=draw
         )
-        check_cases([case for part in check for case in parts[part]], set(dataset.labels))
+        check_cases([case for part in check for case in parts[part]], set(dataset.labels), channels=1)
     except ValueError as error:
         raise SystemExit(str(error)) from error
     return Cases(**parts)
@@ -85,7 +85,7 @@ def list_images(
         cache: folder for phantoms.
 
     Raises:
-        SystemExit: there is no such folder, or no NIfTI file in it.
+        SystemExit: there is no such folder, no NIfTI file in it, or one that cannot be read or holds NaN.
 
     Example:
         >>> list_images("no_such_folder", dataset_dir=None, phantom={}, cache=".")
@@ -108,7 +108,18 @@ def list_images(
     found = sorted(p for p in folder.iterdir() if p.name.endswith((".nii", ".nii.gz")) and not p.name.startswith("."))
     if not found:
         raise SystemExit(f"{folder} holds no .nii or .nii.gz file.\nPass --input_dir <a folder that does>.")
-    return [{"image": str(path)} for path in found]
+    images = [{"image": str(path)} for path in found]
+    names = [path.name.removesuffix(".gz").removesuffix(".nii") for path in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise SystemExit(
+                f"{folder} holds {name}.nii and {name}.nii.gz.\nKeep one: both results would be {name}_seg."
+            )
+    try:
+        check_cases(images, (), channels=1)
+    except DataError as error:
+        raise SystemExit(str(error)) from error
+    return images
 
 
 def log_cases(cases: Cases) -> None:
@@ -154,8 +165,8 @@ def _folder(dataset_dir: str | None, phantom: Mapping[str, Any], cache: str | os
         raise DataError(
             f"The phantom's size must be a list, got {settings['size']!r}.\nAs in --phantom#size [64,64,32]"
         )
-    size = "x".join(str(n) for n in settings["size"])
-    root = Path(os.environ.get("MONAI_FREQ_CACHE") or cache) / f"{task}_{settings['cases']}_{size}_{settings['seed']}"
+    key = "_".join("x".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for v in settings.values())
+    root = Path(os.environ.get("MONAI_FREQ_CACHE") or cache) / f"{task}_{key}"
     folder: Path = getattr(phantoms, f"write_{task}")(root, **settings)
     _tell(f"These are generated phantoms ({folder}). For real data: --dataset_dir <folder with dataset.json>")
     return folder

@@ -14,7 +14,7 @@ __all__ = ["check_settings"]
 _OWN = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
 
 
-def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: int = 3) -> None:
+def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: int = 3, **counts: int | None) -> None:
     """End the program with two readable lines when a setting cannot work.
 
     Unknown options are refused too: MONAI would add a mistyped one to the configuration, and use the default.
@@ -24,6 +24,7 @@ def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: 
         theta: width of the low block in (0, 1).
         convention: which band is called low.
         spatial_dims: 2 or 3.
+        counts: settings that must be whole numbers of at least 0, or None.
 
     Raises:
         SystemExit: a setting is outside its range, or an option does not exist.
@@ -45,6 +46,9 @@ def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: 
         raise SystemExit(
             f"{error}\nChange it on the command line, as in --{name} {example}, or in the configuration file."
         ) from error
+    for name, value in counts.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            raise SystemExit(f"'{name}' must be a whole number of at least 0, got {value!r}.\nAs in --{name} 4")
     _refuse_unknown_options()
 
 

@@ -19,7 +19,13 @@ SHOWN = 5  # unknown values in a message
 BLOCK = 1 << 20  # bytes
 
 
-def check_cases(cases: Sequence[Mapping[str, str]], labels: Collection[int], *, num_workers: int | None = None) -> None:
+def check_cases(
+    cases: Sequence[Mapping[str, str]],
+    labels: Collection[int],
+    *,
+    channels: int | None = None,
+    num_workers: int | None = None,
+) -> None:
     """Read all images and labels in full and refuse the first faulty one.
 
     An image must be 3D, or 4D with channels last, and finite; its label must have the same spatial shape and affine and
@@ -28,6 +34,7 @@ def check_cases(cases: Sequence[Mapping[str, str]], labels: Collection[int], *, 
     Args:
         cases: ``{"image": path, "label": path}`` each; a case without ``"label"`` has its image checked.
         labels: The label values allowed, e.g. :attr:`Decathlon.labels`.
+        channels: Channels that every image must have, a 3D one having one; any number by default.
         num_workers: Threads (default: up to 4). Each holds one volume at a time.
 
     Raises:
@@ -43,16 +50,16 @@ def check_cases(cases: Sequence[Mapping[str, str]], labels: Collection[int], *, 
     if workers < 1:
         raise ValueError(f"'num_workers' must be at least 1, got {workers}.")
     with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(lambda case: _fault(case, labels), cases))
+        found = list(pool.map(lambda case: _fault(case, labels, channels), cases))
     faults = [fault for fault in found if fault]
     if faults:
         others = f"\n{len(faults) - 1} more of the {len(cases)} cases are faulty too." if len(faults) > 1 else ""
         raise DataError(faults[0] + others)
 
 
-def _fault(case: Mapping[str, str], labels: Collection[int]) -> str | None:
+def _fault(case: Mapping[str, str], labels: Collection[int], channels: int | None) -> str | None:
     try:
-        shape, affine = _check_image(case["image"])
+        shape, affine = _check_image(case["image"], channels)
         if "label" in case:
             _check_label(case["label"], labels, shape, affine)
     except DataError as error:
@@ -60,10 +67,13 @@ def _fault(case: Mapping[str, str], labels: Collection[int]) -> str | None:
     return None
 
 
-def _check_image(path: str) -> tuple[tuple[int, ...], NDArray[Any]]:
+def _check_image(path: str, channels: int | None) -> tuple[tuple[int, ...], NDArray[Any]]:
     voxels, affine = _read(path)
     if voxels.ndim not in (3, 4):
         raise DataError(f"{_short(path)} must be 3D, or 4D with channels last, but has the shape {voxels.shape}.")
+    found = voxels.shape[3] if voxels.ndim == 4 else 1
+    if channels is not None and found != channels:
+        raise DataError(f"{_short(path)} has {found} channels, {channels} expected. Export the channel that is meant.")
     if not np.isfinite(voxels).all():
         raise DataError(f"{_short(path)} holds NaN or infinite voxels. Replace them or leave the case out.")
     return voxels.shape[:3], affine

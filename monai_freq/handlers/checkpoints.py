@@ -90,9 +90,8 @@ class Checkpoints:
             _set_aside(self.folder, (self.best_file, self.last_file))
 
     def _restore(self, engine: Engine, last: Path) -> None:
-        device = next(self.objects["network"].parameters()).device
         try:
-            state = torch.load(last, map_location=device, weights_only=True)
+            state = torch.load(last, map_location="cpu", weights_only=True)
             for name, item in self._stateful(engine).items():
                 _bare(item).load_state_dict(state[name])
             epoch, iteration, best = int(state["epoch"]), int(state["iteration"]), float(state["best"])
@@ -134,7 +133,7 @@ class Checkpoints:
         return float(state.metrics[name])
 
     def _stateful(self, engine: Engine) -> dict[str, Any]:
-        scaler = getattr(engine, "scaler_", None)
+        scaler = getattr(engine, "scaler", None)
         return self.objects | ({} if scaler is None else {"scaler": scaler})
 
 

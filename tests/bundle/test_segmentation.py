@@ -232,7 +232,6 @@ def test_only_the_parts_that_are_asked_for_are_read(dataset):
         ({"classes": {"0": "background", "1": "liver", "2": "tumour"}}, r"lists the classes \[0, 1\]"),
         ({"phantom": PHANTOM | {"cases": 0}}, "'cases' must be at least 1"),
         ({"phantom": PHANTOM | {"size": [32, 32]}}, "'size' must be three numbers"),
-        ({"phantom": PHANTOM | {"test_cases": 1}}, "Task02_Heart"),  # the folder holds another phantom
     ],
 )
 def test_impossible_settings_end_with_a_few_lines(settings, message):
@@ -266,7 +265,9 @@ def images(input_dir: str | None = None, **settings: object) -> list[dict[str, s
 
 @pytest.mark.usefixtures("no_generator")
 def test_images_of_a_folder_in_the_order_of_their_names(tmp_path):
-    for name in ("b.nii.gz", "a.nii", "c.nii.gz", "._a.nii", "notes.txt", "d.nii.gz.part"):
+    for name in ("b.nii.gz", "a.nii", "c.nii.gz"):
+        nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / name)
+    for name in ("._a.nii", "notes.txt", "d.nii.gz.part"):
         (tmp_path / name).touch()
     found = images(str(tmp_path))
     assert found == [{"image": str(tmp_path / name)} for name in ("a.nii", "b.nii.gz", "c.nii.gz")]
@@ -274,7 +275,7 @@ def test_images_of_a_folder_in_the_order_of_their_names(tmp_path):
 
 def test_a_relative_folder_gives_absolute_paths(tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.nii").touch()
+    nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / "in" / "a.nii")
     monkeypatch.chdir(tmp_path)
     assert images("in") == [{"image": str(tmp_path / "in" / "a.nii")}]
 
@@ -352,3 +353,17 @@ def test_a_data_set_without_unlabelled_images_leaves_nothing_to_segment(tmp_path
     folder = phantoms.write_heart(tmp_path, cases=1, test_cases=0, size=(32, 32, 16))
     with pytest.raises(SystemExit, match="lists no images without labels"):
         list_images(None, dataset_dir=str(folder), phantom={}, cache=tmp_path)
+
+
+def test_each_phantom_has_its_own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MONAI_FREQ_CACHE", str(tmp_path))
+    for test_cases in (1, 2):
+        assert len(images(phantom=PHANTOM | {"test_cases": test_cases})) == test_cases
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_images_whose_results_would_have_one_name_are_refused(tmp_path):
+    for name in ("a.nii", "a.nii.gz"):
+        nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / name)
+    with pytest.raises(SystemExit, match=r"holds a\.nii and a\.nii\.gz"):
+        images(str(tmp_path))

@@ -1,5 +1,6 @@
 """A killed run continues to the same result, the best epoch is the one that is kept, no file is half written."""
 
+import inspect
 import logging
 import os
 import pickle
@@ -351,13 +352,16 @@ def test_a_checkpoint_cannot_run_code(tmp_path):
 
 
 def test_the_gradient_scaler_is_restored(tmp_path):
+    from monai.engines import Trainer
+
+    assert "self.scaler =" in inspect.getsource(Trainer)  # the name that MONAI gives it
     first = Scripted(tmp_path, {})
-    first.trainer.scaler_ = torch.amp.GradScaler("cpu", init_scale=512.0)
+    first.trainer.scaler = torch.amp.GradScaler("cpu", init_scale=512.0)
     first.run(1)
     second = Scripted(tmp_path, {}, resume=True)
-    second.trainer.scaler_ = torch.amp.GradScaler("cpu", init_scale=2.0)
+    second.trainer.scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
     second.run(2)
-    assert second.trainer.scaler_.get_scale() == 512.0
+    assert second.trainer.scaler.get_scale() == 512.0
 
 
 @pytest.fixture

@@ -1,0 +1,116 @@
+"""The output folder of a run: what an earlier run left there, and the settings that this one was made with."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ignite import distributed as idist
+
+from ..files import replacing
+
+__all__ = ["begin_run", "check_trained"]
+
+_log = logging.getLogger(__name__)
+
+_RECORD = "settings.json"
+_RESULTS = ("model.pt", "last.pt", _RECORD, "tensorboard", "evaluation", "segmentations")
+#: settings that decide which cases are the test cases
+_DIVISION = ("split_seed", "val_cases", "test_cases")
+
+
+def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
+    """Record the settings of a training in its folder; move what an earlier one left there to ``previous/<n>``.
+
+    Args:
+        output_dir: folder of the run.
+        resume: True, or ``"true"``, continues the run that is there: its settings must be the same.
+        settings: what a resumed run must share.
+
+    Raises:
+        SystemExit: the run that is there was made with other settings.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> begin_run(folder, resume=False, theta=0.1)
+        >>> begin_run(folder, resume=True, theta=0.3)
+        Traceback (most recent call last):
+        SystemExit: ... was trained with theta=0.1, not 0.3.
+        Give the same settings, or another --output_dir.
+    """
+    folder = Path(output_dir)
+    continues = str(resume).lower() == "true"
+    if continues and (folder / _RECORD).is_file():
+        _require_same(folder, settings)
+    elif idist.get_rank() == 0:
+        if not continues:
+            _set_aside(folder)
+        with replacing(folder / _RECORD) as aside:
+            aside.write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def check_trained(checkpoint: str, **settings: Any) -> None:
+    """End the program with two readable lines when a checkpoint is missing or was trained with other settings.
+
+    The settings that the training recorded beside the checkpoint are compared; the division into cases only where the
+    data set is the same. A checkpoint from elsewhere, without a record, is taken as it is.
+
+    Args:
+        checkpoint: file that the training saved.
+        settings: what must agree.
+
+    Raises:
+        SystemExit: there is no such file, or a setting differs.
+
+    Example:
+        >>> check_trained("runs/early/model.pt")
+        Traceback (most recent call last):
+        SystemExit: There is no checkpoint runs/early/model.pt.
+        Train first, with the same --fusion and --output_dir, or pass --checkpoint <file>.
+    """
+    if not Path(checkpoint).is_file():
+        raise SystemExit(
+            f"There is no checkpoint {checkpoint}.\n"
+            "Train first, with the same --fusion and --output_dir, or pass --checkpoint <file>."
+        )
+    folder = Path(checkpoint).parent
+    if (folder / _RECORD).is_file():
+        _require_same(folder, settings)
+
+
+def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
+    recorded = _read(folder / _RECORD)
+    other_data = recorded.get("dataset_dir") != settings.get("dataset_dir")
+    for name, value in settings.items():
+        if name == "dataset_dir" or name not in recorded or (other_data and name in _DIVISION):
+            continue
+        if recorded[name] != json.loads(json.dumps(value)):
+            raise SystemExit(
+                f"{folder} was trained with {name}={recorded[name]}, not {value}.\n"
+                "Give the same settings, or another --output_dir."
+            )
+
+
+def _read(record: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(record.read_text())
+    except ValueError as error:
+        raise SystemExit(f"{record} is not readable: {error}.\nDelete it, or choose another --output_dir.") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _set_aside(folder: Path) -> None:
+    found = [folder / name for name in _RESULTS if (folder / name).exists()]
+    if not found:
+        return
+    number = 1
+    while (kept := folder / "previous" / str(number)).exists():
+        number += 1
+    kept.mkdir(parents=True)
+    for path in found:
+        path.rename(kept / path.name)
+    _log.info(f"The results of an earlier run are now in {kept}.")

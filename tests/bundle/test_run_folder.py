@@ -1,0 +1,51 @@
+"""The folder of a run: nothing is lost, and other settings are refused."""
+
+import json
+
+import pytest
+
+from monai_freq.bundle import begin_run, check_trained
+
+
+def test_results_of_an_earlier_run_are_moved_and_strangers_are_left(tmp_path):
+    for number in (1, 2):
+        begin_run(str(tmp_path), resume=False, seed=number)
+        (tmp_path / "model.pt").write_text(f"weights {number}")
+        (tmp_path / "tensorboard").mkdir()
+        (tmp_path / "mine.txt").write_text("not of a run")
+    begin_run(str(tmp_path), resume="false", seed=3)
+    for number in (1, 2):
+        kept = tmp_path / "previous" / str(number)
+        assert (kept / "model.pt").read_text() == f"weights {number}"
+        assert json.loads((kept / "settings.json").read_text()) == {"seed": number}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.txt", "previous", "settings.json"]
+
+
+@pytest.mark.parametrize("resume", [True, "true", "True"])
+def test_resuming_needs_the_same_settings_and_moves_nothing(tmp_path, resume):
+    begin_run(str(tmp_path), resume=False, theta=0.1, image_size=[4, 4], classes={"0": "background"})
+    (tmp_path / "last.pt").write_text("state")
+    begin_run(str(tmp_path), resume=resume, theta=0.1, image_size=(4, 4), classes={"0": "background"})
+    assert (tmp_path / "last.pt").read_text() == "state"
+    with pytest.raises(SystemExit, match=r"was trained with theta=0\.1, not 0\.2\.\nGive the same settings"):
+        begin_run(str(tmp_path), resume=resume, theta=0.2)
+
+
+def test_resuming_a_run_without_a_record_keeps_its_state(tmp_path):
+    (tmp_path / "last.pt").write_text("state")
+    begin_run(str(tmp_path), resume=True, theta=0.1)
+    assert (tmp_path / "last.pt").read_text() == "state"
+
+
+def test_checkpoints_are_compared_with_their_record(tmp_path):
+    with pytest.raises(SystemExit, match=r"There is no checkpoint .*model.pt.\nTrain first"):
+        check_trained(str(tmp_path / "model.pt"), theta=0.1)
+    begin_run(str(tmp_path), resume=False, theta=0.1, dataset_dir=None, split_seed=0)
+    (tmp_path / "model.pt").touch()
+    check_trained(str(tmp_path / "model.pt"), theta=0.1, dataset_dir=None, split_seed=0)
+    with pytest.raises(SystemExit, match="split_seed=0, not 1"):
+        check_trained(str(tmp_path / "model.pt"), theta=0.1, dataset_dir=None, split_seed=1)
+    check_trained(str(tmp_path / "model.pt"), theta=0.1, dataset_dir="/other", split_seed=1)  # another data set
+    (tmp_path / "settings.json").write_text("{")
+    with pytest.raises(SystemExit, match=r"settings\.json is not readable"):
+        check_trained(str(tmp_path / "model.pt"), theta=0.1)
