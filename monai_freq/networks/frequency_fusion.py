@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any, Literal, get_args
 
 import torch
@@ -179,6 +180,7 @@ class FrequencyFusion(nn.Module):
         except RuntimeError as error:
             wanted = re.search(r"to have (\d+) channels, but got (\d+) channels", str(error))
             if wanted is None or int(wanted[2]) != self.features:
+                error.add_note(f"FrequencyFusion gave the backbone {tuple(features.shape)}: features={self.features}.")
                 raise
             raise ValueError(
                 f"the backbone takes {wanted[1]} channels and gets {self.features}: "
@@ -264,7 +266,7 @@ class _Scores(nn.Module):
 
 def _check_numbers(**numbers: int) -> None:
     for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
             raise ValueError(f"'{name}' must be a positive integer, got {number!r}.")
 
 

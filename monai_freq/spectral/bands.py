@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Literal, NamedTuple, TypedDict, get_args
 
 import torch
@@ -38,6 +39,9 @@ __all__ = [
 ]
 
 Convention = Literal["figure2", "equation1", "released"]
+
+#: a tone at the cutoff is kept: in floats, 3 * (1 / 10) is more than 0.3
+_ROUNDING = 1e-9
 
 
 class _Kind(TypedDict):
@@ -70,7 +74,7 @@ def check_bands(theta: float, convention: str = "figure2", axes: Sequence[int] =
         Traceback (most recent call last):
         ValueError: 'theta' must be in (0, 1), got 1.5.
     """
-    if isinstance(theta, bool) or not isinstance(theta, (int, float)) or not 0 < theta < 1:
+    if isinstance(theta, bool) or not isinstance(theta, Real) or not 0 < theta < 1:
         raise ValueError(f"'theta' must be in (0, 1), got {theta!r}.")
     if convention not in get_args(Convention):
         raise ValueError(f"'convention' must be one of {', '.join(get_args(Convention))}, got {convention!r}.")
@@ -92,7 +96,7 @@ def check_cutoff(cutoff: float) -> None:
     Example:
         >>> check_cutoff(0.25)
     """
-    if isinstance(cutoff, bool) or not isinstance(cutoff, (int, float)) or not 0 < cutoff <= 0.5:
+    if isinstance(cutoff, bool) or not isinstance(cutoff, Real) or not 0 < cutoff <= 0.5:
         raise ValueError(f"'cutoff' is in cycles per voxel and must be in (0, 0.5], got {cutoff!r}.")
 
 
@@ -243,7 +247,7 @@ def low_pass(x: Tensor, cutoff: float, *, spatial_dims: int) -> Tensor:
 
     Args:
         x: image.
-        cutoff: radius in cycles per voxel, in (0, 0.5]; 0.5 still removes the corners of the spectrum.
+        cutoff: radius in cycles per voxel, in (0, 0.5], itself kept; 0.5 still removes the corners of the spectrum.
         spatial_dims: number of trailing spatial dimensions, all of them filtered.
 
     Shape:
@@ -264,7 +268,7 @@ def low_pass(x: Tensor, cutoff: float, *, spatial_dims: int) -> Tensor:
     dims = tuple(range(-spatial_dims, 0))
     image = x.to(compute_dtype(x))
     spectrum = torch.fft.rfftn(image, dim=dims)
-    kept = _squared_radius(image.shape[-spatial_dims:], image.device) <= cutoff**2
+    kept = _squared_radius(image.shape[-spatial_dims:], image.device) <= cutoff**2 * (1 + _ROUNDING)
     return as_given(torch.fft.irfftn(spectrum * kept, s=image.shape[-spatial_dims:], dim=dims), x)
 
 
@@ -336,7 +340,7 @@ def _coarse_shape(shape: torch.Size, cut: _Cut) -> torch.Size:
 
 
 def _squared_radius(shape: Sequence[int], device: torch.device) -> Tensor:
-    """Squared radial frequency of each bin of an ``rfftn``, float64: the cutoff is compared exactly."""
+    """Squared radial frequency of each bin of an ``rfftn``, float64."""
     axes = [torch.fft.fftfreq(n, dtype=torch.float64, device=device) for n in shape[:-1]]
     axes.append(torch.fft.rfftfreq(shape[-1], dtype=torch.float64, device=device))
     grids = torch.meshgrid(*axes, indexing="ij")

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from .cache import cached
+from .precision import check_image, compute_dtype
 
 __all__ = ["BANDS", "band_shares", "centroid", "overlap", "radial_psd"]
 
@@ -72,7 +73,7 @@ def radial_psd(
         5.0
     """
     _check(x, spacing, power, spatial_dims)
-    image = x if x.dtype == torch.float64 else x.float()
+    image = x.to(compute_dtype(x))
     spectrum = torch.fft.rfftn(image, dim=tuple(range(-spatial_dims, 0)))
     amount = _amount(spectrum, power)
     grid = _Grid(tuple(x.shape[-spatial_dims:]), _steps(spacing, spatial_dims), corners)
@@ -226,12 +227,7 @@ def _normalized(density: Tensor) -> Tensor:
 
 
 def _check(x: Tensor, spacing: Sequence[float] | None, power: float, spatial_dims: int) -> None:
-    if spatial_dims < 1 or x.ndim < spatial_dims:
-        raise ValueError(f"'x' must have at least {spatial_dims} dimensions (*, *spatial), got shape {tuple(x.shape)}.")
-    if x.is_complex():
-        raise ValueError(f"'x' must be real, got {x.dtype}: take its magnitude, or its parts as two channels.")
-    if 0 in x.shape:
-        raise ValueError(f"'x' must not be empty, got shape {tuple(x.shape)}.")
+    check_image(x, spatial_dims)
     if spacing is not None and (len(spacing) != spatial_dims or not all(math.isfinite(d) and d > 0 for d in spacing)):
         raise ValueError(f"'spacing' must be {spatial_dims} positive voxel sizes in mm, got {tuple(spacing)}.")
     if isinstance(power, bool) or not power > 0:

@@ -370,5 +370,6 @@ def test_other_errors_of_the_backbone_come_through():
         def forward(self, x):
             raise RuntimeError("out of memory")
 
-    with pytest.raises(RuntimeError, match="out of memory"):
+    with pytest.raises(RuntimeError, match="out of memory") as caught:
         wrap(Broken(), 2)(torch.rand(1, 2, 16, 16))
+    assert caught.value.__notes__ == ["FrequencyFusion gave the backbone (1, 4, 16, 16): features=4."]
