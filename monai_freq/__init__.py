@@ -5,7 +5,18 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("bundle", "data", "figures", "files", "handlers", "networks", "phantoms", "spectral", "transforms")
+_SUBMODULES = (
+    "bundle",
+    "data",
+    "figures",
+    "files",
+    "handlers",
+    "losses",
+    "networks",
+    "phantoms",
+    "spectral",
+    "transforms",
+)
 
 __all__ = ["__version__", *_SUBMODULES]
 

@@ -2,5 +2,16 @@
 
 from .fourier import FourierDisentangle, FourierDisentangled, FourierLowPass, FourierLowPassd
 from .keyed import Keyed
+from .shortcut import ApplyShortcutd
+from .whiten import SpectrumWhiten, SpectrumWhitend
 
-__all__ = ["FourierDisentangle", "FourierDisentangled", "FourierLowPass", "FourierLowPassd", "Keyed"]
+__all__ = [
+    "ApplyShortcutd",
+    "FourierDisentangle",
+    "FourierDisentangled",
+    "FourierLowPass",
+    "FourierLowPassd",
+    "Keyed",
+    "SpectrumWhiten",
+    "SpectrumWhitend",
+]

@@ -1,0 +1,160 @@
+"""Which items of a data list get an artifact, so that it tells their label."""
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from monai_freq.data.errors import DataError
+
+__all__ = ["plan_shortcut"]
+
+SHOWN = 5  # labels in a message
+
+
+def plan_shortcut(
+    items: Sequence[Mapping[str, Any]],
+    label_key: str,
+    label: Any,
+    fraction: float,
+    seed: int = 0,
+    flag_key: str = "shortcut",
+) -> list[dict[str, Any]]:
+    r"""Mark a fraction of the items of one label, for :class:`monai_freq.transforms.ApplyShortcutd` to alter.
+
+    .. math:: \#\,\text{marked} = \operatorname{round}(p\, n)
+
+    with n the items of the label and p the fraction; halves go to the even number, as Python's ``round`` sends them.
+
+    The candidates, sorted by image name, are permuted by ``seed`` and the first are marked. So the plan depends on the
+    seed and on what the candidates are, not on their order, their folder or the other items; and plans of one seed are
+    nested: the marked items of a smaller fraction are marked at a larger one. The global random state is not used.
+
+    Args:
+        items: Mappings, best with a path under ``"image"``; they are copied, not changed.
+        label_key: Key of an item's label, a single value.
+        label: The label, or a collection of labels, that the artifact is tied to.
+        fraction: Fraction p of the items of the label to mark, in [0, 1].
+        seed: Seed of the choice.
+        flag_key: Key of the mark, True or False, in the copies.
+
+    Returns:
+        A copy of every item, in the same order, with its mark.
+
+    Raises:
+        ValueError: ``fraction`` is out of range, or ``label`` is an empty collection.
+        DataError: An item lacks ``label_key`` or has ``flag_key``, a label does not occur, an item of the label is
+            listed twice or cannot be told from others, or so few items have the label that none would be marked.
+
+    Reference:
+        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
+        Section 3: the artifact on a part of the positive training samples and on all negatives of the O.O.D. test set.
+
+    >>> items = [{"image": f"knee_{i}.png", "label": i % 2} for i in range(8)]
+    >>> train = plan_shortcut(items, "label", 1, fraction=0.5)
+    >>> [(item["image"], item["label"]) for item in train if item["shortcut"]]
+    [('knee_1.png', 1), ('knee_7.png', 1)]
+    >>> sum(item["shortcut"] for item in plan_shortcut(items, "label", 0, fraction=1))
+    4
+    """
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"'fraction' must be in [0, 1], got {fraction}.")
+    _check_keys(items, label_key, flag_key)
+    candidates = _candidates(items, label_key, label)
+    marks = round(fraction * len(candidates))
+    if fraction > 0 and marks == 0:
+        raise DataError(
+            f"Too few candidates: {len(candidates)} of {len(items)} items have the label {label!r}, and a fraction of "
+            f"{fraction} of them rounds to none. Raise 'fraction' (0 marks none without complaint) or add items."
+        )
+    ordered = _sorted_by_name(items, candidates)
+    # Of Python's and NumPy's generators, only Random.random() promises the same numbers in every version.
+    random = Random(f"shortcut {seed}")
+    weights = {index: random.random() for index in ordered}
+    marked = set(sorted(ordered, key=weights.__getitem__)[:marks])
+    return [{**item, flag_key: index in marked} for index, item in enumerate(items)]
+
+
+def _check_keys(items: Sequence[Mapping[str, Any]], label_key: str, flag_key: str) -> None:
+    for index, item in enumerate(items):
+        if label_key not in item:
+            raise DataError(f"{_named(item, index)} has no {label_key!r}. Give it a label, or change 'label_key'.")
+        if flag_key in item:
+            raise DataError(
+                f"{_named(item, index)} has {flag_key!r} already. Plan on the list without marks, or change 'flag_key'."
+            )
+
+
+def _candidates(items: Sequence[Mapping[str, Any]], label_key: str, label: Any) -> list[int]:
+    wanted = list(label) if isinstance(label, Collection) and not isinstance(label, str | bytes) else [label]
+    if not wanted:
+        raise ValueError(f"'label' must be a value or a collection of at least one, got {label!r}.")
+    occurs = [False] * len(wanted)
+    found = []
+    for index, item in enumerate(items):
+        try:
+            equal = [bool(item[label_key] == value) for value in wanted]
+        except (ValueError, RuntimeError) as error:  # an array of several elements has no truth value
+            raise DataError(f"{_named(item, index)} must have one value under {label_key!r}: {error}") from error
+        occurs = [before or now for before, now in zip(occurs, equal, strict=True)]
+        if any(equal):
+            found.append(index)
+    if not all(occurs):
+        known = list(dict.fromkeys(repr(item[label_key]) for item in items))
+        values = ", ".join(known[:SHOWN]) + (", ..." if len(known) > SHOWN else "") if known else "the list is empty"
+        absent = wanted[occurs.index(False)]
+        raise DataError(f"The label {absent!r} does not occur under {label_key!r} ({values}). Correct 'label'.")
+    return found
+
+
+def _sorted_by_name(items: Sequence[Mapping[str, Any]], candidates: Sequence[int]) -> list[int]:
+    # The name comes first so that a list from another folder is planned in the same way; the rest tells apart slices of
+    # one file, and items that have no path.
+    keyed = sorted((_image_name(items[index]), _canonical(items[index], index), index) for index in candidates)
+    for (*before, first), (*after, second) in pairwise(keyed):
+        if before == after:
+            raise DataError(
+                f"{_named(items[first], first)} is listed twice, the other time as item {second}. "
+                "Plan on single entries and repeat them afterwards."
+            )
+    return [index for *_, index in keyed]
+
+
+def _image_name(item: Mapping[str, Any]) -> str:
+    image = item.get("image")
+    return Path(image).name if isinstance(image, str | os.PathLike) else ""
+
+
+def _canonical(item: Mapping[str, Any], index: int) -> str:
+    try:
+        return json.dumps(dict(item), sort_keys=True, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{_named(item, index)} cannot be told from others: {error}. "
+            "Keep paths, numbers, strings and arrays in the list."
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """What JSON lacks: paths, sets, arrays and tensors, by their content."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    array = np.asarray(value)
+    if array.dtype == object:
+        raise TypeError(f"it holds an object of type {type(value).__name__}")
+    return array.dtype.str, array.shape, hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def _named(item: Mapping[str, Any], index: int) -> str:
+    image = item.get("image") if isinstance(item, Mapping) else item
+    return f"Item {index} ({image})" if isinstance(image, str | os.PathLike) else f"Item {index}"

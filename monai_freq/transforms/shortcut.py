@@ -1,0 +1,239 @@
+"""An artifact on the items that a plan has marked, so that it tells their label."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection, NdarrayOrTensor
+from monai.data import MetaTensor
+from monai.data.utils import set_rnd
+from monai.transforms import Compose, MapTransform, Randomizable
+from monai.utils import MAX_SEED, TransformBackends
+from torch import Tensor
+
+from .image import as_image, like_image, require_finite, source_of
+
+__all__ = ["ApplyShortcutd"]
+
+
+# Not a Keyed: that declares the twin of an array transform, and an image alone cannot tell whether it is marked.
+class ApplyShortcutd(Randomizable, MapTransform):
+    r"""Apply an artifact to the images of the items that are marked, and leave the others alone.
+
+    .. math:: x \mapsto \begin{cases} A_s(x) & \text{if the item is marked} \\ x & \text{otherwise} \end{cases}
+
+    with A the artifact and s the seed of its draws, the same for every key. With ``static=False``, s is drawn from
+    ``self.R`` each time; with ``static=True`` it is a hash of ``seed`` and of the item's first image: its folder and
+    file name where they are known, otherwise its content, which has to be the same each time then. Images of one file,
+    as the slices of a volume, share the draws. The global generators of Python, NumPy and PyTorch, which many artifacts
+    use, are seeded with s for the call only and come back as they were.
+
+    Static or not, it is random to MONAI, so no cache stores its results: what is static is the seed, which holds in any
+    epoch, order and worker, and for any artifact that draws from the global generators or from MONAI's ``R``.
+
+    Args:
+        keys: keys of the images.
+        artifact: any transform of MONAI or TorchIO, or a callable, that keeps the shape ``(C, *spatial)``. It is given
+            a copy, in float32 at least; TorchIO's see it as ``(C, W, H, D)``, with unit axes added, and on the CPU. A
+            dictionary transform has to have the same keys. Random ones usually want ``prob=1``.
+        flag_key: key of the mark, True or False, as :func:`monai_freq.data.plan_shortcut` makes it.
+        static: whether an item's artifact is the same each time it is read.
+        seed: seed of the static artifacts.
+        allow_missing_keys: whether images may be missing.
+
+    Shape:
+        ``(C, *spatial)`` -> ``(C, *spatial)``, of floating point; type, device and metadata are kept.
+
+    Raises:
+        TypeError: the artifact cannot be called.
+        KeyError: an item has no mark, or no image and ``allow_missing_keys`` is False.
+        ValueError: a dictionary artifact has other keys, a mark is not True or False, the image to alter has integers,
+            NaN or infinity, the artifact changes its shape, makes NaN or infinity or returns no image.
+
+    Reference:
+        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
+        Section 3.
+
+    Example:
+        >>> from monai_freq.transforms import FourierLowPass
+        >>> blur = ApplyShortcutd("image", FourierLowPass(cutoff=0.2))
+        >>> image = torch.rand(1, 32, 32)
+        >>> blur({"image": image, "shortcut": False})["image"] is image
+        True
+        >>> bool(blur({"image": image, "shortcut": True})["image"].std() < image.std())
+        True
+    """
+
+    backend = [TransformBackends.TORCH]
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        artifact: Callable[..., Any],
+        flag_key: str = "shortcut",
+        static: bool = False,
+        seed: int = 0,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        if not callable(artifact) or isinstance(artifact, type):
+            raise TypeError(f"'artifact' must be a transform or another callable, made and ready, got {artifact!r}.")
+        own_keys = _dictionary_keys(artifact)
+        if own_keys and own_keys != set(self.keys):
+            raise ValueError(
+                f"'artifact' must have the same keys, {self.keys}, got {tuple(sorted(map(str, own_keys)))}."
+            )
+        self.artifact = artifact
+        self.on_dictionary = bool(own_keys)
+        self.flag_key = flag_key
+        self.static = static
+        self.seed = seed
+        self._drawn = 0
+
+    def randomize(self, data: NdarrayOrTensor | None = None) -> None:
+        """Draw the seed of the artifact, or derive it from an image if it is static."""
+        if not self.static:
+            self._drawn = int(self.R.randint(MAX_SEED, dtype="uint32"))
+        elif data is not None:
+            digest = hashlib.sha256(f"shortcut {self.seed} {_identity(data)}".encode()).digest()
+            self._drawn = int.from_bytes(digest[:4], "big") % MAX_SEED
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
+        """Alter the images of one item if it is marked."""
+        if not self._marked(data):
+            return data
+        images = {key: data[key] for key in self.key_iterator(data)}
+        if not images:
+            return data
+        ready = {}
+        for key, image in images.items():
+            with _naming(key, image):
+                ready[key] = _ready(image)
+        self.randomize(next(iter(images.values())))
+        altered = self._alter(data, ready)
+        result = dict(data)
+        for key, image in images.items():
+            with _naming(key, image):
+                result[key] = self._checked(altered[key], image)
+        return result
+
+    def _marked(self, data: Mapping[Hashable, Any]) -> bool:
+        sources = [source_of(data[key]) for key in self.keys if key in data]
+        source = next(filter(None, sources), "")
+        if self.flag_key not in data:
+            raise KeyError(
+                f"the item has no mark '{self.flag_key}'{source}: make the list with monai_freq.data.plan_shortcut."
+            )
+        flag = data[self.flag_key]
+        if flag not in (True, False):
+            raise ValueError(f"'{self.flag_key}' must be True or False, got {flag!r}{source}.")
+        return bool(flag)
+
+    def _alter(self, data: Mapping[Hashable, Any], images: Mapping[Hashable, Tensor]) -> Mapping[Hashable, Any]:
+        if self.on_dictionary:
+            key, image = next(iter(images.items()))
+            with _naming(key, data[key]), self._draws(image):
+                result: Mapping[Hashable, Any] = self.artifact({**data, **images})
+                return result
+        altered = {}
+        for key, image in images.items():
+            with _naming(key, data[key]), self._draws(image):
+                altered[key] = (
+                    _call_torchio(self.artifact, image) if _of_torchio(self.artifact) else self.artifact(image)
+                )
+        return altered
+
+    @contextmanager
+    def _draws(self, image: Tensor) -> Iterator[None]:
+        with _seeded(self._drawn, image.device):
+            set_rnd(self.artifact, self._drawn)
+            yield
+
+    def _checked(self, altered: Any, image: NdarrayOrTensor) -> NdarrayOrTensor:
+        name = getattr(self.artifact, "__name__", type(self.artifact).__name__)
+        if not isinstance(altered, Tensor | np.ndarray):
+            raise ValueError(f"'artifact' must return an image, but {name} returned {type(altered).__name__}.")
+        if altered.shape != image.shape:
+            raise ValueError(
+                f"'artifact' must keep the shape, but {name} made {tuple(altered.shape)} of {tuple(image.shape)}."
+            )
+        result = torch.as_tensor(altered).to(as_image(image)[1].dtype)
+        try:
+            require_finite(result)
+        except ValueError as error:
+            raise ValueError(f"'artifact' must return finite values, but after {name} {error}") from error
+        return like_image(result.as_tensor() if isinstance(result, MetaTensor) else result, image)
+
+
+def _ready(img: NdarrayOrTensor) -> Tensor:
+    """Copy that an artifact may write into, with the metadata."""
+    image = torch.as_tensor(as_image(img)[0])
+    if not image.is_floating_point():
+        # Altered images would be floating point and the others not: another shortcut, and no batch.
+        raise ValueError(f"the image must be of floating point, got {image.dtype}: put EnsureTyped(dtype=...) before.")
+    require_finite(image)
+    return image.to(torch.promote_types(image.dtype, torch.float32), copy=True)
+
+
+def _identity(img: NdarrayOrTensor) -> str:
+    name = img.meta.get("filename_or_obj") if isinstance(img, MetaTensor) else None
+    if isinstance(name, str) and name:
+        return "/".join(Path(name).parts[-2:])  # series number their files alike, and data sets are moved
+    content = as_image(img)[1].detach().contiguous()
+    return hashlib.sha256(content.view(torch.uint8).cpu().numpy().tobytes()).hexdigest()
+
+
+def _dictionary_keys(artifact: object) -> set[Hashable]:
+    """Keys of a dictionary transform, or of a composition of such; none for an array transform."""
+    if isinstance(artifact, MapTransform):
+        return set(artifact.keys)
+    if isinstance(artifact, Compose):
+        return set().union(*map(_dictionary_keys, artifact.transforms))
+    return set()
+
+
+def _of_torchio(artifact: object) -> bool:
+    torchio = sys.modules.get("torchio")  # whoever has one of its transforms has imported it
+    return torchio is not None and isinstance(artifact, torchio.Transform)
+
+
+def _call_torchio(artifact: Callable[..., Any], image: Tensor) -> Any:
+    bare = image.as_tensor() if isinstance(image, MetaTensor) else image
+    volume = bare.cpu()[(..., *[None] * (4 - bare.ndim))]
+    result = artifact(volume)
+    return result.reshape(bare.shape) if result.shape == volume.shape else result
+
+
+@contextmanager
+def _naming(key: Hashable, img: object) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{error} (key '{key}'{source_of(img)})") from error
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed the global generators for a while; they come back as they were."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        # torch.manual_seed would seed every GPU, and only this image's generator is put back.
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(of_python)
+            np.random.set_state(of_numpy)  # noqa: NPY002

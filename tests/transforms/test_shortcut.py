@@ -1,0 +1,298 @@
+"""Artifacts on the marked items: any transform, fresh or the same each time, and nothing else touched."""
+
+import pickle
+import random
+
+import numpy as np
+import pytest
+import torch
+import torchio
+from monai.data import CacheDataset, DataLoader, Dataset, MetaTensor
+from monai.transforms import (
+    Compose,
+    Identityd,
+    RandGaussianNoise,
+    RandGaussianNoised,
+    RandGibbsNoise,
+    RandGibbsNoised,
+    RandomizableTrait,
+    ScaleIntensityd,
+)
+
+from monai_freq.data import plan_shortcut
+from monai_freq.transforms import ApplyShortcutd, FourierLowPass, FourierLowPassd
+
+
+def marker(image):
+    """An L as on X-ray films, drawn into the image that is given."""
+    image[:, 2:9, 2:4] = 2
+    image[:, 7:9, 2:7] = 2
+    return image
+
+
+def noise_of_every_generator(image):
+    return image + random.random() + np.random.rand() + torch.rand(1)
+
+
+FIXED = [
+    pytest.param(FourierLowPass(cutoff=0.2), id="FourierLowPass"),
+    pytest.param(FourierLowPassd("image", cutoff=0.2), id="FourierLowPassd"),
+    pytest.param(marker, id="marker"),
+]
+RANDOM = [
+    pytest.param(RandGibbsNoise(prob=1, alpha=(0.4, 0.9)), id="RandGibbsNoise"),
+    pytest.param(RandGibbsNoised("image", prob=1, alpha=(0.4, 0.9)), id="RandGibbsNoised"),
+    pytest.param(RandGaussianNoise(prob=1), id="RandGaussianNoise"),
+    pytest.param(
+        Compose([RandGibbsNoised("image", prob=1), RandGaussianNoised("image", prob=1)]), id="Compose of dictionary"
+    ),
+    pytest.param(Compose([RandGaussianNoise(prob=1), marker]), id="Compose of array"),
+    pytest.param(torchio.RandomGhosting(intensity=(0.5, 1)), id="RandomGhosting"),
+    pytest.param(torchio.RandomMotion(degrees=20, translation=5), id="RandomMotion"),
+    pytest.param(torchio.MonaiAdapter(RandGaussianNoise(prob=1)), id="MonaiAdapter"),
+    pytest.param(noise_of_every_generator, id="every generator"),
+]
+
+
+def meta_image(name="knee/0003.png", shape=(1, 24, 20), seed=0):
+    image = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+    return MetaTensor(image, affine=torch.diag(torch.tensor([2.0, 3.0, 4.0, 1.0])), meta={"filename_or_obj": name})
+
+
+def item(flag=True, **of_image):
+    return {"image": meta_image(**of_image), "shortcut": flag, "label": 1}
+
+
+def planned(n=6):
+    items = [{"image": meta_image(f"knee/{i}.png", seed=i), "label": i % 2, "index": i} for i in range(n)]
+    return plan_shortcut(items, "label", 1, 2 / 3)
+
+
+def global_states():
+    python, numpy = random.getstate(), np.random.get_state()
+    return python, numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()
+
+
+@pytest.mark.parametrize("static", [False, True])
+@pytest.mark.parametrize("artifact", FIXED + RANDOM)
+@pytest.mark.parametrize("shape", [(1, 24, 20), (2, 15, 21), (1, 16, 12, 10)])
+def test_marked_images_change_and_the_others_are_the_same_objects(artifact, static, shape):
+    apply = ApplyShortcutd("image", artifact, static=static)
+    clean = item(False, shape=shape)
+    assert apply(clean)["image"] is clean["image"]
+    marked = item(shape=shape)
+    before = marked["image"].clone()
+    states = global_states()
+    result = apply(marked)
+    assert global_states() == states
+    assert torch.equal(marked["image"], before)
+    assert result["label"] == 1
+    altered = result["image"]
+    assert isinstance(altered, MetaTensor)
+    assert (altered.shape, altered.dtype) == (before.shape, before.dtype)
+    assert torch.isfinite(altered).all()
+    assert (altered - before).abs().max() > 1e-3
+    assert torch.equal(altered.affine, before.affine)
+    assert altered.meta["filename_or_obj"] == "knee/0003.png"
+
+
+def test_the_artifact_does_what_it_does_alone():
+    image = torch.rand(1, 24, 20)
+    filtered = ApplyShortcutd("image", FourierLowPass(0.2))({"image": image, "shortcut": True})["image"]
+    torch.testing.assert_close(filtered, FourierLowPass(0.2)(image).as_tensor())
+    drawn = ApplyShortcutd("image", marker)({"image": image, "shortcut": True})["image"]
+    assert torch.equal(drawn, marker(image.clone()))
+    apply = ApplyShortcutd("image", torchio.RandomMotion()).set_random_state(3)
+    seed = int(np.random.RandomState(3).randint(2**32 - 1, dtype="uint32"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        expected = torchio.RandomMotion()(image[..., None])[..., 0]
+    assert torch.equal(apply({"image": image, "shortcut": True})["image"], expected)
+
+
+@pytest.mark.parametrize("artifact", RANDOM)
+def test_static_is_the_same_at_every_read_in_any_order_and_fresh_is_not(artifact):
+    static, fresh = ApplyShortcutd("image", artifact, static=True), ApplyShortcutd("image", artifact)
+    first, other = static(item())["image"], static(item(name="knee/0004.png"))["image"]
+    static.set_random_state(7)
+    random.seed(5)
+    assert torch.equal(static(item())["image"], first)
+    assert not torch.equal(other, first)
+    assert not torch.equal(ApplyShortcutd("image", artifact, static=True, seed=1)(item())["image"], first)
+    fresh.set_random_state(2)
+    reads = [fresh(item())["image"] for _ in range(5)]  # two draws of Gibbs noise may cut the same of a small spectrum
+    assert any(not torch.equal(read, reads[0]) for read in reads)
+    one, two = (fresh.set_random_state(3)(item())["image"] for _ in range(2))
+    assert torch.equal(one, two)
+
+
+def test_the_identity_is_the_file_or_else_the_content():
+    apply = ApplyShortcutd("image", lambda image: image + torch.rand(1), static=True)
+    shift = lambda image: float((apply({"image": image, "shortcut": True})["image"] - image).mean())  # noqa: E731
+    assert shift(meta_image("/data/knee/1.png", seed=1)) == pytest.approx(
+        shift(meta_image("/other/knee/1.png", seed=2))
+    )
+    assert shift(meta_image("/data/a/1.png")) != pytest.approx(shift(meta_image("/data/b/1.png")))
+    image = torch.rand(1, 8, 8)
+    assert shift(image) == pytest.approx(shift(image.clone()))
+    assert shift(image) == pytest.approx(shift(MetaTensor(image)))
+    assert shift(image) != pytest.approx(shift(image + 1e-3))
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):
+        assert np.isfinite(shift(image.to(dtype)))
+
+
+@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize("artifact", [torchio.RandomGhosting(intensity=(0.5, 1)), RandGibbsNoised("image", prob=1)])
+def test_epochs_and_workers(artifact, cache):
+    def epochs(static, workers):
+        chain = Compose(
+            [ScaleIntensityd("image"), ApplyShortcutd("image", artifact, static=static), Identityd("image")]
+        )
+        chain.set_random_state(1)
+        data = CacheDataset(planned(), chain, progress=False) if cache else Dataset(planned(), chain)
+        loader = DataLoader(
+            data, batch_size=1, num_workers=workers, shuffle=True, generator=torch.Generator().manual_seed(0)
+        )
+        read = []
+        for _ in range(2):
+            batches = sorted(loader, key=lambda batch: int(batch["index"]))
+            read.append(
+                (torch.stack([b["image"].as_tensor() for b in batches]), [bool(b["shortcut"]) for b in batches])
+            )
+        return read
+
+    clean = torch.stack([ScaleIntensityd("image")(entry)["image"].as_tensor() for entry in planned()])[:, None]
+    flags = [entry["shortcut"] for entry in planned()]
+    assert sum(flags) == 2
+    runs = {(static, workers): epochs(static, workers) for static in (True, False) for workers in (0, 2)}
+    for (static, _), read in runs.items():
+        for images, marks in read:
+            assert marks == flags
+            changed = [not torch.equal(image, before) for image, before in zip(images, clean, strict=True)]
+            assert changed == flags
+        assert torch.equal(read[0][0], read[1][0]) == static
+    assert torch.equal(runs[True, 0][0][0], runs[True, 2][0][0])
+
+
+def test_no_cache_stores_its_results():
+    for static in (False, True):
+        assert isinstance(ApplyShortcutd("image", marker, static=static), RandomizableTrait)
+
+
+@pytest.mark.parametrize("static", [False, True])
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_keys_share_one_draw(static, dictionary):
+    keys = ["image", "later"]
+    artifact = RandGibbsNoised(keys, prob=1) if dictionary else RandGibbsNoise(prob=1)
+    apply = ApplyShortcutd(keys, artifact, static=static, allow_missing_keys=True)
+    image = meta_image()
+    result = apply({"image": image, "later": image.clone(), "shortcut": True})
+    assert torch.equal(result["image"], result["later"])
+    assert not torch.equal(result["image"], image)
+    empty = {"shortcut": True}
+    assert apply(empty) is empty
+
+
+@pytest.mark.parametrize("artifact", FIXED + RANDOM)
+def test_pickled_it_does_the_same(artifact):
+    apply = ApplyShortcutd("image", artifact, static=True)
+    again = pickle.loads(pickle.dumps(apply))
+    assert torch.equal(again(item())["image"], apply(item())["image"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("artifact", [FourierLowPass(0.2), RandGibbsNoise(prob=1), torchio.RandomGhosting(), marker])
+def test_the_type_is_kept(artifact, dtype):
+    image = torch.rand(1, 16, 12).to(dtype)
+    result = ApplyShortcutd("image", artifact)({"image": image, "shortcut": True})["image"]
+    assert type(result) is torch.Tensor
+    assert result.dtype == dtype
+    if dtype != torch.bfloat16:
+        of_numpy = ApplyShortcutd("image", artifact)({"image": image.numpy(), "shortcut": True})["image"]
+        assert isinstance(of_numpy, np.ndarray)
+        assert of_numpy.dtype == image.numpy().dtype
+
+
+@pytest.mark.parametrize("flag", [np.True_, torch.tensor(True), 1])
+def test_marks_of_other_types(flag):
+    image = torch.rand(1, 12, 12)
+    assert not torch.equal(ApplyShortcutd("image", marker)({"image": image, "shortcut": flag})["image"], image)
+
+
+@pytest.mark.parametrize("flag", ["False", float("nan"), None, 2])
+def test_a_mark_that_is_not_true_or_false_is_refused(flag):
+    with pytest.raises(ValueError, match=r"'shortcut' must be True or False, got .*, file 'knee/0003.png'"):
+        ApplyShortcutd("image", marker)(item(flag))
+
+
+def test_missing_keys():
+    with pytest.raises(KeyError, match=r"no mark 'photon', file 'knee/0003.png': .* monai_freq.data.plan_shortcut"):
+        ApplyShortcutd("image", marker, flag_key="photon")(item())
+    with pytest.raises(KeyError, match="other"):
+        ApplyShortcutd(["image", "other"], marker)(item())
+
+
+@pytest.mark.parametrize("artifact", [3, None, "RandGibbsNoise", RandGibbsNoise])
+def test_what_cannot_be_called_is_refused(artifact):
+    with pytest.raises(TypeError, match="'artifact' must be a transform or another callable"):
+        ApplyShortcutd("image", artifact)
+
+
+@pytest.mark.parametrize("keys", ["other", ["image", "other"]])
+def test_a_dictionary_artifact_has_to_have_the_same_keys(keys):
+    with pytest.raises(ValueError, match=r"'artifact' must have the same keys, \('image',\), got \("):
+        ApplyShortcutd("image", RandGibbsNoised(keys, prob=1))
+
+
+def shortened(image):
+    return image[..., 1:]
+
+
+def spoiled(image):
+    image[0, 0, 0] = float("nan")
+    return image
+
+
+def forgetful(image):
+    marker(image)
+
+
+def choosy(image):
+    raise ValueError("not today")
+
+
+@pytest.mark.parametrize(
+    ("artifact", "message"),
+    [
+        (shortened, r"must keep the shape, but shortened made \(1, 24, 19\) of \(1, 24, 20\)"),
+        (torchio.Crop((1, 1, 0, 0, 0, 0)), r"must keep the shape, but Crop made \(1, 22, 20, 1\) of \(1, 24, 20\)"),
+        (spoiled, "must return finite values, but after spoiled the image has 1 NaN"),
+        (forgetful, "must return an image, but forgetful returned NoneType"),
+        (choosy, "not today"),
+    ],
+)
+def test_artifacts_that_spoil_the_image_are_refused(artifact, message):
+    states = global_states()
+    with pytest.raises(ValueError, match=message + r".* \(key 'image', file 'knee/0003.png'\)"):
+        ApplyShortcutd("image", artifact)(item())
+    assert global_states() == states
+
+
+def test_images_that_cannot_be_altered_are_refused():
+    broken = item()
+    broken["image"][0, 1, 1] = float("nan")
+    with pytest.raises(ValueError, match=r"the image has 1 NaN .* \(key 'image', file 'knee/0003.png'\)"):
+        ApplyShortcutd("image", marker)(broken)
+    with pytest.raises(ValueError, match=r"floating point, got torch.uint8: put EnsureTyped.* \(key 'image'\)"):
+        ApplyShortcutd("image", marker)({"image": torch.ones(1, 8, 8, dtype=torch.uint8), "shortcut": True})
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu():
+    states = torch.cuda.get_rng_state()
+    for artifact in (RandGibbsNoise(prob=1), torchio.RandomGhosting(), lambda image: image + torch.rand_like(image)):
+        apply = ApplyShortcutd("image", artifact, static=True)
+        one, two = (apply({"image": meta_image().cuda(), "shortcut": True})["image"] for _ in range(2))
+        assert one.is_cuda
+        assert torch.equal(one, two)
+    assert torch.equal(torch.cuda.get_rng_state(), states)
