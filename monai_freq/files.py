@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["replacing"]
+__all__ = ["replacing", "set_aside"]
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -40,3 +43,30 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def set_aside(folder: Path, names: Iterable[str]) -> None:
+    """Move what an earlier run left in a folder to ``previous/<n>``, with one log line.
+
+    Args:
+        folder: folder of the run.
+        names: files and folders in it; those that do not exist are passed over.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "model.pt").write_text("weights")
+        >>> set_aside(folder, ["model.pt", "last.pt"])
+        >>> (folder / "previous" / "1" / "model.pt").read_text()
+        'weights'
+    """
+    found = [folder / name for name in names if (folder / name).exists()]
+    if not found:
+        return
+    number = 1
+    while (kept := folder / "previous" / str(number)).exists():
+        number += 1
+    kept.mkdir(parents=True)
+    for path in found:
+        path.rename(kept / path.name)
+    _log.info(f"The results of an earlier run are now in {kept}.")

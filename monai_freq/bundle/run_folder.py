@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ignite import distributed as idist
 
-from ..files import replacing
+from ..files import replacing, set_aside
 
 __all__ = ["begin_run", "check_trained"]
-
-_log = logging.getLogger(__name__)
 
 _RECORD = "settings.json"
 _RESULTS = ("model.pt", "last.pt", _RECORD, "tensorboard", "evaluation", "segmentations")
@@ -48,7 +45,7 @@ def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
         _require_same(folder, settings)
     elif idist.get_rank() == 0:
         if not continues:
-            _set_aside(folder)
+            set_aside(folder, _RESULTS)
         with replacing(folder / _RECORD) as aside:
             aside.write_text(json.dumps(settings, indent=2) + "\n")
 
@@ -101,16 +98,3 @@ def _read(record: Path) -> dict[str, Any]:
     except ValueError as error:
         raise SystemExit(f"{record} is not readable: {error}.\nDelete it, or choose another --output_dir.") from error
     return content if isinstance(content, dict) else {}
-
-
-def _set_aside(folder: Path) -> None:
-    found = [folder / name for name in _RESULTS if (folder / name).exists()]
-    if not found:
-        return
-    number = 1
-    while (kept := folder / "previous" / str(number)).exists():
-        number += 1
-    kept.mkdir(parents=True)
-    for path in found:
-        path.rename(kept / path.name)
-    _log.info(f"The results of an earlier run are now in {kept}.")

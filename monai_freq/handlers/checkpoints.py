@@ -14,7 +14,7 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from torch import nn
 
-from ..files import replacing
+from ..files import replacing, set_aside
 
 __all__ = ["Checkpoints"]
 
@@ -87,7 +87,7 @@ class Checkpoints:
         if self.resume:
             _log.info(f"There is no {last} to resume from: the training starts from the beginning.")
         if idist.get_rank() == 0:
-            _set_aside(self.folder, (self.best_file, self.last_file))
+            set_aside(self.folder, (self.best_file, self.last_file))
 
     def _restore(self, engine: Engine, last: Path) -> None:
         try:
@@ -140,20 +140,6 @@ class Checkpoints:
 def _save_whole(content: object, path: Path) -> None:
     with replacing(path) as aside, aside.open("wb") as file:
         torch.save(content, file)
-
-
-def _set_aside(folder: Path, names: tuple[str, ...]) -> None:
-    """Move the files of an earlier run to ``previous/<n>``."""
-    found = [folder / name for name in names if (folder / name).exists()]
-    if not found:
-        return
-    number = 1
-    while (kept := folder / "previous" / str(number)).exists():
-        number += 1
-    kept.mkdir(parents=True)
-    for path in found:
-        path.rename(kept / path.name)
-    _log.info(f"The checkpoints of an earlier run are now in {kept}.")
 
 
 def _bare(item: Any) -> Any:

@@ -22,7 +22,8 @@ def learning_priority(network: nn.Module, loss: Loss, images: Tensor, labels: Te
     .. math:: \text{PSD}\Bigl( \sum_\text{channels} \frac{\partial L(g(x), y)}{\partial x} \Bigr),
               \quad \text{min-max normalised per sample}
 
-    The network is in evaluation mode meanwhile and comes back as it was: modes, buffers, gradients and random states.
+    Network and loss are in evaluation mode meanwhile and come back as they were: modes, buffers, gradients and random
+    states.
 
     Args:
         network: classifier or segmenter; of several outputs the first tensor counts.
@@ -87,7 +88,9 @@ def input_gradient(network: nn.Module, loss: Loss, images: Tensor, labels: Tenso
         raise ValueError(f"'images' and 'labels' must have the same length, got {len(images)} and {len(labels)}.")
     inputs = images.detach().clone()
     inputs = (inputs if inputs.is_floating_point() else inputs.float()).requires_grad_()
-    with _undisturbed(network), torch.enable_grad(), torch.autocast(inputs.device.type, enabled=False):
+    modules = [module for module in (network, loss) if isinstance(module, nn.Module)]  # a loss can count its calls
+    precise = torch.autocast(inputs.device.type, enabled=False)
+    with _undisturbed(modules), torch.enable_grad(), precise:
         output = _first_tensor(network(inputs))
         total = torch.stack([loss(output[i : i + 1], labels[i : i + 1]) for i in range(len(inputs))]).sum()
         torch.autograd.backward(total)  # and not autograd.grad, which reentrant checkpointing does not support
@@ -95,12 +98,14 @@ def input_gradient(network: nn.Module, loss: Loss, images: Tensor, labels: Tenso
 
 
 @contextmanager
-def _undisturbed(network: nn.Module) -> Iterator[None]:
+def _undisturbed(modules: list[nn.Module]) -> Iterator[None]:
     """Evaluation mode without gradients of parameters, all as before afterwards."""
-    modes = [(module, module.training) for module in network.modules()]
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    devices = {p.device.index for p in network.parameters() if p.device.type == "cuda" and p.device.index is not None}
-    network.eval()
+    modes = [(part, part.training) for module in modules for part in module.modules()]
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    devices = {p.device.index for p in parameters if p.device.type == "cuda" and p.device.index is not None}
+    for module in modules:
+        module.eval()
     for parameter in trained:
         parameter.requires_grad_(False)
     try:
@@ -109,8 +114,8 @@ def _undisturbed(network: nn.Module) -> Iterator[None]:
     finally:
         for parameter in trained:
             parameter.requires_grad_(True)
-        for module, training in modes:
-            module.training = training
+        for part, training in modes:
+            part.training = training
 
 
 def _first_tensor(output: Any) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from monai_freq.losses import SpectralDecouplingLoss
 from monai_freq.spectral.learning_priority import input_gradient, learning_priority
 from monai_freq.spectral.psd import centroid, radial_psd
 
@@ -103,6 +104,18 @@ def test_the_network_comes_back_as_it_was(kind):
         assert torch.equal(old, new), name
     assert images.grad is None
     assert not images.requires_grad
+
+
+def test_a_loss_that_counts_its_calls_does_not_count_these():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    loss = SpectralDecouplingLoss(nn.CrossEntropyLoss(), lam=0.1, delay=3)
+    images, labels = torch.rand(2, 1, 8, 8), torch.tensor([0, 1])
+    loss(network(images), labels)
+    before = {name: value.clone() for name, value in loss.state_dict().items()}
+    assert before
+    learning_priority(network, loss, images, labels)
+    assert loss.training
+    assert all(torch.equal(value, loss.state_dict()[name]) for name, value in before.items())
 
 
 def test_it_comes_back_after_an_error_too():
