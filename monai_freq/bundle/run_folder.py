@@ -47,7 +47,7 @@ def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
         if not continues:
             set_aside(folder, _RESULTS)
         with replacing(folder / _RECORD) as aside:
-            aside.write_text(json.dumps(settings, indent=2) + "\n")
+            aside.write_text(json.dumps(settings | _whole_path(settings), indent=2) + "\n")
 
 
 def check_trained(checkpoint: str, **settings: Any) -> None:
@@ -81,7 +81,7 @@ def check_trained(checkpoint: str, **settings: Any) -> None:
 
 def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     recorded = _read(folder / _RECORD)
-    other_data = recorded.get("dataset_dir") != settings.get("dataset_dir")
+    other_data = _resolved(recorded.get("dataset_dir")) != _resolved(settings.get("dataset_dir"))
     for name, value in settings.items():
         if name == "dataset_dir" or name not in recorded or (other_data and name in _DIVISION):
             continue
@@ -90,6 +90,16 @@ def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
                 f"{folder} was trained with {name}={recorded[name]}, not {value}.\n"
                 "Give the same settings, or another --output_dir."
             )
+
+
+def _whole_path(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The data set's folder as it is found from any working directory."""
+    folder = _resolved(settings.get("dataset_dir"))
+    return {} if folder is None else {"dataset_dir": str(folder)}
+
+
+def _resolved(folder: str | None) -> Path | None:
+    return None if folder is None else Path(folder).resolve()
 
 
 def _read(record: Path) -> dict[str, Any]:

@@ -37,6 +37,18 @@ def test_resuming_a_run_without_a_record_keeps_its_state(tmp_path):
     assert (tmp_path / "last.pt").read_text() == "state"
 
 
+def test_the_same_data_set_by_another_path_is_the_same(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    begin_run("run", resume=False, dataset_dir="data", split_seed=0)
+    (tmp_path / "run" / "model.pt").touch()
+    monkeypatch.chdir(tmp_path / "data")
+    for same in (str(tmp_path / "data"), "../data"):
+        with pytest.raises(SystemExit, match="split_seed=0, not 1"):
+            check_trained(str(tmp_path / "run" / "model.pt"), dataset_dir=same, split_seed=1)
+    begin_run(str(tmp_path / "run"), resume=True, dataset_dir=".", split_seed=0)
+
+
 def test_checkpoints_are_compared_with_their_record(tmp_path):
     with pytest.raises(SystemExit, match=r"There is no checkpoint .*model.pt.\nTrain first"):
         check_trained(str(tmp_path / "model.pt"), theta=0.1)
