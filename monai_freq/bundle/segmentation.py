@@ -92,34 +92,40 @@ def list_images(
         Traceback (most recent call last):
         SystemExit: ...
     """
-    if input_dir is None:
-        try:
-            dataset = read_decathlon(_folder(dataset_dir, phantom, cache))
-        except ValueError as error:
-            raise SystemExit(str(error)) from error
-        if not dataset.test:
-            raise SystemExit(
-                f"{dataset.root} lists no images without labels.\nPass --input_dir <a folder with .nii files>."
-            )
-        return [{"image": path} for path in dataset.test]
-    folder = Path(input_dir).resolve()
+    try:
+        images = (
+            _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(Path(input_dir).resolve())
+        )
+        check_cases(images, (), channels=1)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+    return images
+
+
+def _unlabelled(
+    dataset_dir: str | None, phantom: Mapping[str, Any], cache: str | os.PathLike[str]
+) -> list[dict[str, str]]:
+    dataset = read_decathlon(_folder(dataset_dir, phantom, cache))
+    if not dataset.test:
+        raise DataError(
+            f"{dataset.root} lists no images without labels.\nPass --input_dir <a folder with .nii or .nii.gz files>."
+        )
+    return [{"image": path} for path in dataset.test]
+
+
+def _images_in(folder: Path) -> list[dict[str, str]]:
     if not folder.is_dir():
-        raise SystemExit(f"There is no folder {folder}.\nPass --input_dir <a folder with .nii or .nii.gz files>.")
+        raise DataError(f"There is no folder {folder}.\nPass --input_dir <a folder with .nii or .nii.gz files>.")
     found = sorted(p for p in folder.iterdir() if p.name.endswith((".nii", ".nii.gz")) and not p.name.startswith("."))
     if not found:
-        raise SystemExit(f"{folder} holds no .nii or .nii.gz file.\nPass --input_dir <a folder that does>.")
-    images = [{"image": str(path)} for path in found]
+        raise DataError(f"{folder} holds no .nii or .nii.gz file.\nPass --input_dir <a folder that does>.")
     names = [path.name.removesuffix(".gz").removesuffix(".nii") for path in found]
     for name in names:
         if names.count(name) > 1:
-            raise SystemExit(
+            raise DataError(
                 f"{folder} holds {name}.nii and {name}.nii.gz.\nKeep one: both results would be {name}_seg."
             )
-    try:
-        check_cases(images, (), channels=1)
-    except DataError as error:
-        raise SystemExit(str(error)) from error
-    return images
+    return [{"image": str(path)} for path in found]
 
 
 def log_cases(cases: Cases) -> None:

@@ -367,3 +367,10 @@ def test_images_whose_results_would_have_one_name_are_refused(tmp_path):
         nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / name)
     with pytest.raises(SystemExit, match=r"holds a\.nii and a\.nii\.gz"):
         images(str(tmp_path))
+
+
+@pytest.mark.usefixtures("no_generator")
+def test_the_data_sets_unlabelled_images_are_read_too(dataset):
+    (dataset / "imagesTs" / "la_006.nii.gz").write_bytes(b"")
+    with pytest.raises(SystemExit, match=r"la_006\.nii\.gz cannot be read"):
+        images(dataset_dir=str(dataset))
