@@ -1,7 +1,7 @@
 """Spectral transforms for MONAI pipelines, as array and as dictionary transforms."""
 
 from .fourier import FourierDisentangle, FourierDisentangled, FourierLowPass, FourierLowPassd
-from .keyed import Keyed
+from .keyed import Keyed, RandKeyed
 from .shortcut import ApplyShortcutd
 from .whiten import SpectrumWhiten, SpectrumWhitend
 
@@ -12,6 +12,7 @@ __all__ = [
     "FourierLowPass",
     "FourierLowPassd",
     "Keyed",
+    "RandKeyed",
     "SpectrumWhiten",
     "SpectrumWhitend",
 ]

@@ -6,12 +6,13 @@ import inspect
 from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, Transform
+from monai.transforms import MapTransform, Randomizable, RandomizableTransform, Transform
 
 from .image import source_of
 
-__all__ = ["Keyed"]
+__all__ = ["Keyed", "RandKeyed"]
 
 
 class Keyed(MapTransform):
@@ -45,6 +46,8 @@ class Keyed(MapTransform):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "array"):  # abstract
+            return
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         keys = inspect.Parameter("keys", kind)
         missing = inspect.Parameter("allow_missing_keys", kind, default=False, annotation="bool")
@@ -63,7 +66,58 @@ class Keyed(MapTransform):
         result = dict(data)
         for key in self.key_iterator(result):
             try:
-                result[key] = self.transform(result[key])
+                result[key] = self._apply(result[key])
             except ValueError as error:
                 raise ValueError(f"{error} (key '{key}'{source_of(result[key])})") from error
         return result
+
+    def _apply(self, image: Any) -> Any:
+        return self.transform(image)
+
+
+class RandKeyed(Keyed, Randomizable):
+    """Dictionary version of a random array transform: one draw, shared by all keys.
+
+    ``array`` is a ``RandomizableTransform`` whose ``__call__`` takes ``randomize``.
+
+    Args:
+        keys: keys of the items to transform.
+        args: arguments of the array transform, then ``allow_missing_keys`` (default: False).
+        kwargs: the same by name.
+
+    Raises:
+        TypeError: arguments that the array transform does not take.
+        ValueError: an argument or an image that the array transform refuses.
+        KeyError: a key is missing and ``allow_missing_keys`` is False.
+
+    Example:
+        >>> import torch
+        >>> from monai.transforms import RandGibbsNoise
+        >>> class RandGibbsNoised(RandKeyed):
+        ...     array = RandGibbsNoise
+        >>> image = torch.rand(1, 8, 8)
+        >>> noisy = RandGibbsNoised(["t1", "t2"], prob=1.0)({"t1": image, "t2": image})
+        >>> torch.equal(noisy["t1"], noisy["t2"]), torch.equal(noisy["t1"], image)
+        (True, False)
+    """
+
+    array: ClassVar[type[RandomizableTransform]]
+    transform: RandomizableTransform
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Draw once, and transform the items under the keys; the others are passed on."""
+        self.randomize()
+        return super().__call__(data)
+
+    def randomize(self, data: Any = None) -> None:
+        """Draw what all keys share."""
+        self.transform.randomize(data)
+
+    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandKeyed:
+        """Seed the draws, of the array transform too."""
+        super().set_random_state(seed, state)
+        self.transform.set_random_state(state=self.R)
+        return self
+
+    def _apply(self, image: Any) -> Any:
+        return self.transform(image, randomize=False)  # type: ignore[call-arg]
