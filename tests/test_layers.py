@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "transforms": {"spectral"},
     "networks": {"spectral"},
     "losses": {"spectral"},
-    "handlers": {"spectral", "figures", "files"},
+    "handlers": {"spectral", "figures", "files", "transforms"},
     "bundle": {"spectral", "figures", "files", "data", "phantoms", "transforms", "networks", "losses", "handlers"},
     "study": {"spectral", "figures", "files", "data", "phantoms", "transforms", "networks", "losses", "handlers"},
 }

@@ -4,6 +4,8 @@ from .case_report import CaseReport
 from .checkpoints import Checkpoints
 from .epoch_seed import EpochSeed
 from .progress import RunProgress
+from .psd_handler import PSDHandler
+from .psd_history import PSDHistory
 from .slice_pictures import SlicePictures
 
-__all__ = ["CaseReport", "Checkpoints", "EpochSeed", "RunProgress", "SlicePictures"]
+__all__ = ["CaseReport", "Checkpoints", "EpochSeed", "PSDHandler", "PSDHistory", "RunProgress", "SlicePictures"]

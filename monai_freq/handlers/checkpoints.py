@@ -15,6 +15,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from ..files import replacing, set_aside
+from .engine_parts import bare
 
 __all__ = ["Checkpoints"]
 
@@ -93,7 +94,7 @@ class Checkpoints:
         try:
             state = torch.load(last, map_location="cpu", weights_only=True)
             for name, item in self._stateful(engine).items():
-                _bare(item).load_state_dict(state[name])
+                bare(item).load_state_dict(state[name])
             epoch, iteration, best = int(state["epoch"]), int(state["iteration"]), float(state["best"])
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]
@@ -112,8 +113,8 @@ class Checkpoints:
         if idist.get_rank() > 0:
             return
         if improved:
-            _save_whole(_bare(self.objects["network"]).state_dict(), self.folder / self.best_file)
-        state = {name: _bare(item).state_dict() for name, item in self._stateful(engine).items()}
+            _save_whole(bare(self.objects["network"]).state_dict(), self.folder / self.best_file)
+        state = {name: bare(item).state_dict() for name, item in self._stateful(engine).items()}
         progress = {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": self.best}
         _save_whole(state | progress, self.folder / self.last_file)
 
@@ -121,7 +122,7 @@ class Checkpoints:
         if self.best > -math.inf or idist.get_rank() > 0:
             return
         best = self.folder / self.best_file
-        _save_whole(_bare(self.objects["network"]).state_dict(), best)
+        _save_whole(bare(self.objects["network"]).state_dict(), best)
         _log.info(f"No validation gave a metric to choose by: {best} holds the weights at the end of the training.")
 
     def _new_metric(self, engine: Engine) -> float | None:
@@ -140,8 +141,3 @@ class Checkpoints:
 def _save_whole(content: object, path: Path) -> None:
     with replacing(path) as aside, aside.open("wb") as file:
         torch.save(content, file)
-
-
-def _bare(item: Any) -> Any:
-    """Network without its distributed wrapper: its names are those of a single process."""
-    return item.module if isinstance(item, nn.parallel.DistributedDataParallel) else item

@@ -10,6 +10,7 @@ from ignite.engine import Engine, Events
 from monai.handlers import TensorBoardHandler
 
 from ..figures import three_planes
+from .engine_parts import positive
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -49,10 +50,8 @@ class SlicePictures(TensorBoardHandler):
         classes: Mapping[str, str] | None = None,
         tag: str = "validation case",
     ) -> None:
-        if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
-            raise ValueError(f"'interval' must be a positive integer, got {interval!r}.")
+        self.interval = positive("interval", interval)
         super().__init__(summary_writer=summary_writer, log_dir=log_dir)
-        self.interval = interval
         self.trainer = trainer
         self.classes = {int(number): name for number, name in (classes or {}).items()}
         self.tag = tag

@@ -1,5 +1,6 @@
 """Spectral transforms for MONAI pipelines, as array and as dictionary transforms."""
 
+from .artifact import artifact_psd
 from .fourier import FourierDisentangle, FourierDisentangled, FourierLowPass, FourierLowPassd
 from .keyed import Keyed, RandKeyed
 from .shortcut import ApplyShortcutd
@@ -15,4 +16,5 @@ __all__ = [
     "RandKeyed",
     "SpectrumWhiten",
     "SpectrumWhitend",
+    "artifact_psd",
 ]

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import random
-import sys
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.data.utils import set_rnd
-from monai.transforms import Compose, MapTransform, Randomizable
+from monai.transforms import MapTransform, Randomizable
 from monai.utils import MAX_SEED, TransformBackends
 from torch import Tensor
 
-from .image import as_image, like_image, require_finite, source_of
+from .artifact import Artifact, as_artifact, called_on, dictionary_keys, drawing_from, editable, naming, with_artifact
+from .image import as_image, source_of
 
 __all__ = ["ApplyShortcutd"]
 
@@ -77,21 +73,19 @@ class ApplyShortcutd(Randomizable, MapTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        artifact: Callable[..., Any],
+        artifact: Artifact,
         flag_key: str = "shortcut",
         static: bool = False,
         seed: int = 0,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        if not callable(artifact) or isinstance(artifact, type):
-            raise TypeError(f"'artifact' must be a transform or another callable, made and ready, got {artifact!r}.")
-        own_keys = _dictionary_keys(artifact)
+        own_keys = dictionary_keys(artifact)
         if own_keys and own_keys != set(self.keys):
             raise ValueError(
                 f"'artifact' must have the same keys, {self.keys}, got {tuple(sorted(map(str, own_keys)))}."
             )
-        self.artifact = artifact
+        self.artifact = as_artifact(artifact)
         self.on_dictionary = bool(own_keys)
         self.flag_key = flag_key
         self.static = static
@@ -115,14 +109,14 @@ class ApplyShortcutd(Randomizable, MapTransform):
             return data
         ready = {}
         for key, image in images.items():
-            with _naming(key, image):
-                ready[key] = _ready(image)
+            with naming(key, image):
+                ready[key] = editable(image)
         self.randomize(next(iter(images.values())))
         altered = self._alter(data, ready)
         result = dict(data)
         for key, image in images.items():
-            with _naming(key, image):
-                result[key] = self._checked(altered[key], image)
+            with naming(key, image):
+                result[key] = with_artifact(altered[key], image, self.artifact)
         return result
 
     def _marked(self, data: Mapping[Hashable, Any]) -> bool:
@@ -140,47 +134,14 @@ class ApplyShortcutd(Randomizable, MapTransform):
     def _alter(self, data: Mapping[Hashable, Any], images: Mapping[Hashable, Tensor]) -> Mapping[Hashable, Any]:
         if self.on_dictionary:
             key, image = next(iter(images.items()))
-            with _naming(key, data[key]), self._draws(image):
+            with naming(key, data[key]), drawing_from(self.artifact, self._drawn, image.device):
                 result: Mapping[Hashable, Any] = self.artifact({**data, **images})
                 return result
         altered = {}
         for key, image in images.items():
-            with _naming(key, data[key]), self._draws(image):
-                altered[key] = (
-                    _call_torchio(self.artifact, image) if _of_torchio(self.artifact) else self.artifact(image)
-                )
+            with naming(key, data[key]):
+                altered[key] = called_on(self.artifact, image, self._drawn)
         return altered
-
-    @contextmanager
-    def _draws(self, image: Tensor) -> Iterator[None]:
-        with _seeded(self._drawn, image.device):
-            set_rnd(self.artifact, self._drawn)
-            yield
-
-    def _checked(self, altered: Any, image: NdarrayOrTensor) -> NdarrayOrTensor:
-        name = getattr(self.artifact, "__name__", type(self.artifact).__name__)
-        if not isinstance(altered, Tensor | np.ndarray):
-            raise ValueError(f"'artifact' must return an image, but {name} returned {type(altered).__name__}.")
-        if altered.shape != image.shape:
-            raise ValueError(
-                f"'artifact' must keep the shape, but {name} made {tuple(altered.shape)} of {tuple(image.shape)}."
-            )
-        result = torch.as_tensor(altered).to(as_image(image)[1].dtype)
-        try:
-            require_finite(result)
-        except ValueError as error:
-            raise ValueError(f"'artifact' must return finite values, but after {name} {error}") from error
-        return like_image(result.as_tensor() if isinstance(result, MetaTensor) else result, image)
-
-
-def _ready(img: NdarrayOrTensor) -> Tensor:
-    """Copy that an artifact may write into, with the metadata."""
-    image = torch.as_tensor(as_image(img)[0])
-    if not image.is_floating_point():
-        # Altered images would be floating point and the others not: another shortcut, and no batch.
-        raise ValueError(f"the image must be of floating point, got {image.dtype}: put EnsureTyped(dtype=...) before.")
-    require_finite(image)
-    return image.to(torch.promote_types(image.dtype, torch.float32), copy=True)
 
 
 def _identity(img: NdarrayOrTensor) -> str:
@@ -189,51 +150,3 @@ def _identity(img: NdarrayOrTensor) -> str:
         return "/".join(Path(name).parts[-2:])  # series number their files alike, and data sets are moved
     content = as_image(img)[1].detach().contiguous()
     return hashlib.sha256(content.view(torch.uint8).cpu().numpy().tobytes()).hexdigest()
-
-
-def _dictionary_keys(artifact: object) -> set[Hashable]:
-    """Keys of a dictionary transform, or of a composition of such; none for an array transform."""
-    if isinstance(artifact, MapTransform):
-        return set(artifact.keys)
-    if isinstance(artifact, Compose):
-        return set().union(*map(_dictionary_keys, artifact.transforms))
-    return set()
-
-
-def _of_torchio(artifact: object) -> bool:
-    torchio = sys.modules.get("torchio")  # whoever has one of its transforms has imported it
-    return torchio is not None and isinstance(artifact, torchio.Transform)
-
-
-def _call_torchio(artifact: Callable[..., Any], image: Tensor) -> Any:
-    bare = image.as_tensor() if isinstance(image, MetaTensor) else image
-    volume = bare.cpu()[(..., *[None] * (4 - bare.ndim))]
-    result = artifact(volume)
-    return result.reshape(bare.shape) if result.shape == volume.shape else result
-
-
-@contextmanager
-def _naming(key: Hashable, img: object) -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{error} (key '{key}'{source_of(img)})") from error
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the global generators for a while; they come back as they were."""
-    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        # torch.manual_seed would seed every GPU, and only this image's generator is put back.
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            random.setstate(of_python)
-            np.random.set_state(of_numpy)  # noqa: NPY002

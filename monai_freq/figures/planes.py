@@ -1,4 +1,4 @@
-"""Pictures of volumes with matplotlib, without a display."""
+"""Volumes in three planes, with the outlines of segmentations."""
 
 from __future__ import annotations
 
@@ -8,36 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .canvas import new_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PLANES", "center_of", "new_figure", "show_plane", "three_planes"]
+__all__ = ["PLANES", "center_of", "show_plane", "three_planes"]
 
 #: name -> the axis of a volume in RAS orientation that is held fixed
 PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}
 
 #: the Okabe-Ito palette, which remains distinct under the common colour deficiencies
 _COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """Figure that belongs to no window and to no global list, so that a long run does not pile them up.
-
-    Args:
-        width: in inches.
-        height: in inches.
-
-    Example:
-        >>> new_figure(3, 2).get_size_inches().tolist()
-        [3.0, 2.0]
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def three_planes(

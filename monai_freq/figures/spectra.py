@@ -1,0 +1,140 @@
+"""Power spectrum densities: one as a curve, many as a heat map over epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .canvas import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["density_curve", "density_map"]
+
+Array = NDArray[np.float64]
+
+FREQUENCY = "spatial frequency (cycles / voxel)"
+_BLUE, _ORANGE = "#0072B2", "#D55E00"  # of the Okabe-Ito palette
+_TICKS = (0, 0.1, 0.2, 0.3, 0.4, 0.5)
+_BORDERS = (1 / 6, 1 / 3)  # of the low, mid and high band
+
+
+def density_curve(
+    frequencies: Array,
+    mean: Array,
+    sd: Array,
+    *,
+    unit: str,
+    title: str = "",
+    logarithmic: bool = False,
+    others: Mapping[str, Array] | None = None,
+) -> Figure:
+    """Mean density over samples, and a band of one SD to either side; DC is left out.
+
+    Args:
+        frequencies: ``(K,)`` in cycles per voxel.
+        mean: ``(K,)``.
+        sd: ``(K,)``.
+        unit: what the density is in, for the vertical axis.
+        title: above the figure.
+        logarithmic: the vertical axis.
+        others: name -> density ``(K,)`` that is drawn dashed, scaled to the same peak.
+
+    Example:
+        >>> k = np.linspace(0, 0.5, 17)
+        >>> figure = density_curve(k, 1 - k, 0.1 * k, unit="share", others={"artifact": k})
+        >>> figure.axes[0].get_xlabel(), len(figure.axes[0].lines)
+        ('spatial frequency (cycles / voxel)', 4)
+    """
+    figure, axes = _panel(right=0.97)
+    shown = frequencies > 0
+    k, mean, sd = frequencies[shown], mean[shown], sd[shown]
+    axes.fill_between(k, mean - sd, mean + sd, color=_BLUE, alpha=0.25, linewidth=0, label="± SD over samples")
+    axes.plot(k, mean, color=_BLUE, linewidth=2, label="mean")
+    peak = float(mean.max(initial=0))
+    for name, other in (others or {}).items():
+        highest = float(other[shown].max(initial=0))
+        scaled = other[shown] * (peak / highest if highest > 0 else 1)
+        axes.plot(k, scaled, color=_ORANGE, linewidth=2, linestyle="--", label=f"{name}, scaled")
+    _mark_bands(axes)
+    if logarithmic and peak > 0:
+        axes.set_yscale("log", nonpositive="clip")
+        axes.minorticks_off()
+        axes.set_ylim(max(float(mean[mean > 0].min()) / 2, peak * 1e-8), 2 * float((mean + sd).max()))
+    else:
+        axes.set_ylim(0, 1.1 * float((mean + sd).max(initial=0)) or 1)
+        axes.locator_params(axis="y", nbins=5)
+    axes.set(xlabel=FREQUENCY, ylabel=unit, xlim=(0, 0.5), xticks=_TICKS)
+    axes.set_title(title, y=1.08, fontsize="medium")
+    axes.legend(frameon=False, fontsize="small", loc="best")
+    return figure
+
+
+def density_map(
+    epochs: NDArray[np.integer],
+    frequencies: Array,
+    densities: Array,
+    *,
+    title: str = "",
+    logarithmic: bool = False,
+) -> Figure:
+    """Densities over epochs as colours, each epoch scaled to its peak; DC is left out.
+
+    Args:
+        epochs: ``(E,)``, rising.
+        frequencies: ``(K,)`` in cycles per voxel.
+        densities: ``(E, K)``.
+        title: above the figure.
+        logarithmic: colours over three decades below the peak.
+
+    Example:
+        >>> figure = density_map(np.array([1, 5]), np.linspace(0, 0.5, 9), np.random.rand(2, 9))
+        >>> figure.axes[0].get_xlabel()
+        'epoch'
+    """
+    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = _panel(right=0.9)
+    shown = frequencies > 0
+    rows = densities[:, shown]
+    peak = rows.max(1, keepdims=True, initial=0)
+    scaled = rows / np.where(peak > 0, peak, 1)
+    norm = LogNorm(1e-3, 1, clip=True) if logarithmic else Normalize(0, 1)
+    across, along = _edges(epochs.astype(np.float64)), np.clip(_edges(frequencies[shown]), 0, None)
+    mesh = axes.pcolormesh(across, along, scaled.T, cmap="viridis", norm=norm, rasterized=True)
+    figure.colorbar(mesh, ax=axes, label="peak of each epoch = 1").minorticks_off()
+    axes.set(xlabel="epoch", ylabel=FREQUENCY, yticks=_TICKS, ylim=(0, 0.5))
+    axes.set_title(title, y=1.02, fontsize="medium")
+    axes.set_xticks(epochs) if len(epochs) < 5 else axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    return figure
+
+
+def _panel(right: float) -> tuple[Figure, Axes]:
+    """One panel with fixed margins and few ticks, as text is most of what a figure costs within a training."""
+    figure = new_figure(3.6, 3.0, layout=None)
+    figure.subplots_adjust(left=0.19, right=right, bottom=0.17, top=0.86)
+    return figure, figure.subplots()
+
+
+def _mark_bands(axes: Axes) -> None:
+    """Borders of the bands, and their names above the panel."""
+    for border in _BORDERS:
+        axes.axvline(border, color="0.6", linewidth=0.8, linestyle=":")
+    for name, middle in (("low", 1 / 6), ("mid", 1 / 2), ("high", 5 / 6)):
+        axes.text(middle, 1.01, name, transform=axes.transAxes, color="0.45", fontsize="small", ha="center")
+
+
+def _edges(centers: Array) -> Array:
+    """Borders half-way between the centres; the outer ones as far out as the next ones are in."""
+    if len(centers) == 0:
+        return np.array([0.0])
+    if len(centers) == 1:
+        return np.array([centers[0] - 0.5, centers[0] + 0.5])
+    inner = (centers[1:] + centers[:-1]) / 2
+    return np.concatenate([[2 * centers[0] - inner[0]], inner, [2 * centers[-1] - inner[-1]]])
