@@ -32,6 +32,7 @@ bench: .venv/.developing
 
 pictures: .venv/.installed
 	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/transform_pictures.py
 
 bundles: .venv/.installed
 	$(BIN)/python bundles/_source/render.py

@@ -117,8 +117,8 @@ def density_map(
 
 def _panel(right: float) -> tuple[Figure, Axes]:
     """One panel with fixed margins and few ticks, as text is most of what a figure costs within a training."""
-    figure = new_figure(3.6, 3.0, layout=None)
-    figure.subplots_adjust(left=0.19, right=right, bottom=0.17, top=0.86)
+    figure = new_figure(3.4, 2.8, layout=None)
+    figure.subplots_adjust(left=0.2, right=right, bottom=0.18, top=0.85)
     return figure, figure.subplots()
 
 

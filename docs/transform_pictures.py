@@ -1,0 +1,127 @@
+"""Draw what each transform does, with power spectrum densities before and after, on phantoms: ``make pictures``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from monai.transforms import GibbsNoise
+from torch import Tensor
+
+from monai_freq.figures import new_figure
+from monai_freq.phantoms.heart import draw_heart_case
+from monai_freq.spectral.psd import radial_psd
+from monai_freq.transforms import ApplyShortcutd, FourierDisentangle, FourierLowPass, SpectrumWhiten
+
+IMAGES = Path(__file__).parent / "images" / "transforms"
+BEFORE, AFTER, RESIDUAL = ("#000000", "-"), ("#0072B2", "-"), ("#D55E00", "--")
+
+
+@cache
+def mr_slice() -> Tensor:
+    """Axial slice of the heart phantom, ``(1, 256, 256)`` in [0, 1]."""
+    volume, _, _ = draw_heart_case(np.random.default_rng(0), (256, 256, 16))
+    image = torch.from_numpy(volume[:, :, 8].astype(np.float32))[None]
+    return image / image.max()
+
+
+def mark(image: Tensor) -> Tensor:
+    """Image as an item that a plan has marked, after ``ApplyShortcutd``."""
+    item = {"image": image, "shortcut": True}
+    return torch.as_tensor(ApplyShortcutd("image", GibbsNoise(alpha=0.6))(item)["image"])
+
+
+def low_part(image: Tensor) -> Tensor:
+    """First half of what ``FourierDisentangle`` returns."""
+    return torch.as_tensor(FourierDisentangle(theta=0.1)(image))[:1]
+
+
+#: file -> title, image, what is done to it, and what its result and residual are called
+PICTURES: dict[str, tuple[str, Callable[[], Tensor], Callable[[Tensor], Tensor], tuple[str, str]]] = {
+    "fourier_disentangle": ("FourierDisentangle(theta=0.1)", mr_slice, low_part, ("low", "high")),
+    "fourier_low_pass": (
+        "FourierLowPass(cutoff=0.1)",
+        mr_slice,
+        lambda image: torch.as_tensor(FourierLowPass(cutoff=0.1)(image)),
+        ("after", "residual"),
+    ),
+    "spectrum_whiten": (
+        "SpectrumWhiten()",
+        mr_slice,
+        lambda image: torch.as_tensor(SpectrumWhiten()(image)),
+        ("after", "residual"),
+    ),
+    "apply_shortcut": (
+        'ApplyShortcutd("image", GibbsNoise(alpha=0.6)), marked item',
+        mr_slice,
+        mark,
+        ("after", "residual"),
+    ),
+}
+
+
+def draw(name: str) -> Figure:
+    """The four panels of one transform."""
+    title, source, transform, (after_name, residual_name) = PICTURES[name]
+    before = source()
+    after = transform(before)
+    residual = before - after if residual_name == "high" else after - before
+    figure = new_figure(11.5, 3.1)
+    axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.35])
+    limits = float(before.min()), float(before.max())
+    show(axes[0], before, "before", limits)
+    show(axes[1], after, after_name, limits if name != "spectrum_whiten" else robust(after))
+    extent = max(map(abs, robust(residual)))
+    show(axes[2], residual, residual_name, (-extent, extent))
+    parts = {"before": (before, BEFORE), after_name: (after, AFTER), residual_name: (residual, RESIDUAL)}
+    for label, (image, (color, style)) in parts.items():
+        plot_density(axes[3], image, label, color, style)
+    axes[3].set(xlabel="spatial frequency (cycles / voxel)", ylabel="mean |F|", xlim=(0, 0.5), yscale="log")
+    axes[3].legend(frameon=False, fontsize="small")
+    axes[3].set_ylim(bottom=axes[3].get_ylim()[1] * 1e-6)
+    figure.suptitle(title, family="monospace", fontsize="medium")
+    return figure
+
+
+def show(axes: Axes, image: Tensor, title: str, limits: tuple[float, float]) -> None:
+    """A slice in the radiological convention."""
+    axes.imshow(image[0].T, cmap="gray", origin="lower", vmin=limits[0], vmax=limits[1])
+    axes.invert_xaxis()
+    axes.set_axis_off()
+    axes.set_title(title, fontsize="medium")
+
+
+def robust(image: Tensor) -> tuple[float, float]:
+    """Range without the outermost half percents."""
+    low, high = torch.quantile(image, torch.tensor([0.005, 0.995])).tolist()
+    return low, high
+
+
+def plot_density(axes: Axes, image: Tensor, label: str, color: str, style: str) -> None:
+    """Density of a slice, DC left out."""
+    frequencies, density = radial_psd(image, spatial_dims=2)
+    axes.plot(frequencies[1:], density[0, 1:], color=color, linestyle=style, label=label)
+
+
+def main() -> None:
+    """Draw all."""
+    for path in draw_all():
+        print(f"drew {path}")
+
+
+def draw_all() -> Iterator[Path]:
+    """Paths of the pictures, as they are made."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for name in PICTURES:
+        path = IMAGES / f"{name}.png"
+        draw(name).savefig(path, dpi=100)
+        yield path.relative_to(Path(__file__).parent.parent)
+
+
+if __name__ == "__main__":
+    main()
