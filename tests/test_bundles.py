@@ -20,19 +20,23 @@ import torch
 from monai import bundle
 from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata, verify_net_in_out
 
-from monai_freq.phantoms import write_heart
+from monai_freq import phantoms
 
 ROOT = Path(__file__).parent.parent
-NAMES = sorted(task.stem for task in (ROOT / "bundles/_source/tasks").glob("*.json"))
-WRITERS = {"heart_fd": write_heart}
+TASKS = {file.stem: json.loads(file.read_text()) for file in sorted((ROOT / "bundles/_source/tasks").glob("*.json"))}
 SIZE = (32, 32, 16)
-SMALL = ["--image_size", str(list(SIZE)), "--epochs", "1"]
+DIVISION = ["--val_cases", "4", "--test_cases", "4"]
+GRID = ["--image_size", str(list(SIZE)), *DIVISION]
+SMALL = [*GRID, "--epochs", "1"]
+
+# What belongs to the template and not to a task is tried on one bundle: each command is a process of many seconds.
+on_one_bundle = pytest.mark.parametrize("name", ["heart_fd"], indirect=True)
 
 # MONAI's warnings about any configuration and any schema; a test that runs in this process hears them
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file:UserWarning", "ignore:No hash value:UserWarning")
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=TASKS)
 def name(request):
     return request.param
 
@@ -40,7 +44,8 @@ def name(request):
 @pytest.fixture(scope="module")
 def dataset(name, tmp_path_factory):
     """Small data set of the bundle, in its real format."""
-    return WRITERS[name](tmp_path_factory.mktemp(name), cases=11, test_cases=2, size=SIZE, seed=1)
+    write = getattr(phantoms, f"write_{TASKS[name]['settings']['phantom']['task']}")
+    return write(tmp_path_factory.mktemp(name), cases=11, test_cases=2, size=SIZE, seed=1)
 
 
 @pytest.fixture
@@ -70,17 +75,21 @@ def files_below(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_rendered_files_are_in_step_with_their_source(tmp_path):
+def rendering():
     spec = importlib.util.spec_from_file_location("render", ROOT / "bundles/_source/render.py")
-    render = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(render)
-    render.main(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == set(NAMES)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_rendered_files_are_in_step_with_their_source(tmp_path):
+    rendering().main(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(TASKS)
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         committed = ROOT / "bundles" / path.relative_to(tmp_path)
         assert committed.is_file(), f"{committed} is missing: run python bundles/_source/render.py"
         assert committed.read_bytes() == path.read_bytes(), f"{committed} differs: run python bundles/_source/render.py"
-    for task in NAMES:
+    for task in TASKS:
         tracked = {p for p in files_below(ROOT / "bundles" / task) if p.split("/")[0] in ("configs", "docs")}
         assert tracked <= files_below(tmp_path / task)
 
@@ -120,6 +129,8 @@ def test_properties_that_other_tools_need(name, dataset, config, kind, tmp_path,
         dataset_dir=str(dataset),
         output_dir=str(tmp_path),
         image_size=list(SIZE),
+        val_cases=4,
+        test_cases=4,
         threads=1,
     )
     workflow.initialize()
@@ -128,7 +139,7 @@ def test_properties_that_other_tools_need(name, dataset, config, kind, tmp_path,
     workflow.finalize()
 
 
-@pytest.mark.parametrize("start", ["root", "folder"])
+@pytest.mark.parametrize(("name", "start"), [("heart_fd", "root"), ("hippocampus_fd", "folder")], indirect=["name"])
 def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
     cwd = tmp_path if start == "root" else elsewhere
     configs = Path("bundles", elsewhere.name, "configs") if start == "root" else Path("configs")
@@ -141,11 +152,12 @@ def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
     logged = scalars_and_images(result / "tensorboard")
     assert logged == {"train_loss", "val_mean_dice", "validation case"}
 
-    said = succeed(configs / "evaluate.json", *SMALL[:2], *data, cwd=cwd)
+    said = succeed(configs / "evaluate.json", *GRID, *data, cwd=cwd)
     rows = list(csv.DictReader((result / "evaluation/cases.csv").read_text().splitlines()))
     assert len(rows) == 4
     columns = {column for column in rows[0] if column != "case"}
-    assert {column.split("_left")[0] for column in columns} == {"dice", "hd95_mm", "grid_dice", "grid_hd95_voxels"}
+    classes = [value.replace(" ", "_") for value in TASKS[elsewhere.name]["settings"]["classes"].values()][1:]
+    assert columns == {f"{m}_{c}" for m in ("dice", "hd95_mm", "grid_dice", "grid_hd95_voxels") for c in classes}
     summary = json.loads((result / "evaluation/summary.json").read_text())["metrics"]
     for column in columns:
         assert summary[column]["mean"] == pytest.approx(np.mean([float(row[column]) for row in rows]), abs=1e-5)
@@ -159,7 +171,7 @@ def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
         shutil.copy(path, images)
     turned = nibabel.load(inputs[0]).as_reoriented(nibabel.io_orientation(np.diag([-1.0, 1, 1, 1]))[[1, 0, 2]])
     nibabel.save(turned, images / "turned.nii.gz")  # the same patient, other axes and directions
-    succeed(configs / "inference.json", *SMALL[:2], "--input_dir", images, cwd=cwd)
+    succeed(configs / "inference.json", *GRID, "--input_dir", images, cwd=cwd)
     upright, reoriented = (
         nibabel.as_closest_canonical(nibabel.load(result / "segmentations" / f"{name}_seg.nii.gz"))
         for name in (inputs[0].name.split(".")[0], "turned")
@@ -171,7 +183,7 @@ def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
         original = nibabel.load(path)
         assert saved.shape == original.shape
         np.testing.assert_allclose(saved.affine, original.affine, atol=1e-4)
-        assert set(np.unique(saved.dataobj)) <= {0, 1}
+        assert set(np.unique(saved.dataobj)) <= set(range(1 + len(classes)))
 
     new = {path for path in files_below(tmp_path) - before if not path.startswith("images/")}
     assert all(path.startswith(f"bundles/{elsewhere.name}/runs/early/") for path in new), new
@@ -185,6 +197,7 @@ def scalars_and_images(folder):
     return set(events.Tags()["scalars"]) | set(events.Tags()["images"])
 
 
+@on_one_bundle
 def test_without_a_data_set_a_phantom_is_generated_in_the_cache(elsewhere, tmp_path):
     small = ["--phantom#cases", 9, "--phantom#size", str(list(SIZE))]
     said = succeed("configs/train.json", *SMALL, *small, cwd=elsewhere)
@@ -196,6 +209,7 @@ def test_without_a_data_set_a_phantom_is_generated_in_the_cache(elsewhere, tmp_p
     assert (elsewhere / "runs/early/previous/1/model.pt").is_file()  # nothing that was computed is lost
 
 
+@on_one_bundle
 def test_two_processes(name, dataset, tmp_path):
     configs = ROOT / "bundles" / name / "configs"
     files = str([str(configs / "train.json"), str(configs / "multi_gpu_train.json")])
@@ -206,19 +220,95 @@ def test_two_processes(name, dataset, tmp_path):
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1  # one process writes
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     assert not any(key.startswith("module.") for key in state["network"])
-    succeed(configs / "evaluate.json", *SMALL[:2], *options[4:8], "--fusion", "late", cwd=tmp_path)
+    succeed(
+        configs / "evaluate.json",
+        *GRID,
+        "--dataset_dir",
+        dataset,
+        "--output_dir",
+        tmp_path,
+        "--fusion",
+        "late",
+        cwd=tmp_path,
+    )
 
 
 def test_paper_overlay_changes_sizes_and_epochs_only_where_it_says(name):
     configs = ROOT / "bundles" / name / "configs"
     plain = ConfigParser.load_config_files([str(configs / "train.json")])
     paper = ConfigParser.load_config_files([str(configs / "train.json"), str(configs / "paper.json")])
-    changed = {key for key in paper if paper[key] != plain.get(key)}
-    assert changed == {"image_size", "epochs", "batch_size", "learning_rate", "val_interval", "backbone"}
+    assert list(paper) == list(plain)
+    changed = {key for key in paper if paper[key] != plain[key]}
+    of_the_template = {"epochs", "batch_size", "learning_rate", "val_interval", "psd_interval", "backbone"}
+    assert changed - of_the_template <= {"image_size", "intensity_window", "val_cases", "test_cases"}
     assert paper["epochs"] == 300
     assert paper["learning_rate"] == 0.001
+    assert paper["intensity_window"] is None
 
 
+@pytest.mark.parametrize("overlay", [[], ["paper"]], ids=["default", "paper"])
+def test_all_workflows_give_the_network_the_same_image(name, dataset, overlay):
+    case = {part: str(next(dataset.glob(f"{part}sTr/*.nii.gz"))) for part in ("image", "label")}
+    images, networks = [], []
+    for workflow, key in (
+        ("train", "train#preprocessing"),
+        ("evaluate", "preprocessing"),
+        ("inference", "preprocessing"),
+    ):
+        parser = ConfigParser()
+        parser.read_config([str(ROOT / "bundles" / name / f"configs/{file}.json") for file in (workflow, *overlay)])
+        networks.append((parser["network_def"], parser["backbone"], parser["image_size"], parser["intensity_window"]))
+        assert all(voxels % np.prod(parser["backbone"]["strides"]) == 0 for voxels in parser["image_size"])
+        parser["image_size"] = list(SIZE)
+        images.append(parser.get_parsed_content(key)(case)["image"])
+    assert networks[0] == networks[1] == networks[2]
+    for image in images:
+        torch.testing.assert_close(image, images[0], rtol=0, atol=0)
+    np.testing.assert_allclose(images[0][0], scaled(case["image"], window=networks[0][-1]), atol=1e-6)
+
+
+def scaled(path, window):
+    """What the network should see of an image that has the network's size already."""
+    voxels = np.asarray(nibabel.load(path).dataobj, dtype=np.float64)
+    low, high = (voxels.min(), voxels.max()) if window is None else window
+    return np.clip((voxels - low) / (high - low), 0, 1)
+
+
+def test_every_bundle_trains_evaluates_and_infers(name, dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    common = {"image_size": list(SIZE), "dataset_dir": str(dataset), "output_dir": str(tmp_path), "threads": 1}
+    for workflow, more in (("train", {"epochs": 1, "val_interval": 1}), ("evaluate", {}), ("inference", {})):
+        division = {} if workflow == "inference" else {"val_cases": 4, "test_cases": 4}
+        config = str(ROOT / "bundles" / name / f"configs/{workflow}.json")
+        bundle.run(config_file=config, logging_file=False, **common, **division, **more)
+    assert len(list((tmp_path / "evaluation/pictures").iterdir())) == 4
+    assert len(list((tmp_path / "segmentations").iterdir())) == 2
+
+
+NEW_TASK = {
+    "family": "segmentation",
+    "settings": {"image_size": [32, 32, 16], "classes": {"0": "background", "1": "lesion"}},
+    "metadata": {"task": "Segmentation of lesions", "data_source": "ours"},
+    "docs": {"title": "lesions", "dataset": "Lesions", "regions": "lesions", "modality": "MR", "data_license": "ours"},
+}
+
+
+def test_a_new_task_is_one_small_file(tmp_path, monkeypatch):
+    source = tmp_path / "lesions.json"
+    source.write_text(json.dumps(NEW_TASK))
+    rendering().render(source, tmp_path / "lesions")
+    shutil.copy(ROOT / "tests/meta_schema.json", tmp_path / "schema.json")
+    verify_metadata(meta_file=str(tmp_path / "lesions/configs/metadata.json"), filepath=tmp_path / "schema.json")
+    monkeypatch.chdir(tmp_path / "lesions")
+    options = {"config_file": "configs/train.json", "logging_file": False, "threads": 1, "epochs": 1}
+    with pytest.raises(SystemExit, match="--dataset_dir"):  # it has no phantom
+        bundle.run(**options)
+    data = phantoms.write_heart(tmp_path, cases=4, test_cases=0, size=SIZE)
+    bundle.run(**options, dataset_dir=str(data), val_cases=1, test_cases=1)
+    assert (tmp_path / "lesions/runs/early/model.pt").is_file()
+
+
+@on_one_bundle
 def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):
     config = ROOT / "bundles" / name / "configs/train.json"
     options = ["--image_size", str(list(SIZE)), "--epochs", "12", "--dataset_dir", str(dataset), "--threads", "1"]
@@ -241,6 +331,7 @@ def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):
         assert same(one, two)
 
 
+@on_one_bundle
 @pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["none", "early", "late"])
 def test_a_run_killed_at_random_moments_resumes_to_the_same_weights(name, dataset, fusion, tmp_path):
@@ -285,6 +376,7 @@ def same(one, two):
     return one == two
 
 
+@on_one_bundle
 def test_the_same_seed_gives_the_same_dice(name, dataset, tmp_path, monkeypatch):
     configs = ROOT / "bundles" / name / "configs"
     options = {"image_size": list(SIZE), "dataset_dir": str(dataset), "threads": 1}
@@ -341,6 +433,7 @@ def damage_nan(folder):
         nibabel.save(nibabel.Nifti1Image(voxels, image.affine), path)
 
 
+@on_one_bundle
 @pytest.mark.parametrize(
     ("damage", "options", "says"),
     [
@@ -357,6 +450,7 @@ def damage_nan(folder):
         (None, {"theta": 1.5}, ["'theta' must be in (0, 1), got 1.5"]),
         (None, {"fusion": "middle"}, ["'fusion'", "middle", "early"]),
         (None, {"val_cases": "two"}, ["'val_cases' must be a whole number"]),
+        (None, {"intensity_window": [240, -160]}, ["'intensity_window' must be two increasing numbers", "[240, -160]"]),
         (None, {"convention": "fig2"}, ["'convention'", "fig2", "figure2"]),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -378,6 +472,7 @@ def test_errors_are_a_few_lines_that_name_the_culprit(name, dataset, tmp_path, m
     assert not (tmp_path / "out").exists()  # nothing was started
 
 
+@on_one_bundle
 @pytest.mark.parametrize(
     ("options", "says"),
     [(["--epoch", "3"], "Did you mean '--epochs'?"), (["--theta", "2"], "'theta' must be in (0, 1)")],
@@ -390,6 +485,7 @@ def test_errors_reach_the_command_line_without_a_trace(name, options, says):
     assert len(done.stderr.strip().splitlines()) <= 3
 
 
+@on_one_bundle
 def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     common = {"image_size": list(SIZE), "dataset_dir": str(dataset), "output_dir": str(tmp_path), "threads": 1}
@@ -399,6 +495,7 @@ def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tm
     for config, other, says in (
         ("evaluate", {"split_seed": 3}, "theta=0.3, not 0.1"),
         ("evaluate", {"theta": 0.3}, "split_seed=3, not 0"),
+        ("evaluate", {"theta": 0.3, "split_seed": 3, "intensity_window": [0, 9]}, "intensity_window=None, not [0, 9]"),
         ("inference", {}, "theta=0.3, not 0.1"),
         (
             "train",
@@ -412,6 +509,7 @@ def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tm
     assert (tmp_path / "evaluation/cases.csv").is_file()
 
 
+@on_one_bundle
 @pytest.mark.parametrize("damage", ["nan", "truncated", "two channels"])
 def test_bad_images_are_refused_before_inference(name, dataset, damage, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -437,6 +535,7 @@ def test_bad_images_are_refused_before_inference(name, dataset, damage, tmp_path
         )
 
 
+@on_one_bundle
 @pytest.mark.parametrize("config", ["evaluate", "inference"])
 def test_without_a_checkpoint(name, dataset, config, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)

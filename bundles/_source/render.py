@@ -10,36 +10,72 @@ import shutil
 import sys
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from monai.bundle import ConfigParser
 
 SOURCE = Path(__file__).parent
 WORKFLOWS = ("train", "evaluate", "inference")
 
+Config = dict[str, Any]
+
 
 def render(task_file: Path, bundle: Path) -> None:
     """Write the whole bundle of one task."""
     task = json.loads(task_file.read_text())
+    task["settings"] = {"name": task_file.stem} | task["settings"]
     family = SOURCE / task["family"]
     configs, docs = bundle / "configs", bundle / "docs"
     for folder in (configs, docs):
         folder.mkdir(parents=True, exist_ok=True)
     for workflow in WORKFLOWS:
         merged = ConfigParser.load_config_files([family / "common.json", family / f"{workflow}.json"])
-        _export(_settings_first(merged | task["settings"]), configs / f"{workflow}.json")
+        _export(_settings_first(merged | task["settings"] | task.get(workflow, {})), configs / f"{workflow}.json")
     for overlay in ("multi_gpu_train", "paper"):
         content = json.loads((family / f"{overlay}.json").read_text()) | task.get(overlay, {})
         _export(content, configs / f"{overlay}.json")
-    common = json.loads((SOURCE / "metadata.json").read_text())
-    _export(common | task["metadata"], configs / "metadata.json")
+    _export(_metadata(task, family), configs / "metadata.json")
     shutil.copy(SOURCE / "logging.conf", configs / "logging.conf")
     shutil.copy(SOURCE.parent.parent / "LICENSE", bundle / "LICENSE")
-    text = Template((family / "README.md").read_text()).substitute(task["docs"], name=task["settings"]["name"])
-    (docs / "README.md").write_text(text)
+    (docs / "README.md").write_text(Template((family / "README.md").read_text()).substitute(_words(task, configs)))
     (docs / "data_license.txt").write_text(task["docs"]["data_license"] + "\n")
 
 
-def _settings_first(config: dict[str, object]) -> dict[str, object]:
+def _metadata(task: Config, family: Path) -> Config:
+    """The metadata common to all bundles, those of the family, and what follows from the task's settings."""
+    size, classes = task["settings"]["image_size"], task["settings"]["classes"]
+    foreground = ", ".join(f"{number} is {name}" for number, name in classes.items() if number != "0")
+    channels = ", ".join(f"channel {number} is {name}" for number, name in classes.items())
+    labels = {
+        "name": task["settings"]["name"],
+        "image_classes": "single channel data, intensity scaled to [0, 1]",
+        "label_classes": f"single channel data, {foreground}, 0 is everything else",
+        "pred_classes": f"{len(classes)} channels OneHot data, {channels}",
+    }
+    shared = json.loads((family / "metadata.json").read_text())
+    networks = shared["network_data_format"]
+    networks["inputs"]["image"] |= {"modality": task["docs"]["modality"], "spatial_shape": size}
+    networks["outputs"]["pred"] |= {"num_channels": len(classes), "spatial_shape": size, "channel_def": classes}
+    return json.loads((SOURCE / "metadata.json").read_text()) | labels | task["metadata"] | shared
+
+
+def _words(task: Config, configs: Path) -> dict[str, str]:
+    """What the README of a bundle is filled with: the task's words, and the values in its rendered files."""
+    values = {name: json.loads((configs / f"{name}.json").read_text()) for name in ("train", "paper")}
+    numbers = {
+        f"{file}_{key}": _shown(value)
+        for file, config in values.items()
+        for key, value in (values["train"] | config).items()
+        if not _is_machinery(key, value)
+    }
+    return numbers | task["docs"] | {"name": task["settings"]["name"]}
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value).replace(" ", "").strip('"')
+
+
+def _settings_first(config: Config) -> Config:
     """Plain values before components: what a user changes is at the top of the file."""
     plain = {key: value for key, value in config.items() if not _is_machinery(key, value)}
     return plain | config
@@ -51,7 +87,7 @@ def _is_machinery(key: str, value: object) -> bool:
     return key in ("imports", "initialize", "run", "finalize")
 
 
-def _export(config: dict[str, object], path: Path) -> None:
+def _export(config: Config, path: Path) -> None:
     ConfigParser.export_config_file(config, path, indent=4)
     path.write_text(path.read_text() + "\n")
 

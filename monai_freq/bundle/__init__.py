@@ -1,5 +1,6 @@
 """What the bundles' configurations call: where the bundle lies, whether its settings hold, which data it uses."""
 
+from .intensity import check_window
 from .location import find_bundle
 from .run_folder import begin_run, check_trained
 from .segmentation import Cases, list_images, log_cases, log_images, prepare_cases
@@ -10,6 +11,7 @@ __all__ = [
     "begin_run",
     "check_settings",
     "check_trained",
+    "check_window",
     "find_bundle",
     "list_images",
     "log_cases",

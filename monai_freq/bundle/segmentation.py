@@ -43,7 +43,8 @@ def prepare_cases(
 
     Args:
         dataset_dir: folder in the layout of the Medical Segmentation Decathlon; None for the phantom.
-        phantom: ``task``, the phantom's name, and the arguments of its ``monai_freq.phantoms.write_<task>``.
+        phantom: ``task``, the phantom's name, and the arguments of its ``monai_freq.phantoms.write_<task>``; empty when
+            there is none.
         cache: folder for phantoms; the environment variable ``MONAI_FREQ_CACHE`` goes before it.
         classes: class number -> name, as the network predicts them.
         val_cases: size of the validation part.
@@ -162,6 +163,8 @@ def _folder(dataset_dir: str | None, phantom: Mapping[str, Any], cache: str | os
     """Folder with ``dataset.json``: the user's, or the phantom's, generated on first use."""
     if dataset_dir is not None:
         return Path(dataset_dir)
+    if not phantom:
+        raise DataError("There is no phantom for this bundle.\nPass --dataset_dir <folder with dataset.json>.")
     settings = dict(phantom)
     task = settings.pop("task")
     if f"write_{task}" not in phantoms.__all__:

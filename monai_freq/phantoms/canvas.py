@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from monai_freq.phantoms.shapes import Shape
 
-__all__ = ["Canvas", "block_mean"]
+__all__ = ["Canvas", "block_mean", "centred_affine", "fine_canvas"]
+
+FINEST_OVERSAMPLED = 2.5  # mm: on finer grids soft edges alone are partial volume enough, and memory counts
 
 
 class Canvas:
@@ -88,3 +90,44 @@ def block_mean(layers: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     c, x, y, z = layers.shape
     blocks = layers.reshape(c, x // factor, factor, y // factor, factor, z // factor, factor)
     return np.asarray(blocks.mean((2, 4, 6)))
+
+
+def centred_affine(
+    size: Sequence[int], field_of_view: Sequence[float], shift: ArrayLike = (0, 0, 0)
+) -> NDArray[np.float64]:
+    """Voxel-to-mm matrix (4, 4), RAS, of a grid that fills a field of view.
+
+    Args:
+        size: Voxels along x, y and z.
+        field_of_view: Its edges in mm.
+        shift: Its centre in mm.
+
+    >>> centred_affine((32, 32, 16), (64, 64, 64))[:3, 3].tolist()
+    [-31.0, -31.0, -30.0]
+    """
+    spacing = np.asarray(field_of_view, dtype=float) / size
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = np.asarray(shift) - spacing * (np.asarray(size) - 1) / 2
+    return affine
+
+
+def fine_canvas(size: Sequence[int], affine: NDArray[np.float64], labels: int = 1) -> tuple[Canvas, int]:
+    """Canvas on an image's grid, or on one twice as fine where voxels are large against the shapes' details.
+
+    Args:
+        size: The image's voxels along x, y and z.
+        affine: The image's affine, a diagonal in mm.
+        labels: Number of labels besides the background.
+
+    Returns:
+        The canvas, and the factor by which :func:`block_mean` brings it to the image's grid.
+
+    >>> canvas, factor = fine_canvas((16, 16, 16), np.diag([5.0, 5.0, 5.0, 1.0]))
+    >>> factor, canvas.layers.shape, canvas.origin.tolist()
+    (2, (2, 32, 32, 32), [-1.25, -1.25, -1.25])
+    """
+    spacing = affine.diagonal()[:3]
+    factor = 2 if spacing.max() > FINEST_OVERSAMPLED else 1
+    fine = spacing / factor
+    origin = affine[:3, 3] - (spacing - fine) / 2
+    return Canvas([factor * n for n in size], fine.tolist(), origin.tolist(), labels), factor

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from monai_freq.phantoms.canvas import Canvas
 from monai_freq.phantoms.shapes import Ellipsoid, Tube, rotation
+from monai_freq.phantoms.torso import SpineLook, column, paint_spine, rib_segments
 
 __all__ = ["ChestLook", "draw_chest_look", "paint_chest", "paint_lung_vessels"]
 
@@ -82,24 +82,20 @@ def paint_chest(canvas: Canvas, look: ChestLook, rng: np.random.Generator) -> No
     """
     width, depth, skin = look.half_width, look.half_depth, look.fat_thickness
     # Fat gathers at the sides and the back: the layers are not concentric.
-    canvas.paint(_column(width + 1.3 * skin, depth + skin, y=-0.25 * skin), look.fat)
-    canvas.paint(_column(width, depth), look.muscle)
+    canvas.paint(column(width + 1.3 * skin, depth + skin, y=-0.25 * skin), look.fat)
+    canvas.paint(column(width, depth), look.muscle)
     for side in (-1, 1):
         canvas.paint(Ellipsoid((side * 62, depth - 4, 40), (46, 13, 60), rotation((0, 0, -side * 14))), look.muscle)
         canvas.paint(Ellipsoid((side * (width - 12), -30, 20), (16, 44, 120)), look.muscle)
     _paint_ribs(canvas, look, rng)
-    canvas.paint(_column(width - 16, depth - 15), 0.5 * (look.fat + look.muscle))
+    canvas.paint(column(width - 16, depth - 15), 0.5 * (look.fat + look.muscle))
     for side in (-1, 1):
         canvas.paint(_lung(look, side), look.lung)
     canvas.paint(Ellipsoid((-2, 10, 70), (34, 52, 75)), 0.85 * look.fat)  # the mediastinum above the heart
     _paint_abdomen(canvas, look)
-    _paint_spine(canvas, look, phase=rng.uniform(0, 26))
+    spine = SpineLook(look.muscle, disc=0.55 * look.fluid, bone=look.marrow, canal=look.fluid, cord=0.5)
+    paint_spine(canvas, spine, back=-depth, phase=rng.uniform(0, 26))
     canvas.paint(Ellipsoid((0, depth - 6, 10), (16, 6, 75)), look.marrow)
-
-
-def _column(half_width: float, half_depth: float, y: float = 0.0) -> Ellipsoid:
-    # Tall enough to look like a cylinder with slightly sloping sides.
-    return Ellipsoid((0, y, -30), (half_width, half_depth, 420), exponent=2.4)
 
 
 def _lung(look: ChestLook, side: int) -> Ellipsoid:
@@ -115,15 +111,9 @@ def _lung(look: ChestLook, side: int) -> Ellipsoid:
 
 def _paint_ribs(canvas: Canvas, look: ChestLook, rng: np.random.Generator) -> None:
     phase, drop = rng.uniform(0, 28), rng.uniform(0.35, 0.6)
-    angles = np.deg2rad(np.linspace(-65, 245, 24))  # from beside the sternum round the back, in steps of one tube
-    x = (look.half_width - 10) * np.sign(np.cos(angles)) * np.abs(np.cos(angles)) ** 0.8
-    y = -(look.half_depth - 9) * np.sign(np.sin(angles)) * np.abs(np.sin(angles)) ** 0.8
-    for level in np.arange(-150, 190, 28) + phase:
-        points = np.stack([x, y, level - drop * y], axis=1)
-        for half in (points[:12], points[12:]):
-            for start, end in pairwise(half):
-                canvas.paint(Tube(start, end, 6.0), 0.4 * look.muscle)
-                canvas.paint(Tube(start, end, 3.5), look.marrow)
+    for start, end in rib_segments(look.half_width, look.half_depth, phase, drop):
+        canvas.paint(Tube(start, end, 6.0), 0.4 * look.muscle)
+        canvas.paint(Tube(start, end, 3.5), look.marrow)
 
 
 def _paint_abdomen(canvas: Canvas, look: ChestLook) -> None:
@@ -131,18 +121,6 @@ def _paint_abdomen(canvas: Canvas, look: ChestLook) -> None:
     canvas.paint(Ellipsoid((62, -4, top - 80), (84, look.half_depth - 18, 80)), look.liver)
     canvas.paint(Ellipsoid((-76, -10, top - 90), (62, look.half_depth - 22, 78)), 0.8 * look.liver)
     canvas.paint(Ellipsoid((-62, 18, top - 75), (34, 34, 48)), 0.3 * look.liver + 0.1)
-
-
-def _paint_spine(canvas: Canvas, look: ChestLook, phase: float) -> None:
-    back = -look.half_depth
-    for side in (-1, 1):
-        canvas.paint(Tube((side * 27, back + 13, -200), (side * 27, back + 13, 200), 19), look.muscle)
-    canvas.paint(Tube((0, back + 44, -200), (0, back + 44, 200), 19), 0.55 * look.fluid)
-    for level in np.arange(-130, 131, 26) + phase:
-        canvas.paint(Ellipsoid((0, back + 44, level), (19, 17, 10.5), exponent=4), look.marrow)
-        canvas.paint(Tube((0, back + 14, level), (0, back + 3, level - 9), 3.5), look.marrow)
-    canvas.paint(Tube((0, back + 20, -200), (0, back + 20, 200), 9), look.fluid)
-    canvas.paint(Tube((0, back + 20, -200), (0, back + 20, 200), 4.5), 0.5)
 
 
 def paint_lung_vessels(canvas: Canvas, look: ChestLook, rng: np.random.Generator, hilum: Array, side: int) -> None:

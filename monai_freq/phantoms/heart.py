@@ -8,15 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_freq.phantoms.acquisition import bias_field, deform, rician_noise, texture
-from monai_freq.phantoms.canvas import Canvas, block_mean
+from monai_freq.phantoms.canvas import block_mean, centred_affine, fine_canvas
 from monai_freq.phantoms.chambers import draw_heart, paint_heart
 from monai_freq.phantoms.chest import draw_chest_look, paint_chest, paint_lung_vessels
 from monai_freq.phantoms.decathlon_folder import PhantomTask, write_decathlon_folder
 
 __all__ = ["draw_heart_case", "write_heart"]
 
-FIELD_OF_VIEW = np.array([328.0, 328.0, 144.0])  # mm
-FINEST_OVERSAMPLED = 2.5  # mm: on finer grids soft edges alone are partial volume enough, and memory counts
+FIELD_OF_VIEW = (328.0, 328.0, 144.0)  # mm
 BLOOD = 1000  # scanner units
 
 Size = tuple[int, int, int]
@@ -76,23 +75,13 @@ def draw_heart_case(
     >>> image.shape, image.dtype.name, sorted(np.unique(label).tolist()), affine.diagonal().tolist()
     ((32, 32, 16), 'int16', [0, 1], [10.25, 10.25, 9.0, 1.0])
     """
-    affine = _affine(size, shift=rng.uniform(-1, 1, 3) * (8, 8, 4))
+    affine = centred_affine(size, FIELD_OF_VIEW, shift=rng.uniform(-1, 1, 3) * (8, 8, 4))
     signal, atrium = deform(rng, _paint(rng, size, affine), affine, displacement=4.0)
     return _acquire(rng, signal), (atrium > 0.5).astype(np.uint8), affine
 
 
-def _affine(size: Size, shift: NDArray[np.float64]) -> NDArray[np.float64]:
-    spacing = FIELD_OF_VIEW / size
-    affine = np.diag([*spacing, 1.0])
-    affine[:3, 3] = shift - spacing * (np.asarray(size) - 1) / 2
-    return affine
-
-
 def _paint(rng: np.random.Generator, size: Size, affine: NDArray[np.float64]) -> NDArray[np.float32]:
-    spacing = affine.diagonal()[:3]
-    factor = 2 if spacing.max() > FINEST_OVERSAMPLED else 1
-    fine = spacing / factor
-    canvas = Canvas([factor * n for n in size], fine.tolist(), (affine[:3, 3] - (spacing - fine) / 2).tolist())
+    canvas, factor = fine_canvas(size, affine)
     look, heart = draw_chest_look(rng), draw_heart(rng)
     paint_chest(canvas, look, rng)
     for side in (-1, 1):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Ellipsoid", "Shape", "SoftUnion", "Tube", "polyline", "rotation"]
+__all__ = ["Cut", "Ellipsoid", "Inside", "Shape", "SoftUnion", "Tube", "polyline", "rotation"]
 
 Array = NDArray[np.floating[Any]]
 Points = Array | Sequence[Array]
@@ -131,6 +131,61 @@ class SoftUnion:
         distances = np.stack([shape.distance(points) for shape in self.shapes])
         nearest = distances.min(0)
         return np.asarray(nearest - self.softness * np.log(np.exp((nearest - distances) / self.softness).sum(0)))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The part of a shape that lies behind a plane.
+
+    Args:
+        shape: What is cut.
+        point: A point of the plane in mm.
+        normal: The direction, of any length, in which nothing is kept.
+
+    >>> bowl = Cut(Ellipsoid((0, 0, 0), (10, 10, 10)), point=(0, 0, 2), normal=(0, 0, 1))
+    >>> round(float(bowl.distance(np.array([0.0, 0.0, 5.0]))), 4)
+    3.0
+    """
+
+    shape: Shape
+    point: ArrayLike
+    normal: ArrayLike
+
+    def bounds(self) -> tuple[Array, Array]:
+        """Corners of a box around the shape."""
+        return self.shape.bounds()
+
+    def distance(self, points: Points) -> Array:
+        """Signed distance in mm of ``points``, three coordinate arrays that broadcast together."""
+        normal = np.asarray(self.normal, dtype=DTYPE)
+        offset = [p - c for p, c in zip(points, np.asarray(self.point, dtype=DTYPE), strict=True)]
+        return np.maximum(self.shape.distance(points), _dot(normal / np.linalg.norm(normal), offset))
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The part of a shape within another one.
+
+    Args:
+        shape: What is bounded.
+        other: What bounds it.
+
+    >>> lens = Inside(Ellipsoid((-3, 0, 0), (5, 5, 5)), Ellipsoid((3, 0, 0), (5, 5, 5)))
+    >>> round(float(lens.distance(np.array([5.0, 0.0, 0.0]))), 4)
+    3.0
+    """
+
+    shape: Shape
+    other: Shape
+
+    def bounds(self) -> tuple[Array, Array]:
+        """Corners of a box around the shape."""
+        (low, high), (other_low, other_high) = self.shape.bounds(), self.other.bounds()
+        return np.maximum(low, other_low), np.minimum(high, other_high)
+
+    def distance(self, points: Points) -> Array:
+        """Signed distance in mm of ``points``, three coordinate arrays that broadcast together."""
+        return np.maximum(self.shape.distance(points), self.other.distance(points))
 
 
 def polyline(points: ArrayLike, radius: float) -> SoftUnion:

@@ -338,7 +338,7 @@ def test_only_the_first_process_logs(caplog, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"task": "lung"}, "There is no phantom 'lung'.\nChoose --phantom#task from heart"),
+        ({"task": "lung"}, "There is no phantom 'lung'.\nChoose --phantom#task from dentate_nucleus, heart, "),
         ({"size": 32}, "must be a list"),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_freq.phantoms.acquisition import bias_field, deform, rician_noise, texture
+from monai_freq.phantoms.acquisition import bias_field, deform, ramp_noise, rician_noise, texture
 
 SHAPE = (32, 28, 24)
 AFFINE = np.diag([5.0, 5.0, 4.0, 1.0])
@@ -44,6 +44,23 @@ def test_rician_noise_is_gaussian_on_bright_signal_and_rayleigh_in_air():
     assert air.min() >= 0
 
 
+def test_the_power_of_ramp_noise_rises_with_the_frequency_and_then_falls_with_the_kernel():
+    noise = ramp_noise(generator(), (64, 64, 400), width=0.6)
+    power = (np.abs(np.fft.fft2(noise, axes=(0, 1))) ** 2).mean(2)
+    frequency = np.hypot(np.fft.fftfreq(64)[:, None], np.fft.fftfreq(64)[None])
+    expected = frequency * np.exp(-((2 * np.pi * 0.6 * frequency) ** 2))
+    rings = np.digitize(frequency, np.linspace(0.02, 0.5, 13))
+    for ring in range(1, 13):
+        measured, wanted = (values[rings == ring].mean() for values in (power, expected))
+        assert measured / power.mean() == pytest.approx(wanted / expected.mean(), rel=0.05)
+
+
+def test_slices_of_ramp_noise_are_independent():
+    noise = ramp_noise(generator(), (48, 48, 60), width=0.6)
+    assert noise.std() == pytest.approx(1, abs=1e-5)
+    assert abs(np.corrcoef(noise[..., 1:].ravel(), noise[..., :-1].ravel())[0, 1]) < 0.02
+
+
 def test_deformation_moves_all_layers_alike():
     layer = texture(generator(), SHAPE, 2.0)
     warped = deform(generator(1), np.stack([layer, 3 * layer]), AFFINE, displacement=8.0)
@@ -69,10 +86,11 @@ def test_deformation_leaves_the_border():
     [
         lambda rng: bias_field(rng, SHAPE, 0.3),
         lambda rng: texture(rng, SHAPE, 1.0),
+        lambda rng: ramp_noise(rng, SHAPE, 0.5),
         lambda rng: rician_noise(rng, np.ones(SHAPE, dtype=np.float32), 0.1),
         lambda rng: deform(rng, np.indices(SHAPE).astype(np.float32), AFFINE, 8.0),
     ],
-    ids=["bias_field", "texture", "rician_noise", "deform"],
+    ids=["bias_field", "texture", "ramp_noise", "rician_noise", "deform"],
 )
 def test_only_the_generator_matters_and_no_global_state_changes(draw):
     before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()

@@ -1,15 +1,9 @@
-"""The heart phantom is repeatable, plausible in its measures, and no matter of a threshold."""
+"""The heart phantom is plausible in its measures, and no matter of a threshold."""
 
-import random
-
-import nibabel
 import numpy as np
 import pytest
-import torch
 from scipy.ndimage import label as components
 
-from monai_freq.data import check_cases, read_decathlon
-from monai_freq.phantoms import write_heart
 from monai_freq.phantoms.chambers import draw_heart
 from monai_freq.phantoms.heart import draw_heart_case
 
@@ -25,45 +19,6 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
     return 2 * (a & b).sum() / (a.sum() + b.sum())
 
 
-def test_the_folder_passes_the_reader_and_the_check(tmp_path):
-    heart = read_decathlon(write_heart(tmp_path, cases=3, test_cases=1, size=(32, 32, 16)))
-    check_cases(heart.training, heart.labels)
-    assert heart.root == tmp_path / "Task02_Heart"
-    assert (len(heart.training), len(heart.test)) == (3, 1)
-    assert heart.labels == {0: "background", 1: "left atrium"}
-    assert heart.modality == {0: "MRI"}
-
-
-def test_the_same_seed_writes_the_same_voxels(tmp_path):
-    folders = [write_heart(tmp_path / name, cases=2, test_cases=1, size=(24, 24, 16)) for name in "ab"]
-    paths = [sorted(path.relative_to(folder) for path in folder.rglob("*.nii.gz")) for folder in folders]
-    assert paths[0] == paths[1]
-    assert len(paths[0]) == 5
-    for path in paths[0]:
-        first, second = (nibabel.load(folder / path) for folder in folders)
-        assert np.asanyarray(first.dataobj).tobytes() == np.asanyarray(second.dataobj).tobytes()
-        np.testing.assert_array_equal(first.affine, second.affine)
-
-
-def test_global_random_states_neither_matter_nor_change(cases):
-    torch.manual_seed(1)
-    before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
-    image, label, _ = draw_heart_case(np.random.default_rng(0), SIZE)
-    assert random.getstate() == before[0]
-    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
-    assert torch.equal(torch.get_rng_state(), before[2])
-    np.testing.assert_array_equal(image, cases[0][0])
-    np.testing.assert_array_equal(label, cases[0][1])
-
-
-def test_types_and_affines_are_those_of_a_scan(cases):
-    for image, label, affine in cases:
-        assert (image.shape, image.dtype, label.shape, label.dtype) == (SIZE, np.int16, SIZE, np.uint8)
-        assert nibabel.aff2axcodes(affine) == ("R", "A", "S")
-        np.testing.assert_allclose(affine.diagonal(), [5.125, 5.125, 4.5, 1])
-    assert len({tuple(affine[:3, 3]) for _, _, affine in cases}) == len(cases)
-
-
 def test_the_atrium_is_one_piece_of_a_plausible_volume(cases):
     volumes = []
     for _, label, affine in cases:
@@ -73,13 +28,6 @@ def test_the_atrium_is_one_piece_of_a_plausible_volume(cases):
     # 60 to 160 ml covers normal and enlarged left atria with their vein stubs.
     assert 60 < min(volumes) < max(volumes) < 160
     assert np.std(volumes) > 5
-
-
-def test_the_atrium_lies_inside_the_volume(cases):
-    for _, label, _ in cases:
-        border = np.ones(SIZE, dtype=bool)
-        border[1:-1, 1:-1, 1:-1] = False
-        assert not label[border].any()
 
 
 def test_volume_and_place_do_not_depend_on_the_grid():
@@ -118,12 +66,6 @@ def test_the_atrium_stands_out_of_the_noise(cases):
         air = image[:, :3].astype(float)  # behind the patient
         noise = np.sqrt((air**2).mean() / 2)  # Rayleigh: E[x^2] = 2 sigma^2
         assert 12 < image[label > 0].mean() / noise < 60
-
-
-def test_patients_differ(cases):
-    overlaps = [dice(a[1] > 0, b[1] > 0) for i, a in enumerate(cases) for b in cases[:i]]
-    assert max(overlaps) < 0.9
-    assert min(overlaps) > 0.3  # but they are all hearts in the same place
 
 
 def test_hearts_have_two_to_four_wide_veins():
