@@ -15,6 +15,7 @@ _SUBMODULES = (
     "networks",
     "phantoms",
     "spectral",
+    "study",
     "transforms",
 )
 

@@ -1,0 +1,5 @@
+"""Studies of many runs: which runs, made on one machine or on a Ray cluster, and what they say together."""
+
+from .results import OtherVersion, Result, read_result, read_results, run_name, write_result
+
+__all__ = ["OtherVersion", "Result", "read_result", "read_results", "run_name", "write_result"]

@@ -1,0 +1,313 @@
+"""One run: a training and an evaluation of a bundle, from an empty, half-finished or failed folder to its result."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..files import replacing
+from .plan import Run
+from .results import Result, read_result, result_file, write_result
+
+__all__ = ["Setup", "execute", "last_lines"]
+
+_RECORD = "run.json"
+_CURVE = "validation.jsonl"
+_LOG = "log.txt"
+#: Starts a command that the kernel ends with its parent, however that ends: nobody goes on writing into a folder that
+#: the next worker uses. A program of its own, as code between fork and exec could hang in a process with threads.
+_TIED = """
+import ctypes, os, signal, sys
+getattr(ctypes.CDLL(None), "prctl", lambda *_: None)(1, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Setup(NamedTuple):
+    """What all runs of a study share.
+
+    Args:
+        output_dir: of the study.
+        cpus: of a run; its number of threads is the whole part, at least 1.
+        gpus: of a run; with 0 it sees none.
+        git_commit: of the driver's working directory.
+        environment: variables that runs need on any machine.
+    """
+
+    output_dir: str
+    cpus: float = 1
+    gpus: float = 0
+    git_commit: str | None = None
+    environment: Mapping[str, str] = {}
+
+    @property
+    def threads(self) -> int:
+        """Of a training."""
+        return max(1, int(self.cpus))
+
+
+class _FailedError(Exception):
+    """A training or an evaluation ended with an error; the message is the end of its log."""
+
+
+def execute(run: Run, setup: Setup) -> Result:
+    """Train, evaluate, and write the result; a half-finished training is continued if it has the same settings.
+
+    One process at a time works in the folder of a run: another waits, and takes the result if there is one then.
+
+    Args:
+        run: with its ``changes``.
+        setup: of the study.
+
+    Returns:
+        The result, which is on the disk. A failure is a result too.
+    """
+    folder = Path(setup.output_dir) / "runs" / run.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / ".lock") as lock:
+        earlier = _finished(setup, run)
+        if earlier is not None:
+            return earlier
+        result = _attempt(_Attempt(run, setup, folder, lock))
+        write_result(setup.output_dir, result)
+        return result
+
+
+def _finished(setup: Setup, run: Run) -> Result | None:
+    with suppress(ValueError):
+        result = read_result(result_file(setup.output_dir, run.name))
+        return result if result.finished else None
+    return None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Descriptor of a lock that is held until its last owner is gone: it is handed on to the training."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
+
+
+class _Attempt(NamedTuple):
+    run: Run
+    setup: Setup
+    folder: Path
+    lock: int
+
+    @property
+    def last_checkpoint(self) -> int | None:
+        """Time of the last checkpoint in ns; None if there is none."""
+        with suppress(OSError):
+            return (self.folder / "last.pt").stat().st_mtime_ns
+        return None
+
+
+def _attempt(attempt: _Attempt) -> Result:
+    run, folder = attempt.run, attempt.folder
+    outcome: dict[str, Any] = {"status": "failed"}
+    seconds: dict[str, float] = {}
+    try:
+        seconds["train"], train_peak = _train(attempt)
+        seconds["evaluate"], evaluate_peak = _call(attempt, "evaluate", _evaluation_options(run))
+        outcome = {
+            "status": "finished",
+            "peak_memory_bytes": max(train_peak, evaluate_peak),
+            "cases": _cases(folder / "evaluation" / "cases.csv"),
+        }
+    except _FailedError as error:
+        outcome["error"] = str(error)
+    except (OSError, ValueError) as error:
+        outcome["error"] = f"{type(error).__name__}: {error}"
+    return Result(
+        **outcome,
+        **_identity(run),
+        settings=_json(folder / "settings.json"),
+        versions=_versions(),
+        git_commit=attempt.setup.git_commit,
+        seconds=seconds,
+        validation=_curve(folder / _CURVE),
+    )
+
+
+def _identity(run: Run) -> dict[str, Any]:
+    names = ("bundle", "arm", "size", "draw", "seed", "overrides", "classes")
+    return {name: getattr(run, name) for name in names}
+
+
+def _train(attempt: _Attempt) -> tuple[float, int]:
+    """Seconds, with those of the attempts that this one continues, and peak memory in bytes."""
+    before = attempt.last_checkpoint
+    resumes, earlier = _begin(attempt)
+    try:
+        seconds, peak = _call(attempt, "train", _training_options(attempt, resumes))
+    except _FailedError:
+        if not resumes or before is None or attempt.last_checkpoint != before:
+            raise
+        # what it should continue from may be what is broken
+        _begin(attempt, anew=True)
+        earlier = 0.0
+        seconds, peak = _call(attempt, "train", _training_options(attempt, False))
+    return earlier + seconds, peak
+
+
+def _begin(attempt: _Attempt, anew: bool = False) -> tuple[bool, float]:
+    """Record what the training is made with; whether that is what the earlier one was, and its seconds."""
+    file = attempt.folder / _RECORD
+    made_with = _made_with(attempt.run)
+    record = _json(file)
+    resumes = not anew and record.get("made_with") == made_with
+    if resumes:
+        useful = (attempt.last_checkpoint or 0) / 1e9 - record["started"]
+        earlier = record["seconds"] + max(0.0, useful)
+    else:
+        (attempt.folder / _CURVE).unlink(missing_ok=True)
+        earlier = 0.0
+    with replacing(file) as aside:
+        aside.write_text(json.dumps({"made_with": made_with, "started": time.time(), "seconds": earlier}, indent=2))
+    return resumes, earlier
+
+
+def _made_with(run: Run) -> dict[str, Any]:
+    """Whatever a continued training must share with its beginning."""
+    configs = "".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in run.configs("train"))
+    own = {"size": run.size, "draw": run.draw, "seed": run.seed, "arm": run.arm, "dataset_dir": run.dataset_dir}
+    return {**own, "changes": dict(run.changes), "configs": configs, "versions": _versions()}
+
+
+def _training_options(attempt: _Attempt, resumes: bool) -> dict[str, Any]:
+    run = attempt.run
+    own = {"train_size": run.size, "draw": run.draw, "seed": run.seed, "resume": resumes}
+    return {"fusion": run.arm, **_dataset(run), **own, **run.changes}
+
+
+def _evaluation_options(run: Run) -> dict[str, Any]:
+    """The settings that an evaluation knows."""
+    known = {key for file in run.configs("evaluate") for key in _json(file)}
+    changes = {key: value for key, value in run.changes.items() if key.replace("::", "#").split("#")[0] in known}
+    return {"fusion": run.arm, **_dataset(run), **changes}
+
+
+def _dataset(run: Run) -> dict[str, Any]:
+    return {} if run.dataset_dir is None else {"dataset_dir": run.dataset_dir}
+
+
+def _call(attempt: _Attempt, workflow: str, options: Mapping[str, Any]) -> tuple[float, int]:
+    """Run a workflow of the bundle; its seconds and its peak memory in bytes."""
+    configs = [str(file) for file in attempt.run.configs(workflow)]
+    if workflow == "train":
+        configs.append(_curve_config(attempt.folder))
+    own = {"output_dir": str(attempt.folder), "threads": attempt.setup.threads}
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(configs)]
+    for key, value in {**options, **own}.items():
+        command += [f"--{key}", value if isinstance(value, str) else repr(value)]
+    with (attempt.folder / _LOG).open("ab") as log:
+        start, begin = time.perf_counter(), log.tell()
+        log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join(command)}\n".encode())
+        log.flush()
+        code, peak = _finish(_start(command, log, attempt))
+        seconds = time.perf_counter() - start
+    if code:
+        ending = f"ended by signal {-code}" if code < 0 else f"ended with status {code}"
+        raise _FailedError(f"{last_lines(attempt.folder / _LOG, begin)}\n{workflow} {ending}".strip())
+    return seconds, peak
+
+
+def _start(command: Sequence[str], log: Any, attempt: _Attempt) -> subprocess.Popen[bytes]:
+    setup = attempt.setup
+    environment = os.environ | dict(setup.environment) | {"OMP_NUM_THREADS": str(setup.threads)}
+    if not setup.gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    return subprocess.Popen(
+        [sys.executable, "-ISc", _TIED, str(os.getpid()), *command],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        pass_fds=[attempt.lock],
+        start_new_session=True,
+    )
+
+
+def _finish(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """Exit status and peak memory of a process, which does not outlive an interruption."""
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _curve_config(folder: Path) -> str:
+    """Configuration file that adds the validation curve to the bundle's own handlers."""
+    handler = {"_target_": "monai_freq.study.curve.ValidationCurve", "file": str(folder / _CURVE)}
+    with replacing(folder / "curve.json") as aside:
+        aside.write_text(json.dumps({"+validate#handlers": [handler]}, indent=2) + "\n")
+    return str(folder / "curve.json")
+
+
+def _curve(file: Path) -> dict[str, list[Any]]:
+    points: dict[int, float] = {}
+    for line in file.read_text().splitlines() if file.is_file() else []:
+        with suppress(ValueError, TypeError):  # the line that a killed run was writing
+            epoch, value = json.loads(line)
+            points[int(epoch)] = float(value)
+    return {"epochs": sorted(points), "val_mean_dice": [points[epoch] for epoch in sorted(points)]}
+
+
+def _cases(file: Path) -> list[dict[str, Any]]:
+    with file.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    return [{key: value if key == "case" else float(value) for key, value in row.items()} for row in rows]
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("monai_freq", "torch", "monai")}
+    return packages | {"python": platform.python_version()}
+
+
+def _json(file: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        content = json.loads(file.read_text())
+        return content if isinstance(content, dict) else {}
+    return {}
+
+
+def last_lines(log: Path, begin: int = 0, lines: int = 15) -> str:
+    """The end of a log, with each progress bar as it was last.
+
+    Args:
+        log: file.
+        begin: byte to read from.
+        lines: number of lines at most.
+
+    Example:
+        >>> import tempfile
+        >>> log = Path(tempfile.mkdtemp(), "log.txt")
+        >>> _ = log.write_bytes(b"start\\n 10%\\r 20%\\nValueError: theta\\n")
+        >>> last_lines(log, lines=2)
+        ' 20%\\nValueError: theta'
+    """
+    with log.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(begin, file.tell() - 20000))
+        text = file.read().decode(errors="replace")
+    shown = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n") if line.strip()]
+    return "\n".join(line[:500] for line in shown[-lines:])

@@ -1,0 +1,272 @@
+"""Which runs a study consists of, and which of them are still missing."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..files import set_aside
+from .results import OtherVersion, Result, read_result, result_file, run_name
+
+__all__ = ["Run", "combinations", "fitted", "missing", "parse_settings", "parse_value", "plan"]
+
+#: settings of a bundle that the study decides itself -> the option to use instead
+_OWN = {
+    "fusion": "--arms",
+    "train_size": "--sizes",
+    "draw": "--draws",
+    "seed": "--seeds",
+    "dataset_dir": "--data",
+    "steps": "--steps",
+    "overlay": "--overlay",
+    **dict.fromkeys(("output_dir", "threads", "resume", "bundle_root", "checkpoint", "config_file", "name"), ""),
+}
+#: how often a training of a given number of steps is validated
+_VALIDATIONS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training and its evaluation.
+
+    Args:
+        bundle: name of the bundle.
+        folder: of the bundle.
+        arm: ``"none"``, ``"early"`` or ``"late"`` fusion.
+        size: number of training cases; None for all.
+        draw: which random subset.
+        seed: of the training.
+        overrides: further settings, as they were asked for. Two are the study's own: ``steps``, the number of optimiser
+            steps, and ``overlay``, the name of a further configuration file of the bundle.
+        dataset_dir: folder of the user's data set; None for the bundle's phantom.
+        changes: the overrides as settings of the bundle, see :func:`fitted`.
+        classes: class number -> name, foreground only.
+
+    Example:
+        >>> Run(bundle="heart_fd", folder="bundles/heart_fd", arm="late", size=4, draw=1).name
+        'heart_fd/n4_draw1_late_seed0'
+    """
+
+    bundle: str
+    folder: str
+    arm: str
+    size: int | None = None
+    draw: int = 0
+    seed: int = 0
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    dataset_dir: str | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    classes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Of the run's folder and result."""
+        return run_name(self.bundle, self.size, self.draw, self.arm, self.overrides, self.seed)
+
+    def configs(self, workflow: str) -> list[Path]:
+        """Configuration files of ``"train"`` or ``"evaluate"``."""
+        names = [workflow, *([self.overrides["overlay"]] if "overlay" in self.overrides else [])]
+        return [Path(self.folder) / "configs" / f"{name}.json" for name in names]
+
+
+def plan(
+    bundles: Mapping[str, str],
+    *,
+    sizes: Sequence[int | None] = (None,),
+    draws: int = 1,
+    arms: Sequence[str] = ("none", "early", "late"),
+    seeds: Sequence[int] = (0,),
+    overrides: Sequence[Mapping[str, Any]] = ({},),
+    data: Mapping[str, str] | None = None,
+) -> list[Run]:
+    """All runs of a study: whoever stops it early has every bundle, size and arm of the first draws.
+
+    Args:
+        bundles: name -> folder.
+        sizes: numbers of training cases; None for all.
+        draws: number of random subsets of each size.
+        arms: fusions.
+        seeds: of the training.
+        overrides: further settings, one mapping for each variant.
+        data: name of a bundle -> folder of the user's data set.
+
+    Raises:
+        SystemExit: two runs would have the same name.
+
+    Example:
+        >>> runs = plan({"heart_fd": "bundles/heart_fd"}, sizes=[4, None], draws=2, arms=["none", "early"])
+        >>> [run.name for run in runs[:4]]  # doctest: +NORMALIZE_WHITESPACE
+        ['heart_fd/n4_draw0_none_seed0', 'heart_fd/n4_draw0_early_seed0',
+         'heart_fd/nall_draw0_none_seed0', 'heart_fd/nall_draw0_early_seed0']
+    """
+    grid = itertools.product(dict.fromkeys(seeds), range(draws), overrides, bundles, dict.fromkeys(sizes))
+    runs = [
+        Run(
+            bundle=bundle,
+            folder=bundles[bundle],
+            arm=arm,
+            size=size,
+            draw=draw,
+            seed=seed,
+            overrides=dict(variant),
+            dataset_dir=(data or {}).get(bundle),
+        )
+        for seed, draw, variant, bundle, size in grid
+        for arm in dict.fromkeys(arms)
+    ]
+    for name, count in Counter(run.name for run in runs).items():
+        if count > 1:
+            raise SystemExit(f"{count} runs would be called {name}.\nAsk for each value of a setting once.")
+    return runs
+
+
+def combinations(settings: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every combination of the values of some settings.
+
+    Args:
+        settings: name -> values.
+
+    Example:
+        >>> combinations({"theta": [0.1, 0.2], "epochs": [5]})
+        [{'theta': 0.1, 'epochs': 5}, {'theta': 0.2, 'epochs': 5}]
+    """
+    return [dict(zip(settings, values, strict=True)) for values in itertools.product(*settings.values())]
+
+
+def parse_settings(words: Iterable[str]) -> dict[str, list[Any]]:
+    """Settings from a command line: each ``key=value`` starts one, further words are more values for it.
+
+    Args:
+        words: of the command line.
+
+    Raises:
+        SystemExit: the first word is no ``key=value``, or the study decides this setting itself.
+
+    Example:
+        >>> parse_settings(["theta=0.1", "0.2", "convention=figure2"])
+        {'theta': [0.1, 0.2], 'convention': ['figure2']}
+    """
+    settings: dict[str, list[Any]] = {}
+    values: list[Any] | None = None
+    for word in words:
+        key, equals, value = word.partition("=")
+        if equals and re.fullmatch(r"[A-Za-z_][\w#:]*", key):
+            _refuse_own(key)
+            values = settings.setdefault(key, [])
+            values.append(parse_value(value))
+        elif values is None:
+            raise SystemExit(f"'{word}' is no setting.\nWrite it as in --set theta=0.1, with several values: 0.1 0.2")
+        else:
+            values.append(parse_value(word))
+    return settings
+
+
+def _refuse_own(key: str) -> None:
+    name = key.replace("::", "#").split("#")[0]
+    if name in _OWN:
+        instead = f"Use {_OWN[name]}." if _OWN[name] else "Leave it out."
+        raise SystemExit(f"'{name}' cannot be set: the study decides it for each run.\n{instead}")
+
+
+def parse_value(text: str) -> Any:
+    """Number, list, mapping or truth value that a text stands for, else the text itself.
+
+    Args:
+        text: in the notation of JSON or Python.
+
+    Example:
+        >>> [parse_value(text) for text in ("0.1", "[32, 32, 16]", "true", "None", "figure2")]
+        [0.1, [32, 32, 16], True, None, 'figure2']
+    """
+    for read in (json.loads, ast.literal_eval):
+        try:
+            value = read(text)
+        except (ValueError, SyntaxError):
+            continue
+        return list(value) if isinstance(value, tuple) else value
+    return text
+
+
+def fitted(run: Run, looked: Mapping[str, Any]) -> Run:
+    """The run as its bundle has to be called.
+
+    ``steps`` become epochs of as many batches as the training cases give, rounded up, and, unless ``val_interval`` is
+    asked for, 20 validations, so that a small training set is neither trained less nor chosen from more often.
+
+    Args:
+        run: as planned.
+        looked: what the bundle says: ``cases`` for training, ``batch_size``, ``classes``.
+
+    Raises:
+        SystemExit: there are fewer training cases than the run takes.
+
+    Example:
+        >>> run = Run(bundle="heart_fd", folder="bundles/heart_fd", arm="none", size=4, overrides={"steps": 100})
+        >>> fitted(run, {"cases": 12, "batch_size": 2, "classes": {}}).changes
+        {'epochs': 50, 'val_interval': 2}
+    """
+    if run.size is not None and not 1 <= run.size <= looked["cases"]:
+        raise SystemExit(
+            f"{run.bundle} has {looked['cases']} training cases, not {run.size}.\n"
+            "Ask for smaller --sizes, or set fewer val_cases or test_cases."
+        )
+    changes = {key: value for key, value in run.overrides.items() if key not in ("steps", "overlay")}
+    if "steps" in run.overrides:
+        batches = math.ceil((run.size or looked["cases"]) / looked["batch_size"])
+        epochs = math.ceil(run.overrides["steps"] / batches)
+        changes = {"epochs": epochs, "val_interval": max(1, epochs // _VALIDATIONS)} | changes
+    return replace(run, changes=changes, classes=looked["classes"])
+
+
+def missing(runs: Iterable[Run], folder: Path) -> Iterator[Run]:
+    """Runs that have no finished result yet; a result that cannot be read is put aside.
+
+    Args:
+        runs: as planned.
+        folder: of the study.
+
+    Raises:
+        SystemExit: a result was written in another version of the format, or with other data.
+
+    Example:
+        >>> runs = plan({"heart_fd": "bundles/heart_fd"}, sizes=[4], arms=["early"])
+        >>> [run.name for run in missing(runs, Path("no_such_study"))]
+        ['heart_fd/n4_draw0_early_seed0']
+    """
+    for run in runs:
+        file = result_file(folder, run.name)
+        if not file.exists():
+            yield run
+            continue
+        try:
+            result = read_result(file)
+        except OtherVersion as error:
+            raise SystemExit(f"{error}\nChoose another --output_dir.") from error
+        except ValueError as error:
+            set_aside(file.parent, [file.name])
+            print(f"{error} It is now in {file.parent / 'previous'}, and the run is made again.")
+            yield run
+            continue
+        if not result.finished:
+            yield run
+        else:
+            _require_same(run, result, file)
+
+
+def _require_same(run: Run, result: Result, file: Path) -> None:
+    made_with = result.settings.get("dataset_dir")
+    wanted = run.dataset_dir and str(Path(run.dataset_dir).resolve())
+    for what, one, other in (
+        ("the data set", made_with, wanted),
+        ("the settings", dict(result.overrides), dict(run.overrides)),
+    ):
+        if one != other:
+            raise SystemExit(f"{file} was made with {what} {one}, not {other}.\nChoose another --output_dir.")

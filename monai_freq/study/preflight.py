@@ -1,0 +1,177 @@
+"""What can be known before a study starts: whether its bundles, their settings and their data fit together."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .plan import Run, fitted
+
+__all__ = ["Look", "bundle_names", "look_into"]
+
+#: ends the program that does nothing but look: it reads runs and prints what their bundles say
+_LOOK = "from monai_freq.study.preflight import look_from_stdin; look_from_stdin()"
+
+
+def bundle_names(folders: Sequence[str]) -> dict[str, str]:
+    """Names of bundles, as their metadata give them -> their absolute folders.
+
+    Args:
+        folders: of the bundles.
+
+    Raises:
+        SystemExit: there is no bundle, or two have the same name.
+
+    Example:
+        >>> bundle_names(["bundles/no_such"])
+        Traceback (most recent call last):
+        SystemExit: There is no bundle in .../bundles/no_such: it has no configs/metadata.json.
+        A bundle is a folder such as bundles/heart_fd.
+    """
+    found: dict[str, str] = {}
+    for folder in map(Path, folders):
+        name = _name(folder.resolve())
+        if name in found:
+            raise SystemExit(f"{folder} and {found[name]} are both called {name}.\nGive each bundle once.")
+        found[name] = str(folder.resolve())
+    return found
+
+
+def _name(folder: Path) -> str:
+    for file in ("metadata.json", "train.json", "evaluate.json"):
+        if not (folder / "configs" / file).is_file():
+            raise SystemExit(
+                f"There is no bundle in {folder}: it has no configs/{file}.\n"
+                "A bundle is a folder such as bundles/heart_fd."
+            )
+    try:
+        return str(json.loads((folder / "configs/metadata.json").read_text())["name"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SystemExit(f"{folder}/configs/metadata.json is not readable: {error!r}.\nRestore it.") from error
+
+
+class Look:
+    """A look into the bundles of some runs, in a process of its own: it imports MONAI while Ray is starting.
+
+    Phantoms that are not there yet are generated now, once, instead of by the first runs at the same time.
+
+    Args:
+        runs: as planned.
+
+    Example:
+        >>> with Look([]) as look:
+        ...     look.fitted()
+        []
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.runs = runs
+        self._first = {_variant(run): run for run in reversed(runs)}
+        asked = [
+            {
+                "configs": [str(file) for file in run.configs("train")],
+                "folder": run.folder,
+                "dataset_dir": run.dataset_dir,
+                "overrides": dict(run.overrides),
+            }
+            for run in self._first.values()
+        ]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _LOOK],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        self._question = json.dumps(asked)
+
+    def __enter__(self) -> Look:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def fitted(self) -> list[Run]:
+        """The runs as their bundles have to be called, see :func:`~monai_freq.study.plan.fitted`.
+
+        Raises:
+            SystemExit: a bundle, its settings or its data do not allow one of the runs.
+        """
+        answer, complaint = self._process.communicate(self._question)
+        if self._process.returncode:
+            raise SystemExit(complaint.strip()[-1000:])
+        looked = dict(zip(self._first, json.loads(answer.strip().splitlines()[-1]), strict=True))
+        return [fitted(run, looked[_variant(run)]) for run in self.runs]
+
+
+def _variant(run: Run) -> str:
+    """What tells apart the runs whose data or settings may differ."""
+    return json.dumps([run.folder, run.dataset_dir, sorted(run.overrides.items())])
+
+
+def look_from_stdin() -> None:
+    """Look into each bundle that standard input asks for, and print what it says in one line of JSON."""
+    warnings.simplefilter("ignore")
+    print(json.dumps([look_into(**asked) for asked in json.load(sys.stdin)]))
+
+
+def look_into(
+    configs: Sequence[str], folder: str, dataset_dir: str | None, overrides: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a bundle says of its data, with overrides: ``cases`` for training, ``batch_size`` and ``classes``.
+
+    Args:
+        configs: configuration files of its training.
+        folder: of the bundle.
+        dataset_dir: folder of the user's data set; None for the phantom.
+        overrides: further settings.
+
+    Raises:
+        SystemExit: a file is missing, or a setting or the data set is faulty.
+
+    Example:
+        >>> look_into(["no_such/configs/train.json"], "no_such", None, {})
+        Traceback (most recent call last):
+        SystemExit: There is no no_such/configs/train.json.
+        An --overlay is the name of a file in the configs folder of each bundle.
+    """
+    from monai.bundle import ConfigParser
+
+    for file in configs:
+        if not Path(file).is_file():
+            raise SystemExit(
+                f"There is no {file}.\nAn --overlay is the name of a file in the configs folder of each bundle."
+            )
+    parser = ConfigParser(ConfigParser.load_config_files(list(configs)))
+    changes = {key: value for key, value in overrides.items() if key not in ("steps", "overlay")}
+    for key, value in changes.items():
+        _require_known(key, list(parser.get()), configs[0])
+        parser[key] = value
+    parser["bundle_root"], parser["dataset_dir"], parser["check"] = folder, dataset_dir, []
+    for position, line in enumerate(parser["initialize"]):
+        if str(line).startswith("$bundle.check_"):
+            parser.get_parsed_content(f"initialize#{position}")
+    cases = parser.get_parsed_content("cases")
+    classes = parser.get_parsed_content("classes")
+    return {
+        "cases": len(cases.train),
+        "batch_size": int(parser.get_parsed_content("batch_size")),
+        "classes": {number: name for number, name in classes.items() if int(number) > 0},
+    }
+
+
+def _require_known(key: str, known: Sequence[str], file: str) -> None:
+    name = key.replace("::", "#").split("#")[0]
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        meant = f" Did you mean '{close[0]}'?" if close else ""
+        raise SystemExit(f"There is no setting '{name}'.{meant}\nThe settings are the first lines of {file}.")

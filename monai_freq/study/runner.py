@@ -1,0 +1,242 @@
+"""A study on one machine or a Ray cluster: every missing run once, whatever happens to the machines."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .execute import Setup, execute
+from .plan import Run, missing
+from .preflight import Look
+from .results import Result, read_result, result_file, write_result
+
+__all__ = ["run_study"]
+
+#: seconds to wait for a cluster to answer
+_PATIENCE = 20
+#: variables of the driver that runs on other machines need too
+_HANDED_ON = ("MONAI_FREQ_CACHE",)
+
+
+def run_study(
+    runs: Sequence[Run],
+    output_dir: str | os.PathLike[str],
+    *,
+    address: str | None = None,
+    cpus: float = 1,
+    gpus: float = 0,
+    retries: int = 3,
+    at_once: int | None = None,
+) -> list[Result]:
+    """Make the runs that have no finished result yet, as many at a time as the resources allow.
+
+    Args:
+        runs: as planned.
+        output_dir: of the study; on a cluster, a folder that all machines share, as the bundles' folders.
+        address: of a Ray cluster, as in ``"10.0.0.1:6379"``; None for this machine alone.
+        cpus: of a run.
+        gpus: of a run, which can be a fraction.
+        retries: how often a run is started again after the loss of its worker or machine.
+        at_once: most runs at the same time; None for as many as the resources allow.
+
+    Returns:
+        The results of the runs that were made now, failed ones included, in the order of their end.
+
+    Raises:
+        SystemExit: something that can be known before the first run stands in the way.
+
+    Example:
+        >>> import tempfile
+        >>> run_study([], tempfile.mkdtemp())
+        []
+    """
+    folder = Path(output_dir).resolve()
+    _require_writable(folder)
+    todo = list(missing(runs, folder))
+    if not todo:
+        return []
+    ray = _import_ray()
+    if address is not None:
+        _require_answer(address)
+    print(f"{len(todo)} of {len(runs)} runs to make. First, a look at their data; missing phantoms are generated.")
+    with Look(todo) as look, _cluster(ray, address, cpus, gpus):
+        todo = look.fitted()
+        environment = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+        setup = Setup(str(folder), cpus, gpus, _git_commit(), environment)
+        task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=retries)(execute)
+        ended = _ended(ray, lambda run: task.remote(run, setup), todo, folder, at_once or len(todo))
+        return _followed(ended, folder, len(runs) - len(todo), len(runs))
+
+
+def _ended(
+    ray: ModuleType, start: Callable[[Run], Any], todo: Sequence[Run], folder: Path, at_once: int
+) -> Iterator[list[Result]]:
+    """Results of the runs that have ended, every second or as soon as there is one."""
+    waiting = list(reversed(todo))
+    pending: dict[Any, Run] = {}
+    while waiting or pending:
+        while waiting and len(pending) < at_once:
+            run = waiting.pop()
+            pending[start(run)] = run
+        ready, _ = ray.wait(list(pending), timeout=1.0)
+        yield [_collected(ray, reference, pending.pop(reference), folder) for reference in ready]
+
+
+def _followed(ended: Iterable[list[Result]], folder: Path, before: int, total: int) -> list[Result]:
+    """All results, with a bar meanwhile; a failed run is reported at once."""
+    from tqdm import tqdm
+
+    live = sys.stderr.isatty()  # a log file gets a line now and then, not a flood
+    interval = 0.1 if live else 15.0
+    results: list[Result] = []
+    with tqdm(total=total, initial=before, unit="run", desc="Study", mininterval=interval) as bar:
+        for some in ended:
+            for result in some:
+                results.append(result)
+                if not result.finished:
+                    bar.write(_complaint(result, folder), file=sys.stderr)
+                bar.set_postfix(failed=sum(not one.finished for one in results), refresh=False)
+                bar.update()
+            if live:
+                bar.refresh()
+    return results
+
+
+def _collected(ray: ModuleType, reference: Any, run: Run, folder: Path) -> Result:
+    """Result of a run whose task has ended, written here if no worker could."""
+    try:
+        result: Result = ray.get(reference)
+    except Exception as error:  # Ray's own, or that of the disk where the worker was
+        result = _lost(run, f"{type(error).__name__}: {str(error).strip()[-2000:]}")
+    with suppress(ValueError):
+        there = read_result(result_file(folder, run.name))
+        if there.finished or there == result:
+            return there
+    with suppress(OSError):
+        write_result(folder, result)
+    return result
+
+
+def _lost(run: Run, error: str) -> Result:
+    return Result(
+        bundle=run.bundle,
+        status="failed",
+        arm=run.arm,
+        size=run.size,
+        draw=run.draw,
+        seed=run.seed,
+        overrides=run.overrides,
+        classes=run.classes,
+        error=error,
+    )
+
+
+def _complaint(result: Result, folder: Path) -> str:
+    indented = "\n".join(f"    {line}" for line in (result.error or "").splitlines())
+    return f"{result.name} failed:\n{indented}\n  The whole log: {folder / 'runs' / result.name / 'log.txt'}"
+
+
+@contextmanager
+def _cluster(ray: ModuleType, address: str | None, cpus: float, gpus: float) -> Iterator[None]:
+    """Connection to a cluster, or a cluster of this machine alone, until the block ends."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing about a study leaves the machine
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # runs without GPUs are kept off them by `execute`
+    own: dict[str, Any] = {}
+    if address is None:
+        own = {"include_dashboard": False, "object_store_memory": 100 * 2**20}
+        # for this study alone: Ray would leave one in the home folder, and ask for it ever after
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **own)
+    except Exception as error:
+        where = "on this machine" if address is None else f"at {address}"
+        raise SystemExit(f"Ray cannot be used {where}: {_first_line(error)}\n{_ADDRESS_HINT}") from error
+    try:
+        _require_resources(ray, cpus, gpus)
+        yield
+    finally:
+        ray.shutdown()
+
+
+_ADDRESS_HINT = (
+    "Without --address the runs are made on this machine; with it, on the cluster of `ray start`. "
+    "(One that wants a token: RAY_AUTH_MODE=token.)"
+)
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself would wait for minutes, and end the program."""
+    if address in ("auto", "local"):
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        raise SystemExit(f"'--address' must be as in 10.0.0.1:6379, or auto, got {address!r}.\n{_ADDRESS_HINT}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise SystemExit(f"Nothing answers at {address}: {error}.\n{_ADDRESS_HINT}") from error
+    if not address.startswith("ray://"):
+        _require_health(address)
+
+
+def _require_health(address: str) -> None:
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE)
+    except subprocess.TimeoutExpired as error:
+        raise SystemExit(f"What answers at {address} is no Ray cluster.\n{_ADDRESS_HINT}") from error
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.strip().splitlines() or ["it is not healthy"])[-1][:200]
+        raise SystemExit(f"The Ray cluster at {address} refuses: {reason}\n{_ADDRESS_HINT}") from error
+
+
+def _require_resources(ray: ModuleType, cpus: float, gpus: float) -> None:
+    """A run that fits on no machine would wait for ever."""
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(one.get("CPU", 0) >= cpus and one.get("GPU", 0) >= gpus for one in machines):
+        largest = ", ".join(f"{one.get('CPU', 0):g} CPUs and {one.get('GPU', 0):g} GPUs" for one in machines)
+        raise SystemExit(
+            f"No machine has {cpus:g} CPUs and {gpus:g} GPUs for a run (there are: {largest}).\n"
+            "Ask for fewer --cpus and --gpus."
+        )
+    if not gpus and any(one.get("GPU", 0) for one in machines):
+        print("The GPUs are not used; with --gpus 1 each run has one, with --gpus 0.5 two runs share one.")
+
+
+def _import_ray() -> ModuleType:
+    try:
+        import ray
+    except ImportError as error:
+        raise SystemExit('A study needs Ray, which is not installed.\npip install "monai_freq[study]"') from error
+    return ray
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / f".trial.{os.getpid()}"
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise SystemExit(f"{folder} cannot be written to: {error.strerror}.\nChoose another --output_dir.") from error
+
+
+def _git_commit() -> str | None:
+    """Commit of the working directory's repository, marked when something has been changed since."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,509 @@
+"""What a report says of planted studies, and above all what it does not say."""
+
+import csv
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from monai_freq.study.cells import DICE, HD95, cells_of
+from monai_freq.study.comparison import VERDICTS, compare
+from monai_freq.study.convergence import convergence
+from monai_freq.study.plots import learning_curves, paired_differences
+from monai_freq.study.published import published
+from monai_freq.study.report import write_report
+from monai_freq.study.results import Result, write_result
+
+CLASSES = {"heart_fd": ["left atrium"], "hippocampus_fd": ["anterior", "posterior"], "own_task": ["lesion"]}
+LEVEL = [0.8 * (1 - 0.5**n) for n in range(1, 13)]
+RISING = [0.05 * n for n in range(1, 13)]
+#: nothing of the kind may be said where nothing is significant
+PRAISE = re.compile(r"improve|better|superior|benefit|outperform|\bgains?\b|deteriorat|worse|effective", re.IGNORECASE)
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(request, monkeypatch):
+    """Pictures take most of the time of a report: they are drawn only for tests that ask for ``drawn``."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr("monai_freq.study.report.learning_curves", lambda *_: None)
+        monkeypatch.setattr("monai_freq.study.report.paired_differences", lambda *_: None)
+        monkeypatch.setattr("monai_freq.study.report.as_bytes", lambda *_: b"<svg/>")
+
+
+@pytest.fixture
+def drawn():
+    """Pictures are wanted."""
+
+
+def run(bundle="heart_fd", arm="none", size=4, draw=0, seed=0, gain=0.0, cases=8, dice=LEVEL, lost=(), **overrides):
+    """A finished run: the same cases are hard and the same draws lucky in every arm."""
+    hard = np.random.default_rng(1).normal(0.7, 0.05, cases)
+    lucky = np.random.default_rng(draw).normal(0, 0.02)
+    rng = np.random.default_rng([draw, seed, sum(map(ord, arm + bundle + str(overrides))), size or 99])
+    rows = []
+    for case in range(cases):
+        row = {"case": f"case_{case}"}
+        for label in CLASSES[bundle]:
+            value, name = hard[case] + lucky + gain + rng.normal(0, 0.02), label.replace(" ", "_")
+            row |= {f"dice_{name}": value, f"hd95_mm_{name}": 20 * (1 - value) + rng.normal(0, 0.3)}
+            row |= {f"grid_dice_{name}": value, f"grid_hd95_voxels_{name}": 10 * (1 - value)}
+        rows.append(row if case not in lost else row | dict.fromkeys(list(row)[1:], math.nan))
+    return Result(
+        bundle=bundle,
+        status="finished",
+        arm=arm,
+        size=size,
+        draw=draw,
+        seed=seed,
+        overrides=overrides,
+        classes={str(number): name for number, name in enumerate(CLASSES[bundle], 1)},
+        settings={"dataset_dir": None},
+        versions={"torch": "2.13.0"},
+        seconds={"train": 40.0 + draw, "evaluate": 3.0},
+        peak_memory_bytes=800_000_000,
+        validation={"epochs": [*range(1, len(dice) + 1)], "val_mean_dice": list(dice)},
+        cases=rows,
+    )
+
+
+def study(gain=0.0, draws=10, arms=("none", "early"), sizes=(4,), **settings):
+    return [
+        run(arm=arm, size=size, draw=draw, gain=gain * (arm != "none"), **settings)
+        for arm in arms
+        for size in sizes
+        for draw in range(draws)
+    ]
+
+
+def report(folder: Path, results) -> dict[str, str]:
+    """The report's texts by file name."""
+    for result in results:
+        write_result(folder, result)
+    paths = write_report(folder)
+    assert all(path.parent == folder / "report" and path.stat().st_size for path in paths)
+    return {path.name: path.read_text() for path in paths if path.suffix in (".html", ".md", ".csv", ".svg")}
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.splitlines()))
+
+
+def verdicts(results) -> list[str]:
+    return [comparison.verdict for comparison in compare(cells_of(results))]
+
+
+def test_a_planted_difference_is_found(tmp_path):
+    texts = report(tmp_path, study(gain=0.06, arms=("none", "early", "late")))
+    rows = rows_of(texts["differences.csv"])
+    assert [row["verdict"] for row in rows] == ["improvement"] * 4
+    assert float(rows[0]["difference"]) == pytest.approx(6, abs=1)
+    assert float(rows[0]["interval_low"]) < 6 < float(rows[0]["interval_high"])
+    assert float(rows[1]["difference"]) == pytest.approx(-1.2, abs=0.3)
+    assert rows[0]["draws_won"] == rows[1]["draws_won"] == "10"
+    assert "improvement 4" in texts["report.md"]
+
+
+def test_a_planted_loss_is_found(tmp_path):
+    texts = report(tmp_path, study(gain=-0.06))
+    assert [row["verdict"] for row in rows_of(texts["differences.csv"])] == ["deterioration"] * 2
+    assert "improve" not in texts["report.md"]
+
+
+@pytest.mark.parametrize("name", ["report.md", "report.html", "differences.csv"])
+@pytest.mark.parametrize("gain", [0.0, 0.004])
+def test_what_is_not_significant_is_never_praised(tmp_path, name, gain):
+    results = study(gain=gain, arms=("none", "early", "late"), sizes=(4, 8)) + study(bundle="hippocampus_fd", gain=gain)
+    texts = report(tmp_path, results)
+    assert {row["verdict"] for row in rows_of(texts["differences.csv"])} == {"no significant difference"}
+    text = texts[name].split("</style>")[-1]
+    assert PRAISE.findall(text) == []
+    assert "<b>" not in text
+    assert "**" not in text
+
+
+def test_significant_on_cases_alone_is_not_enough():
+    """Each training of the arm is a little lucky or not: over cases alone, that looks like an effect."""
+    early = [run(arm="early", draw=draw, gain=0.015 + 0.05 * (-1) ** draw) for draw in range(10)]
+    results = study(arms=("none",)) + early
+    dice = compare(cells_of(results))[0]
+    assert dice.p_tasks < 0.05
+    assert dice.verdict == "no significant difference"
+
+
+@pytest.mark.parametrize("draws", [1, 2, 5])
+def test_few_draws_are_not_concluded_from(tmp_path, draws):
+    texts = report(tmp_path, study(gain=0.2, draws=draws, cases=20))
+    assert {row["verdict"] for row in rows_of(texts["differences.csv"])} == {"not concluded"}
+    assert f"Too few draws to conclude: {draws} in heart, n = 4, early" in texts["report.md"]
+    assert PRAISE.findall(texts["report.md"]) == []
+
+
+def test_the_warning_of_few_draws_is_right():
+    assert 2 / 2**5 > 0.05 > 2 / 2**6
+    assert "improvement" in verdicts(study(gain=0.06, draws=6))
+
+
+def test_few_cases_are_warned_of(tmp_path):
+    text = report(tmp_path, study(cases=4))["report.md"]
+    assert "Few test cases: heart (4)" in text
+
+
+def test_one_case_is_not_tested(tmp_path, drawn):
+    texts = report(tmp_path, study(cases=1))
+    rows = rows_of(texts["differences.csv"])
+    assert {row["verdict"] for row in rows} == {"not tested"}
+    assert {row["remark"] for row in rows} == {"one test case"}
+    assert rows_of(texts["scores.csv"])[0]["sem_over_cases"] == ""
+
+
+def test_an_arm_without_baseline_is_shown_but_not_tested(tmp_path, drawn):
+    texts = report(tmp_path, study(arms=("early",)))
+    assert {row["verdict"] for row in rows_of(texts["differences.csv"])} == {"not tested"}
+    assert "no matching run without fusion" in texts["differences.csv"]
+    assert rows_of(texts["scores.csv"])[0]["fusion"] == "early"
+
+
+def test_a_baseline_alone_is_reported(tmp_path):
+    text = report(tmp_path, study(arms=("none",)))["report.md"]
+    assert "There is nothing to compare." in text
+
+
+def test_no_result_yet(tmp_path, drawn):
+    texts = report(tmp_path, [])
+    assert "No run has finished yet." in texts["report.md"]
+    assert rows_of(texts["scores.csv"]) == []
+    assert well_formed(texts["report.html"])
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(ValueError, match=r"'folder' must be .* there is no such folder"):
+        write_report(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_failed_runs_are_named_and_the_others_paired(tmp_path):
+    failed = Result(
+        bundle="heart_fd",
+        status="failed",
+        arm="early",
+        size=4,
+        draw=3,
+        seed=0,
+        error="Traceback\nKilled by signal 9.\n",
+    )
+    results = [result for result in study(gain=0.06) if (result.arm, result.draw) != ("early", 3)]
+    texts = report(tmp_path, [*results, failed])
+    assert "Failed: heart_fd/n4_draw3_early_seed0: Killed by signal 9." in texts["report.md"]
+    assert "Absent: heart, n = 4, early: draw 3" in texts["report.md"]
+    assert "improvement; paired on 9 of 10 runs" in texts["report.md"]
+    common = [result for result in results if result.draw != 3]
+    row = rows_of(texts["differences.csv"])[0]
+    assert float(row["p_cases"]) == pytest.approx(compare(cells_of(common))[0].p_cases, rel=1e-6)
+    assert (row["draws"], row["draws_won"]) == ("9", "9")
+
+
+def test_only_failed_runs(tmp_path):
+    failed = [replace(result, status="failed", cases=[], error=None) for result in study(draws=2)]
+    texts = report(tmp_path, failed)
+    assert "No run has finished yet. 4 failed." in texts["report.md"]
+
+
+def test_unreadable_files_are_named_and_nothing_else_is_lost(tmp_path):
+    for result in study(gain=0.06):
+        write_result(tmp_path, result)
+    file = tmp_path / "results/heart_fd/n4_draw2_none_seed0.json"
+    file.write_text(file.read_text()[:100])
+    other = tmp_path / "results/heart_fd/n4_draw4_none_seed0.json"
+    other.write_text('{"version": 7}')
+    texts = report(tmp_path, [])
+    assert "Not read: results/heart_fd/n4_draw2_none_seed0.json" in texts["report.md"]
+    assert "Not read: results/heart_fd/n4_draw4_none_seed0.json" in texts["report.md"]
+    assert "paired on 8 of 10 runs" in texts["report.md"]
+
+
+def test_absent_cells_are_named(tmp_path):
+    results = study(arms=("none", "early"), sizes=(4, 8)) + study(arms=("late",), sizes=(8,))
+    text = report(tmp_path, results)["report.md"]
+    assert "Absent: heart, n = 4: late" in text
+    assert "n = 8: " not in text
+
+
+def test_missing_values_are_left_out_and_counted(tmp_path):
+    results = study(gain=0.06, arms=("none",)) + study(gain=0.06, arms=("early",), lost=(2, 5))
+    texts = report(tmp_path, results)
+    assert "paired on 6 of 8 cases" in texts["report.md"]
+    assert "Absent: heart, n = 4, early: Dice of 20 of 80 test images" in texts["report.md"]
+    assert rows_of(texts["differences.csv"])[0]["cases"] == "6"
+
+
+@pytest.mark.parametrize(
+    "row", [{}, {"case": "a"}, {"case": "a", "dice_left_atrium": None}, {"case": "a", "dice_x": 1}]
+)
+def test_a_run_without_metrics_is_survived(tmp_path, drawn, row):
+    results = [*study(arms=("none",)), *(replace(one, cases=[row]) for one in study(arms=("early",)))]
+    texts = report(tmp_path, results)
+    assert {line["verdict"] for line in rows_of(texts["differences.csv"])} == {"not tested"}
+    assert "Absent: heart, n = 4, early: Dice of" in texts["report.md"]
+
+
+def test_the_table_holds_mean_sem_and_sd(tmp_path):
+    results = study(bundle="hippocampus_fd", draws=3)
+    rows = rows_of(report(tmp_path, results)["scores.csv"])
+    values = np.array(
+        [
+            [100 * np.mean([case["dice_anterior"], case["dice_posterior"]]) for case in result.cases]
+            for result in results
+            if result.arm == "early"
+        ]
+    )
+    row = next(row for row in rows if (row["fusion"], row["class"], row["metric"]) == ("early", "all", "dice"))
+    assert float(row["mean"]) == pytest.approx(values.mean())
+    assert float(row["sem_over_cases"]) == pytest.approx(stats.sem(values.mean(0)))
+    assert float(row["sd_over_draws"]) == pytest.approx(np.std(values.mean(1), ddof=1))
+    assert {row["class"] for row in rows} == {"all", "anterior", "posterior"}
+    assert {row["unit"] for row in rows} == {"%", "mm", "voxels"}
+
+
+def test_seeds_are_averaged_within_draws():
+    results = [
+        run(arm=arm, draw=draw, seed=seed) for arm in ("none", "early") for draw in range(3) for seed in range(2)
+    ]
+    dice = compare(cells_of(results))[0]
+    means = {
+        arm: np.mean([[case["dice_left_atrium"] for case in one.cases] for one in results if one.arm == arm], axis=0)
+        for arm in ("none", "early")
+    }
+    assert (dice.test.draws, dice.test.cases) == (3, 8)
+    assert dice.p_cases == pytest.approx(stats.ttest_rel(means["early"], means["none"]).pvalue, rel=1e-9)
+
+
+def test_published_figures_stand_beside_the_own_ones(tmp_path):
+    results = study(sizes=(4, None), draws=2) + study(bundle="own_task", draws=2)
+    texts = report(tmp_path, results)
+    rows = [row for row in rows_of(texts["scores.csv"]) if row["metric"] == "dice"]
+    found = {(row["bundle"], row["n"], row["fusion"]): row["published"] for row in rows}
+    assert found[("heart_fd", "4", "early")] == "84.01"
+    assert found[("heart_fd", "all", "none")] == "82.74"
+    assert found[("own_task", "4", "early")] == ""
+    assert "84.01 ± 1.83" in texts["report.md"]
+
+
+def test_every_published_line_is_there():
+    counts = {"red_nucleus": 4, "dentate_nucleus": 4, "spleen": 3, "heart": 2, "hippocampus": 4}
+    sizes = [4, 7, 8, 12, 13, 16, 17, 25, 42, 51, 83, 166]
+    for task, count in counts.items():
+        for arm in ("none", "early", "late"):
+            assert sum(published(f"{task}_fd", size, arm) is not None for size in sizes) == count
+    line = published("dentate_nucleus_fd", 7, "late")
+    assert (line.dice, line.dice_sem, line.hd95, line.hd95_sem) == (81.89, 1.48, 2.93, 1.06)
+
+
+def test_the_correction_is_over_everything_in_the_report():
+    results = study(arms=("none", "early", "late"), sizes=(4, 8)) + study(bundle="hippocampus_fd")
+    comparisons = compare(cells_of(results))
+    assert {one.tests for one in comparisons} == {(2 * 2 + 1) * 2}
+    assert {one.tasks for one in comparisons} == {2}
+    assert all(one.p_report >= one.p_tasks >= one.p_cases for one in comparisons)
+
+
+def test_the_papers_five_tasks_count_as_four():
+    tasks = [f"{task}_fd" for task in ("red_nucleus", "dentate_nucleus", "spleen", "heart", "hippocampus")]
+    results = [replace(one, bundle=task) for task in tasks for one in study(draws=2)]
+    assert {one.tasks for one in compare(cells_of(results))} == {4}
+
+
+def test_each_group_of_overrides_meets_its_own_baseline():
+    plain = study(arms=("none",)) + study(arms=("early",), theta=0.2, convention="released", gain=0.06)
+    long = study(arms=("none",), epochs=9) + study(arms=("early",), epochs=9, theta=0.2, gain=0.03)
+    found = {
+        dict(one.cell.overrides).get("epochs"): one for one in compare(cells_of(plain + long)) if one.metric == DICE
+    }
+    assert found[None].test.difference == pytest.approx(6, abs=1)
+    assert found["9"].test.difference == pytest.approx(3, abs=1)
+    assert {one.test.draws for one in found.values()} == {10}
+
+
+def test_a_baseline_with_the_same_theta_goes_first():
+    alike = study(arms=("none",), theta=0.2)
+    early = study(arms=("early",), theta=0.2, gain=0.06)
+    other = study(arms=("none",), theta=0.4, gain=-0.5)
+    assert compare(cells_of(alike + early))[0].test == compare(cells_of(other + alike + early))[0].test
+    assert compare(cells_of(other + early))[0].test.difference == pytest.approx(6, abs=1)
+
+
+def test_baselines_of_other_thetas_fill_in_for_missing_draws():
+    alike = [one for one in study(arms=("none",), theta=0.2) if one.draw < 4]
+    plain = study(arms=("none",))
+    found = compare(cells_of(alike + plain + study(arms=("early",), theta=0.2)))[0]
+    assert (found.test.draws, found.remark) == (10, "")
+
+
+def test_undertrained_arms_are_not_concluded_from(tmp_path):
+    texts = report(tmp_path, study(gain=0.06, dice=RISING))
+    assert {row["verdict"] for row in rows_of(texts["differences.csv"])} == {"not concluded"}
+    assert "not concluded: undertrained (early, none)" in texts["report.md"]
+    assert "Undertrained: 2 of 2 cells (heart, n = 4, none; heart, n = 4, early)" in texts["report.md"]
+
+
+def test_short_curves_are_not_judged(tmp_path):
+    texts = report(tmp_path, study(gain=0.06, dice=[0.3, 0.6]))
+    assert "not concluded: convergence not judged (early, none)" in texts["report.md"]
+    assert "cannot be judged" in texts["report.md"]
+
+
+def exponential(tau: float, length: int = 40, top: float = 0.8) -> list[float]:
+    """A curve that closes its gap with a time constant of ``tau`` trainings."""
+    return [top * (1 - math.exp(-n / length / tau)) for n in range(1, length + 1)]
+
+
+@pytest.mark.parametrize(
+    ("curve", "state"),
+    [
+        (exponential(0.1), "converged"),
+        (exponential(0.3), "converged"),
+        (exponential(0.6), "undertrained"),
+        (exponential(2), "undertrained"),
+        ([0.02 * n for n in range(1, 41)], "undertrained"),
+        ([0.01] * 40, "undertrained"),
+        ([0.0] * 30 + [0.5] * 10, "undertrained"),
+        ([0.8] * 40, "converged"),
+        ([*exponential(0.1)[:20], *np.linspace(0.8, 0.7, 20)], "converged"),
+        ([0.8, math.nan] * 20, "converged"),
+        ([math.nan] * 40, "not judged"),
+        ([], "not judged"),
+    ],
+)
+def test_convergence_is_judged_from_the_curve(curve, state):
+    cells = cells_of([run(dice=curve)])
+    assert convergence(cells[0], cells).state == state
+
+
+@pytest.mark.parametrize("tau", [0.1, 0.3, 0.5])
+def test_the_converged_dice_of_an_exponential_is_its_asymptote(tau):
+    cells = cells_of([run(dice=exponential(tau))])
+    assert convergence(cells[0], cells).converged == pytest.approx(0.8, rel=1e-3)
+
+
+def test_noise_does_not_make_a_level_curve_undertrained():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        curves = [run(draw=draw, dice=[*(0.8 + 0.03 * rng.standard_normal(32))]) for draw in range(3)]
+        cells = cells_of(curves)
+        assert convergence(cells[0], cells).state == "converged"
+
+
+def test_longer_runs_show_where_the_short_ones_would_end():
+    short, long = run(dice=[0.5] * 20), run(dice=[0.5] * 20 + exponential(0.1, 40), epochs=60)
+    cells = cells_of([short, long])
+    found = convergence(cells[0], cells)
+    assert (found.state, found.reference, found.epochs) == ("undertrained", 60, 20)
+    assert convergence(cells[1], cells).reference == 0
+    assert convergence(cells[0], cells[:1]).state == "converged"
+
+
+class Tags(HTMLParser):
+    """Checks that tags nest, and collects what a browser would load or link to."""
+
+    void = {"meta", "link", "img", "br"}
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open, self.links, self.seen = [], [], set()
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+
+
+def well_formed(page: str) -> Tags:
+    found = Tags(page)
+    assert found.open == []
+    body = page.removeprefix("<!DOCTYPE html>\n")
+    ElementTree.fromstring(body)
+    return found
+
+
+def test_the_page_is_well_formed_and_needs_no_other_file(tmp_path, drawn):
+    results = study(sizes=(4, None), arms=("none", "early", "late")) + study(bundle="hippocampus_fd", theta=0.2)
+    page = report(tmp_path, results)["report.html"]
+    found = well_formed(page)
+    assert {"h1", "table", "img", "ul"} <= found.seen
+    assert not found.seen & {"script", "iframe", "object", "base"}
+    assert found.links
+    assert all(link.startswith("data:") for link in found.links)
+    style = page[page.index("<style>") : page.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_text_of_a_log_cannot_break_the_page(tmp_path):
+    nasty = "<script>alert('x')</script> & | pipes\n<b>"
+    failed = Result(bundle="a<b>&", status="failed", arm="early", size=4, draw=0, seed=0, error=f"{nasty}|{nasty}")
+    page = report(tmp_path, [failed])["report.html"]
+    assert "script" not in well_formed(page).seen
+
+
+def test_pictures_are_whole_and_the_same_each_time(tmp_path, drawn):
+    results = study(gain=0.06, sizes=(4, 8), arms=("none", "early", "late"))
+    first = report(tmp_path, results)
+    svg = first["differences.svg"]
+    assert ElementTree.fromstring(svg).tag.endswith("svg")
+    assert (tmp_path / "report/learning_curves.png").read_bytes()[1:4] == b"PNG"
+    assert report(tmp_path, []) == first
+
+
+def test_the_pictures_show_every_arm_and_task():
+    results = study(sizes=(4, 8), arms=("none", "early", "late")) + study(bundle="hippocampus_fd", theta=0.2)
+    cells = cells_of(results)
+    curves, differences = learning_curves(cells), paired_differences(compare(cells))
+    assert [axes.get_title() for axes in curves.axes] == ["heart", "hippocampus"]
+    assert [len(axes.containers) for axes in curves.axes] == [3, 2]
+    legends = [[text.get_text() for text in figure.legends[0].get_texts()] for figure in (curves, differences)]
+    assert legends[0] == ["none", "none (theta 0.2)", "early", "late", "early (theta 0.2)"]
+    assert legends[1] == ["early", "late", "early (theta 0.2)"]
+    assert len(differences.axes) == 4
+
+
+def test_filled_marks_are_the_significant_ones():
+    figure = paired_differences(compare(cells_of(study(gain=0.06) + study(bundle="hippocampus_fd"))))
+    faces = [line.get_markerfacecolor() for axes in figure.axes for line in axes.lines if line.get_marker() == "s"]
+    assert [face == "white" for face in faces] == [False, False, True, True]
+
+
+def test_the_tables_do_not_depend_on_time_or_order(tmp_path):
+    results = study(gain=0.06)
+    first = report(tmp_path / "a", results)
+    slow = [replace(one, seconds={"train": 1e4}, peak_memory_bytes=None) for one in reversed(results)]
+    second = report(tmp_path / "b", slow)
+    assert all(first[name] == second[name] for name in ("scores.csv", "differences.csv", "differences.svg"))
+
+
+def test_phantoms_and_mixed_versions_are_said(tmp_path):
+    results = study(draws=2)
+    other = [replace(one, versions={"torch": "2.8.0"}) for one in results[:1]]
+    text = report(tmp_path, [*other, *results[1:]])["report.md"]
+    assert "Generated phantoms, no patients: heart_fd" in text
+    assert "2 different versions: torch 2.13.0; torch 2.8.0" in text
+    real = [replace(one, settings={"dataset_dir": "/data/heart"}) for one in results]
+    assert "phantom" not in report(tmp_path / "real", real)["report.md"]
+
+
+def test_every_verdict_is_one_of_the_known_ones():
+    assert set(verdicts(study(gain=0.06) + study(bundle="own_task", arms=("early",)))) <= set(VERDICTS)
+    assert {one.metric for one in compare(cells_of(study()))} == {DICE, HD95}

@@ -1,0 +1,291 @@
+"""One run from any state of its folder, and what stops a study before it starts."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from monai_freq.study import execute as execution
+from monai_freq.study.execute import Setup, execute, last_lines
+from monai_freq.study.plan import Run, plan
+from monai_freq.study.preflight import look_into
+from monai_freq.study.results import Result, read_result, result_file, write_result
+from monai_freq.study.runner import run_study
+
+
+@pytest.fixture
+def run(heart):
+    return Run(bundle="heart_fd", folder=str(heart), arm="early", size=3, changes={"epochs": 4})
+
+
+@pytest.fixture
+def setup(tmp_path, pretended):
+    return Setup(str(tmp_path / "out"), environment=pretended)
+
+
+def folder_of(run, setup):
+    return Path(setup.output_dir) / "runs" / run.name
+
+
+def state_of(run, setup):
+    return json.loads((folder_of(run, setup) / "last.pt").read_text())
+
+
+def with_environment(setup, **more):
+    return setup._replace(environment={**setup.environment, **more})
+
+
+def script(run, setup):
+    """Another process that makes a run."""
+    code = f"from monai_freq.study.execute import *; from monai_freq.study.plan import Run; execute({run!r}, {setup!r})"
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
+def wait_until(reached, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_run_is_trained_and_evaluated_into_its_result(run, setup):
+    result = execute(run, setup._replace(git_commit="abc"))
+    assert result == read_result(result_file(setup.output_dir, run.name))
+    assert result.finished
+    assert result.cases == [
+        {"case": "la_001", "dice_left_atrium": 0.015},
+        {"case": "la_002", "dice_left_atrium": 0.0075},
+    ]
+    assert result.validation == {"epochs": [1, 2, 3, 4], "val_mean_dice": [0.001, 0.003, 0.006, 0.01]}
+    assert result.seconds["train"] >= 0.2
+    assert result.peak_memory_bytes > 2**20
+    assert result.settings["train_size"] == "3"
+    assert result.git_commit == "abc"
+    assert set(result.versions) == {"monai_freq", "torch", "monai", "python"}
+    assert "Training" in (folder_of(run, setup) / "log.txt").read_text()
+
+
+def test_a_finished_run_is_not_made_again(run, setup):
+    first = execute(run, setup)
+    assert execute(run, with_environment(setup, PRETENDED_FAILURE="early 1")) == first
+
+
+def test_the_bundle_gets_its_cpus_as_threads_and_no_gpu_unless_asked(run, setup):
+    execute(run, setup._replace(cpus=2.5))
+    assert json.loads((folder_of(run, setup) / "settings.json").read_text())["threads"] == "2"
+    assert Setup("", cpus=0.5).threads == 1
+
+
+def test_a_failure_is_a_result_with_the_end_of_the_log(run, setup):
+    result = execute(run, with_environment(setup, PRETENDED_FAILURE="early 3"))
+    assert result.status == "failed"
+    assert result.error.splitlines()[-3:] == [" 50%", "RuntimeError: planted", "train ended with status 3"]
+    assert result.validation["epochs"] == [1, 2]
+    assert read_result(result_file(setup.output_dir, run.name)) == result
+    again = execute(run, setup)
+    assert again.finished
+    assert state_of(run, setup)["starts"] == [0, 2]  # what it had done is kept
+
+
+def test_a_half_finished_run_continues_with_the_same_settings_and_no_others(run, setup):
+    undisturbed = execute(run, setup._replace(output_dir=f"{setup.output_dir}_whole"))
+    execute(run, with_environment(setup, PRETENDED_FAILURE="early 3"))
+    longer = replace(run, changes={"epochs": 5})  # as when the bundle's own setting has been edited
+    assert execute(longer, setup).finished
+    assert state_of(run, setup)["starts"] == [0]
+    result_file(setup.output_dir, run.name).unlink()
+    execute(run, with_environment(setup, PRETENDED_FAILURE="early 3"))
+    result = execute(run, setup)
+    assert state_of(run, setup)["starts"] == [0, 2]
+    assert (result.cases, result.validation) == (undisturbed.cases, undisturbed.validation)
+
+
+def test_a_broken_checkpoint_stops_a_run_once_only(run, setup):
+    execute(run, with_environment(setup, PRETENDED_FAILURE="early 3"))
+    (folder_of(run, setup) / "last.pt").write_text('{"epoch": -1}')
+    result = execute(run, setup)
+    assert result.finished
+    assert state_of(run, setup)["starts"] == [0]
+    assert result.validation["epochs"] == [1, 2, 3, 4]
+
+
+def test_the_seconds_of_a_continued_training_are_those_of_all_its_parts(run, setup):
+    slow = with_environment(setup, PRETENDED_EPOCH="0.5")
+    execute(run, with_environment(slow, PRETENDED_FAILURE="early 3"))
+    assert execute(run, slow).seconds["train"] > 2.0
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_a_training_ends_with_its_worker_and_the_next_worker_continues_it(run, setup, round_):
+    slow = with_environment(setup, PRETENDED_EPOCH="0.3")
+    worker = script(run, slow)
+    try:
+        wait_until((folder_of(run, setup) / "last.pt").exists)
+        time.sleep(0.17 * round_)
+    finally:
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+    training = int((folder_of(run, setup) / "pids").read_text().split()[0])
+    result = execute(run, setup)  # waits for the lock that the orphan holds
+    assert not alive(training)
+    assert result.finished
+    assert len(state_of(run, setup)["starts"]) == 2
+    assert state_of(run, setup)["weight"] == 10
+    assert result.validation == {"epochs": [1, 2, 3, 4], "val_mean_dice": [0.001, 0.003, 0.006, 0.01]}
+
+
+def test_two_workers_make_one_run_once(run, setup):
+    slow = with_environment(setup, PRETENDED_EPOCH="0.3")
+    worker = script(run, slow)
+    wait_until((folder_of(run, setup) / "last.pt").exists)
+    result = execute(run, slow)
+    assert worker.wait() == 0
+    assert state_of(run, setup)["starts"] == [0]
+    assert len((folder_of(run, setup) / "pids").read_text().split()) == 2  # a training and an evaluation
+    assert result == read_result(result_file(setup.output_dir, run.name))
+
+
+def test_an_interrupted_worker_takes_its_training_with_it(run, setup, monkeypatch):
+    def interrupted(pid, options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(execution.os, "wait4", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        execute(run, with_environment(setup, PRETENDED_EPOCH="60"))
+    assert not result_file(setup.output_dir, run.name).exists()
+
+
+def test_a_process_killed_from_outside_is_a_failure(run, setup):
+    slow = with_environment(setup, PRETENDED_EPOCH="60")
+    worker = script(run, slow)
+    pids = folder_of(run, setup) / "pids"
+    wait_until(lambda: pids.exists() and pids.read_text().endswith("\n"))
+    os.kill(int(pids.read_text()), signal.SIGKILL)  # as the kernel does when memory is short
+    assert worker.wait() == 0
+    assert "train ended by signal 9" in read_result(result_file(setup.output_dir, run.name)).error
+
+
+def test_the_end_of_a_log_is_short(tmp_path):
+    log = tmp_path / "log.txt"
+    log.write_bytes(b"x" * 10**6 + b"\nearlier\n" + "".join(f"line {n}\n" for n in range(100)).encode() + b"\xff\n")
+    assert last_lines(log).splitlines() == [f"line {n}" for n in range(86, 100)] + ["�"]
+    assert max(map(len, last_lines(log, lines=200).splitlines())) <= 500
+    assert last_lines(log, begin=log.stat().st_size) == ""
+
+
+def test_nothing_missing_starts_nothing(run, heart, tmp_path):
+    runs = plan({"heart_fd": str(heart)}, arms=["none"])
+    done = Result(
+        bundle="heart_fd", status="finished", arm="none", size=None, draw=0, seed=0, settings={"dataset_dir": None}
+    )
+    write_result(tmp_path, done)
+    start = time.monotonic()
+    assert run_study(runs, tmp_path, address="10.255.255.1:1") == []  # no cluster is asked for
+    assert time.monotonic() - start < 60
+
+
+def test_an_output_folder_that_cannot_be_written_to(heart, tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(SystemExit, match=r"out cannot be written to: .*\nChoose another --output_dir\."):
+        run_study(plan({"heart_fd": str(heart)}), tmp_path / "out")
+
+
+def test_without_ray_the_extra_is_named(heart, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(SystemExit, match=r'which is not installed\.\npip install "monai_freq\[study\]"'):
+        run_study(plan({"heart_fd": str(heart)}), tmp_path)
+
+
+def test_the_package_does_not_import_ray():
+    code = (
+        "import sys, monai_freq.study, monai_freq.study.runner, monai_freq.study.__main__; print('ray' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("127.0.0.1:1", "Nothing answers at 127.0.0.1:1"),
+        ("no.such.host.invalid:6379", "Nothing answers at no.such.host.invalid:6379"),
+        ("127.0.0.1", "must be as in 10.0.0.1:6379"),
+        ("127.0.0.1:70000", "Nothing answers"),
+    ],
+)
+def test_an_address_where_nobody_is(study, tmp_path, address, says):
+    _, complaint = study("--address", address).communicate(timeout=120)
+    assert says in complaint, complaint
+    assert len(complaint.strip().splitlines()) == 2
+    assert not (tmp_path / "out/results").exists()
+
+
+@pytest.mark.slow
+def test_an_address_where_somebody_else_is(study):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        _, complaint = study("--address", f"127.0.0.1:{silent.getsockname()[1]}").communicate(timeout=120)
+    assert "is no Ray cluster" in complaint, complaint
+    assert "Traceback" not in complaint
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"epoch": 3}, r"There is no setting 'epoch'\. Did you mean 'epochs'\?"),
+        ({"theta": 1.5}, r"'theta' must be in \(0, 1\), got 1\.5"),
+        ({"val_cases": 19}, r"20 cases|12 cases"),
+        ({"phantom#task": "liver"}, "There is no phantom 'liver'"),
+        ({"overlay": "papers"}, "configs/papers.json"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # MONAI's about any configuration, which the study silences in its own process
+def test_settings_that_cannot_work_are_found_before_the_first_run(heart, overrides, says, monkeypatch, tmp_path):
+    monkeypatch.setenv("MONAI_FREQ_CACHE", str(tmp_path))
+    small = {"phantom#cases": 12, "phantom#size": [16, 16, 16]} | overrides
+    names = ["train", *([overrides["overlay"]] if "overlay" in overrides else [])]
+    with pytest.raises(SystemExit, match=says):
+        look_into([str(heart / f"configs/{name}.json") for name in names], str(heart), None, small)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_look_into_a_bundle(heart, monkeypatch, tmp_path):
+    monkeypatch.setenv("MONAI_FREQ_CACHE", str(tmp_path))
+    looked = look_into(
+        [str(heart / "configs/train.json")],
+        str(heart),
+        None,
+        {"phantom#cases": 12, "phantom#size": [16, 16, 16], "val_cases": 3, "batch_size": 1, "steps": 9},
+    )
+    assert looked == {"cases": 5, "batch_size": 1, "classes": {"1": "left atrium"}}
+
+
+@pytest.mark.slow
+def test_a_failing_run_is_reported_and_the_others_go_on(study, tmp_path):
+    words = ["--sizes", 2, "--arms", "none", "early", "late", "--cpus", "0.5"]
+    process = study(*words, PRETENDED_FAILURE="early 2")
+    said, complained = process.communicate(timeout=300)
+    assert process.returncode == 1, complained
+    assert "2 of 3 runs are finished" in said, complained
+    assert "n2_draw0_early_" in complained
+    assert "RuntimeError: planted" in complained
+    assert "log.txt" in complained
+    assert "Traceback" not in complained
+    files = sorted((tmp_path / "out/results/heart_fd").iterdir())
+    assert {(result.arm, result.status) for result in map(read_result, files)} == {
+        ("none", "finished"),
+        ("early", "failed"),
+        ("late", "finished"),
+    }
