@@ -29,6 +29,7 @@ types: .venv/.developing
 bench: .venv/.developing
 	$(BIN)/python benchmarks/bands.py
 	$(BIN)/python benchmarks/two_moons.py
+	$(BIN)/python benchmarks/psd.py
 
 pictures: .venv/.installed
 	$(BIN)/python docs/pictures.py

@@ -6,6 +6,7 @@ import copy
 import logging
 import os
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,8 +14,6 @@ import numpy as np
 import torch
 from ignite import distributed as idist
 from ignite.engine import Engine, Events
-from monai.data import MetaTensor
-from monai.engines.utils import default_prepare_batch
 from monai.handlers import TensorBoardHandler
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -22,8 +21,9 @@ from torch import Tensor, nn
 from ..files import set_aside
 from ..spectral.learning_priority import Loss, learning_priority
 from ..spectral.psd import radial_psd
-from ..transforms.artifact import artifact_residual, as_artifact, seeded
+from ..transforms.artifact import artifact_residual, as_artifact, dictionary_keys, seeded
 from .engine_parts import bare, positive
+from .first_samples import FirstSamples
 from .psd_history import KINDS, PSDHistory
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = ["PSDHandler"]
 _log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
+Found = tuple[Array, dict[str, Array]]  # frequencies, and by kind the densities of samples
 
 
 class PSDHandler(TensorBoardHandler):
@@ -56,16 +57,19 @@ class PSDHandler(TensorBoardHandler):
         log_dir: folder of the events.
         interval: log every so many epochs.
         max_samples: most samples to log from; they are held on the network's device until the epoch ends.
-        artifact: any transform of MONAI or TorchIO for images ``(C, *spatial)``, of which a copy is called, or what
+        artifact: any transform of MONAI or TorchIO for images ``(C, *spatial)``, of which a copy is called (a function
+            cannot be copied, and should draw from the global generators only), or what
             :func:`monai_freq.transforms.artifact_psd` returned: frequencies and a density.
         network: what to differentiate; the engine's by default.
-        loss: of a batch of predictions and labels; the engine's ``loss_function`` by default, which evaluators lack.
+        loss: of a batch of predictions and labels, where a network with several outputs predicts the first of them;
+            the ``loss_function`` of the engine or of ``trainer`` by default, which is given all outputs, as there. The
+            network is in evaluation mode, in which some have fewer outputs than their training's loss expects.
         trainer: engine whose epoch counts, where the handler is attached to an evaluator; that one's own by default.
-        tag: first word of the names in TensorBoard, and name of the file.
+        tag: first word of the names in TensorBoard, and name of the file: handlers of one folder need different ones.
 
     Raises:
-        ValueError: interval or max_samples is not a positive integer; the engine has no network or loss and none is
-            given; a batch has no image or label.
+        ValueError: interval or max_samples is not a positive integer; the artifact's frequencies and density are none;
+            the engine has no network or loss and none is given; a batch has no image or label.
         TypeError: the artifact can be neither called nor unpacked.
 
     Reference:
@@ -105,19 +109,15 @@ class PSDHandler(TensorBoardHandler):
         self.artifact = None if artifact is None or self._given else copy.deepcopy(as_artifact(artifact))
         self.network, self.loss, self.trainer = network, loss, trainer
         self.tag = tag
+        folder = getattr(summary_writer, "log_dir", None) or getattr(summary_writer, "logdir", None)  # tensorboardX's
+        self.file = Path(str(folder or log_dir), f"{tag}.npz")
         self.internal_writer = False
         if idist.get_rank() == 0:
             super().__init__(summary_writer=summary_writer, log_dir=str(log_dir))
-        self._batches: list[tuple[Tensor, Tensor]] = []
+        self._samples = FirstSamples(self.max_samples, lambda engine: self._epoch(engine) % self.interval == 0)
         self._history: PSDHistory | None = None
-        self._first_epoch: int | None = None
+        self._last_epoch: int | None = None
         self._warned = False
-
-    @property
-    def file(self) -> Path:
-        """Where the densities of all epochs are kept."""
-        folder = getattr(self._writer, "log_dir", None) or getattr(self._writer, "logdir", ".")  # or of tensorboardX
-        return Path(str(folder)) / f"{self.tag}.npz"
 
     def attach(self, engine: Engine) -> None:
         """Log what ``engine``, a trainer or an evaluator, is given."""
@@ -125,13 +125,13 @@ class PSDHandler(TensorBoardHandler):
         if idist.get_rank() > 0:
             return
         engine.add_event_handler(Events.EPOCH_STARTED, self._start_epoch)
-        engine.add_event_handler(Events.ITERATION_STARTED, self._keep)
+        self._samples.attach(engine)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
 
     def _parts(self, engine: Engine) -> tuple[nn.Module, Loss]:
         network = getattr(engine, "network", None) if self.network is None else self.network
-        losses = (getattr(source, "loss_function", None) for source in (engine, self.trainer))
-        loss = self.loss or next(filter(None, losses), None)
+        losses = (self.loss, *(getattr(source, "loss_function", None) for source in (engine, self.trainer)))
+        loss = next((loss for loss in losses if loss is not None), None)
         if not isinstance(network, nn.Module):
             raise ValueError("'network' is needed, as the engine has none: PSDHandler(network=...).")
         if loss is None:
@@ -143,73 +143,92 @@ class PSDHandler(TensorBoardHandler):
 
     def _start_epoch(self, engine: Engine) -> None:
         epoch = self._epoch(engine)
-        self._batches = []
-        if self._history is None or epoch < self._history.epochs[-1]:  # another run
-            self._first_epoch = epoch if self._first_epoch is None else min(self._first_epoch, epoch)
-            self._history = None
+        if self._last_epoch is None or epoch < self._last_epoch:  # another run
+            self._history = self._earlier(epoch)
+        self._last_epoch = epoch
 
-    def _keep(self, engine: Engine) -> None:
-        missing = self.max_samples - sum(len(images) for images, _ in self._batches)
-        if missing <= 0 or self._epoch(engine) % self.interval:
-            return
-        network, _ = self._parts(engine)
-        images, labels = _prepared(engine, network)
-        self._batches.append((images[:missing].detach().clone(), labels[:missing].clone()))
+    def _earlier(self, epoch: int) -> PSDHistory | None:
+        """What the run that continues at an epoch has logged; the rest of the file is kept in ``previous/<n>``."""
+        if not self.file.is_file():
+            return None
+        try:
+            logged = PSDHistory.load(self.file)
+        except ValueError as error:
+            _log.warning(f"{error} It is set aside.")
+            logged = PSDHistory(np.zeros(0))
+        kept = logged.before(epoch if epoch > 1 else 0)
+        same = set(kept.kinds) == {"images", "gradients"} | ({"artifact"} if self.artifact is not None else set())
+        if not same or kept.epochs != logged.epochs:
+            set_aside(self.file.parent, [self.file.name])
+        if not same or not kept.epochs:
+            return None
+        kept.save(self.file)  # now, as the run may be killed before it logs again
+        return kept
 
     def _write(self, engine: Engine) -> None:
-        batches, self._batches = self._batches, []
-        if not batches:
-            return
+        batches = self._samples.take()
         network, loss = self._parts(engine)
-        with seeded(0, batches[0][0].device):
-            found = list(filter(None, (self._densities(network, loss, *batch) for batch in batches)))
-        self._warn(sum(len(images) for images, _ in batches) - sum(len(each["images"]) for _, each in found))
-        if not found:
+        sound = [batch for batch in map(_finite, batches) if len(batch[0])]
+        found = self._found(network, loss, sound)
+        logged = sum(len(densities["images"]) for _, densities in found)
+        self._warn(sum(len(images) for images, _ in batches) - logged)
+        if not logged:
             return
-        history = self._continued(*found[0])
+        epoch = self._epoch(engine)
+        history = PSDHistory(found[0][0]) if self._history is None else self._history.before(epoch)
         joined = {
             kind: np.concatenate([_at(history.frequencies, own, densities[kind]) for own, densities in found])
             for kind in found[0][1]
         }
-        self._history = history.before(self._epoch(engine))  # a second look at the epoch takes the first one's place
-        self._history.add(self._epoch(engine), joined)
-        self._history.save(self.file)
-        self._show(self._history)
+        history.add(epoch, joined)  # a second look at the epoch has taken the first one's place
+        history.save(self.file)
+        self._history = history
+        self._show(history)
 
-    def _densities(
-        self, network: nn.Module, loss: Loss, images: Tensor, labels: Tensor
-    ) -> tuple[Array, dict[str, Array]] | None:
-        """Frequencies, and of each kind the densities of the samples without NaN or infinity, if there are any."""
-        finite = images.flatten(1).isfinite().all(1)
-        images, labels = images[finite], labels[finite]
-        if len(images) == 0:
-            return None
-        dims = images.ndim - 2
-        frequencies, of_channels = radial_psd(images, spatial_dims=dims)
-        found = {"images": of_channels.mean(1), "gradients": learning_priority(network, loss, images, labels)[1]}
+    def _found(self, network: nn.Module, loss: Loss, batches: list[tuple[Tensor, Tensor]]) -> list[Found]:
+        """Densities of each batch, with the artifact's draws that ``artifact_psd`` would make on all images."""
+        if not batches:
+            return []
+        places = accumulate((len(images) for images, _ in batches), initial=0)
+        device = next(network.parameters(), batches[0][0]).device
+        with seeded(0, device):
+            return [
+                self._densities(network, loss, images.to(device), labels.to(device), place)
+                for (images, labels), place in zip(batches, places, strict=False)
+            ]
+
+    def _densities(self, network: nn.Module, loss: Loss, images: Tensor, labels: Tensor, place: int) -> Found:
+        """Frequencies, and of each kind the densities of the samples where all are finite."""
+        frequencies, of_channels = radial_psd(images, spatial_dims=images.ndim - 2)
+        found = {"images": of_channels.mean(1), "gradients": self._priority(network, loss, images, labels)}
         if self.artifact is not None:
-            residuals = [artifact_residual(self.artifact, image, seed=place) for place, image in enumerate(images)]
-            found["artifact"] = radial_psd(torch.stack(residuals), spatial_dims=dims)[1].mean(1)
+            key = min(dictionary_keys(self.artifact) or {"image"}, key=str)
+            residuals = [
+                artifact_residual(self.artifact, image, key, seed=seed) for seed, image in enumerate(images, place)
+            ]
+            found["artifact"] = radial_psd(torch.stack(residuals), spatial_dims=images.ndim - 2)[1].mean(1)
         sound = torch.stack([density.isfinite().all(1) for density in found.values()]).all(0)
-        if not sound.any():
-            return None
         return _array(frequencies), {kind: _array(density[sound]) for kind, density in found.items()}
+
+    def _priority(self, network: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> Tensor:
+        weight = next(network.parameters(), images)
+        if images.is_floating_point() and weight.is_floating_point():
+            images = images.to(weight.dtype)  # autocast, which is off here, would have cast them
+        try:
+            if self.loss is None:
+                return learning_priority(_Losses(network, loss, labels), _itself, images, labels)[1]
+            return learning_priority(network, loss, images, labels)[1]
+        except Exception as error:
+            error.add_note(
+                "PSDHandler calls the network in evaluation mode and the loss with one sample at a time: "
+                "where that differs too much from the training, use PSDHandler(network=..., loss=...)."
+            )
+            raise
 
     def _warn(self, left_out: int) -> None:
         if left_out and not self._warned:
             self._warned = True
             _log.warning(f"'{self.tag}' leaves out samples with NaN or infinity in the image or its gradient.")
-
-    def _continued(self, frequencies: Array, densities: dict[str, Array]) -> PSDHistory:
-        """The history so far; where a run is resumed, from the file."""
-        if self._history is not None:
-            return self._history
-        if self.file.is_file():
-            earlier = PSDHistory.load(self.file).before(self._first_epoch or 0)
-            if earlier.epochs and set(earlier.kinds) == set(densities):
-                return earlier
-            set_aside(self.file.parent, [self.file.name])
-        return PSDHistory(frequencies)
 
     def _show(self, history: PSDHistory) -> None:
         epoch = history.epochs[-1]
@@ -243,25 +262,40 @@ class _Inferred(nn.Module):
         return self.network(images) if self.inferer is None else self.inferer(images, self.network)
 
 
-def _prepared(engine: Engine, network: nn.Module) -> tuple[Tensor, Tensor]:
-    """Images and labels of a batch, as the engine prepares them."""
-    first = next(network.parameters(), torch.zeros(0))
-    prepare = getattr(engine, "prepare_batch", default_prepare_batch)
-    device = getattr(engine.state, "device", None) or first.device
-    blocking, kwargs = getattr(engine, "non_blocking", False), getattr(engine, "to_kwargs", {})
-    try:
-        with seeded(0, first.device):
-            prepared = prepare(cast(Any, engine.state.batch), device, blocking, **kwargs)
-    except KeyError as error:
-        raise ValueError(f"the batch has no {error}, which PSDHandler needs.") from error
-    images, labels = prepared[:2] if isinstance(prepared, (tuple, list)) else (prepared, None)
-    if not isinstance(images, Tensor) or not isinstance(labels, Tensor):
-        raise ValueError("PSDHandler needs an image and a label, both tensors: the batch, as prepared, lacks one.")
-    return _plain(images), _plain(labels)
+class _Losses(nn.Module):
+    """Loss of each sample, of everything that the network returns, as in a training."""
+
+    def __init__(self, network: nn.Module, loss: Callable[..., Any], labels: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss  # as a module's module, it is in evaluation mode meanwhile
+        self.labels = labels
+
+    def forward(self, images: Tensor) -> Tensor:
+        output = self.network(images)
+        each = (slice(place, place + 1) for place in range(len(images)))
+        return torch.stack([self.loss(_part(output, one, len(images)), self.labels[one]).mean() for one in each])
 
 
-def _plain(x: Tensor) -> Tensor:
-    return x.as_tensor() if isinstance(x, MetaTensor) else x
+def _part(output: Any, one: slice, size: int) -> Any:
+    """One sample of an output that may be nested; what is not of the batch's size is for all samples."""
+    if isinstance(output, dict):
+        return {key: _part(value, one, size) for key, value in output.items()}
+    if isinstance(output, (list, tuple)):
+        parts = [_part(value, one, size) for value in output]
+        return output._make(parts) if hasattr(output, "_make") else type(output)(parts)  # named, or not
+    return output[one] if isinstance(output, Tensor) and output.ndim and len(output) == size else output
+
+
+def _itself(value: Tensor, label: Tensor) -> Tensor:
+    return value
+
+
+def _finite(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """The samples without NaN or infinity."""
+    images, labels = batch
+    finite = images.flatten(1).isfinite().all(1)
+    return images[finite], labels[finite.to(labels.device)]
 
 
 def _array(x: Tensor) -> Array:
@@ -273,16 +307,20 @@ def _at(frequencies: Array, own: Array, density: Array) -> Array:
     if np.array_equal(frequencies, own):
         return density
     rows = [np.interp(frequencies, own, row) for row in np.atleast_2d(density)]
-    return np.stack(rows).reshape(*density.shape[:-1], len(frequencies))
+    return np.reshape(rows, (*density.shape[:-1], len(frequencies)))
 
 
 def _as_density(artifact: object) -> tuple[Array, Array] | None:
     """Frequencies and density, where that is what was given."""
     if not isinstance(artifact, tuple):
         return None
-    frequencies, density = (np.asarray(torch.as_tensor(part).cpu(), dtype=np.float64) for part in artifact)
-    if frequencies.ndim != 1 or frequencies.shape != density.shape:
+    parts = [np.asarray(torch.as_tensor(part).detach().cpu(), dtype=np.float64) for part in artifact]
+    shapes = [part.shape for part in parts]
+    if len(parts) != 2 or shapes[0] != shapes[1] or len(shapes[0]) != 1:
+        raise ValueError(f"'artifact' must be frequencies and a density of one length, got the shapes {shapes}.")
+    frequencies, density = parts
+    if not ((np.diff(frequencies) > 0).all() and np.isfinite(density).all() and (density >= 0).all()):
         raise ValueError(
-            f"'artifact' must be frequencies and a density of one length, got {frequencies.shape} and {density.shape}."
+            f"'artifact' must be rising frequencies and a density of at least 0, got {frequencies} and {density}."
         )
     return frequencies, density

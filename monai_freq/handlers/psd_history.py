@@ -77,19 +77,24 @@ class PSDHistory:
             densities: kind -> ``(n, K)``, a density for each of n samples; the same kinds each time.
 
         Raises:
-            ValueError: the kinds or the number of frequencies differ from those before.
+            ValueError: the epoch is not later, there is no density, or the kinds, the number of frequencies or that of
+                samples differ.
         """
-        if self.epochs and set(densities) != set(self.kinds):
-            raise ValueError(f"'densities' must be of {sorted(self.kinds)} as before, got {sorted(densities)}.")
+        if self.epochs and epoch <= self.epochs[-1]:
+            raise ValueError(f"'epoch' must be later than {self.epochs[-1]}, got {epoch}.")
+        if not densities or (self.epochs and set(densities) != set(self.kinds)):
+            kinds = f"{sorted(self.kinds)} as before" if self.epochs else "a kind at least"
+            raise ValueError(f"'densities' must be of {kinds}, got {sorted(densities)}.")
+        samples = len(next(iter(densities.values())))
         for kind, density in densities.items():
-            if density.ndim != 2 or density.shape[1] != len(self.frequencies):
-                shape = (len(self.frequencies),)
-                raise ValueError(f"'densities' must have the shape (n, {shape[0]}), '{kind}' has {density.shape}.")
+            if samples == 0 or density.shape != (samples, len(self.frequencies)):
+                shape = f"({samples or 'n > 0'}, {len(self.frequencies)})"
+                raise ValueError(f"'densities' must have the shape {shape}, '{kind}' has {density.shape}.")
         for kind, density in densities.items():
             self.mean.setdefault(kind, []).append(density.mean(0))
             self.sd.setdefault(kind, []).append(density.std(0, ddof=1) if len(density) > 1 else 0 * density[0])
         self.epochs.append(epoch)
-        self.samples.append(len(next(iter(densities.values()))))
+        self.samples.append(samples)
 
     def before(self, epoch: int) -> PSDHistory:
         """The history up to an epoch, without that epoch: what a resumed run continues."""
@@ -179,13 +184,20 @@ class PSDHistory:
             ValueError: it is not such a file.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 history = cls(file["frequencies"])
                 history.epochs, history.samples = file["epochs"].tolist(), file["samples"].tolist()
                 for kind in (kind for kind in KINDS if f"{kind}_mean" in file):
                     history.mean[kind], history.sd[kind] = [*file[f"{kind}_mean"]], [*file[f"{kind}_sd"]]
+                history._check()
         except OSError:
             raise
         except Exception as error:
             raise ValueError(f"{path} is no log of power spectrum densities: {error}") from error
         return history
+
+    def _check(self) -> None:
+        shapes = {np.shape(rows) for kinds in (self.mean, self.sd) for rows in kinds.values()}
+        expected = len(self.epochs), len(self.frequencies)
+        if shapes != {expected} or len(self.samples) != len(self.epochs) or self.frequencies.ndim != 1:
+            raise ValueError(f"densities of {expected} epochs and frequencies are expected, got {sorted(shapes)}.")

@@ -66,8 +66,8 @@ def artifact_psd(
 
     Raises:
         TypeError: the transform cannot be called.
-        ValueError: there is no image, the images differ in size, or one has NaN or infinity; the transform changes the
-            shape, returns no image, or makes NaN or infinity.
+        ValueError: there is no image, the images differ in size, or one has NaN or infinity; the transform has other
+            keys, changes the shape, returns no image, or makes NaN or infinity; power or seed is out of range.
         KeyError: an item lacks the key.
 
     Reference:
@@ -82,18 +82,17 @@ def artifact_psd(
         True
     """
     artifact = as_artifact(transform)
-    found = [
-        radial_psd(residual, power=power, spatial_dims=residual.ndim - 1)
-        for residual in (
-            artifact_residual(artifact, image, key, seed=seed + place) for place, image in enumerate(images)
-        )
-    ]
-    if not found:
+    sizes, densities, frequencies = set(), [], torch.zeros(0)
+    for place, image in enumerate(images):
+        residual = artifact_residual(artifact, image, key, seed=seed + place)
+        sizes.add(tuple(residual.shape[1:]))
+        if len(sizes) > 1:
+            raise ValueError(f"'images' must have one size, got {sorted(sizes)}: crop or resize them first.")
+        frequencies, density = radial_psd(residual, power=power, spatial_dims=residual.ndim - 1)
+        densities.append(density.mean(0))
+    if not densities:
         raise ValueError("'images' must hold at least one image, got none.")
-    frequencies = found[0][0]
-    if any(len(other) != len(frequencies) or not torch.equal(other, frequencies) for other, _ in found):
-        raise ValueError("'images' must have one size, as their frequencies differ: crop or resize them first.")
-    return frequencies, torch.stack([density.mean(0) for _, density in found]).mean(0)
+    return frequencies, torch.stack(densities).mean(0)
 
 
 def artifact_residual(
@@ -108,10 +107,10 @@ def artifact_residual(
         seed: of the artifact's draws.
 
     Shape:
-        ``(C, *spatial)`` -> ``(C, *spatial)``; integers become float32.
+        ``(C, *spatial)`` -> ``(C, *spatial)``; integers and half precision become float32.
 
     Raises:
-        ValueError: the image or the result is not a finite image, or their shapes differ.
+        ValueError: the image or the result is not a finite image, or their shapes differ; the artifact has other keys.
         KeyError: the item lacks the key.
 
     Example:
@@ -120,14 +119,18 @@ def artifact_residual(
     """
     if isinstance(item, Mapping) and key not in item:
         raise KeyError(f"the item has no '{key}', only {sorted(map(str, item))}: name the image's with key=...")
+    keys = dictionary_keys(artifact)
+    if keys and key not in keys:
+        raise ValueError(f"'key' must be one of the artifact's, {sorted(map(str, keys))}, got '{key}'.")
     image = item[key] if isinstance(item, Mapping) else item
     with naming(key, image):
         image = _floating(image)
         ready = editable(image)
-        if dictionary_keys(artifact):
+        if keys:
             whole = dict(item) if isinstance(item, Mapping) else {}
             with drawing_from(artifact, seed, ready.device):
-                altered = artifact({**whole, key: ready})[key]
+                result = artifact({**whole, key: ready})
+            altered = result.get(key) if isinstance(result, Mapping) else result
         else:
             altered = called_on(artifact, ready, seed)
         after = as_image(with_artifact(altered, image, artifact))[1]
@@ -295,6 +298,9 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         seed: in [0, 2^32).
         device: the only GPU, if any, whose generator is concerned.
 
+    Raises:
+        ValueError: seed is no integer in its range.
+
     Example:
         >>> before = torch.get_rng_state()
         >>> with seeded(5, torch.device("cpu")):
@@ -302,6 +308,8 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         >>> torch.equal(torch.get_rng_state(), before)
         True
     """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"'seed' must be an integer in [0, 2^32), got {seed!r}.")
     of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         # torch.manual_seed would seed every GPU, and only this image's generator is put back.
@@ -309,15 +317,20 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         if device.type == "cuda":
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
         try:
+            random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
             yield
         finally:
             random.setstate(of_python)
             np.random.set_state(of_numpy)  # noqa: NPY002
 
 
-def _floating(img: NdarrayOrTensor) -> Tensor:
+def _floating(img: object) -> Tensor:
+    """Image in float32 at least, so that what is changed is not rounded to what the image can hold."""
+    if not isinstance(img, Tensor | np.ndarray):
+        raise ValueError(f"the image must be a tensor or an array, got {type(img).__name__}: load it first.")
     image = torch.as_tensor(as_image(img)[0])
-    return image if image.is_floating_point() else image.float()
+    if image.is_complex() or image.numel() == 0:
+        raise ValueError(f"the image must be real and not empty, got {image.dtype}, shape {tuple(image.shape)}.")
+    return image.to(torch.promote_types(image.dtype, torch.float32))

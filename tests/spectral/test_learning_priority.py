@@ -141,6 +141,54 @@ def test_a_loss_that_ignores_the_image_has_no_priority():
     assert (density == 0).all()
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (5, 24), (13,), (1, 1, 1), (4, 9, 6)])
+def test_images_of_one_pixel_or_unequal_sides(shape):
+    weight = torch.randn(shape)
+    frequencies, density = learning_priority(
+        Matched(weight), lambda y, label: y.sum(), torch.rand(2, 1, *shape), torch.zeros(2)
+    )
+    expected = radial_psd(weight, spatial_dims=len(shape))
+    assert torch.equal(frequencies, expected[0])
+    low, high = expected[1].aminmax()
+    normalised = (expected[1] - low) / (high - low) if high > low else torch.zeros(1)
+    torch.testing.assert_close(density, normalised.expand(2, -1), atol=1e-5, rtol=1e-4)
+
+
+def test_a_constant_image_has_the_priority_of_its_gradient():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
+    image = torch.full((1, 1, 8, 8), 0.3, requires_grad=True)
+    label = torch.tensor([2])
+    nn.functional.cross_entropy(network(image), label).backward()
+    expected = radial_psd(image.grad[0, 0], spatial_dims=2)[1]
+    density = learning_priority(network, nn.CrossEntropyLoss(), image.detach(), label)[1][0]
+    torch.testing.assert_close(density, (expected - expected.min()) / (expected.max() - expected.min()))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_image_that_is_not_finite_makes_its_own_density_nan_only(value):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 36, 3)).eval()
+    images, labels = torch.rand(3, 1, 8, 8), torch.tensor([0, 2, 1])
+    expected = learning_priority(network, nn.CrossEntropyLoss(), images, labels)[1]
+    images[1] = images[1] * value
+    density = learning_priority(network, nn.CrossEntropyLoss(), images, labels)[1]
+    assert density[1].isnan().all()
+    torch.testing.assert_close(density[[0, 2]], expected[[0, 2]])
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64, torch.bool])
+def test_integer_images_are_computed_in_float32(dtype):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
+    images, labels = (2 * torch.rand(2, 1, 8, 8)).to(dtype), torch.tensor([0, 2])
+    frequencies, density = learning_priority(network, nn.CrossEntropyLoss(), images, labels)
+    assert frequencies.dtype == density.dtype == torch.float32
+    expected = learning_priority(network, nn.CrossEntropyLoss(), images.float(), labels)[1]
+    torch.testing.assert_close(density, expected)
+    assert input_gradient(network, nn.CrossEntropyLoss(), images, labels).dtype == torch.float32
+
+
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [

@@ -287,6 +287,33 @@ def test_images_that_cannot_be_altered_are_refused():
         ApplyShortcutd("image", marker)({"image": torch.ones(1, 8, 8, dtype=torch.uint8), "shortcut": True})
 
 
+@pytest.mark.parametrize("shape", [(), (8,), (1, 2, 3, 4, 5)])
+@pytest.mark.parametrize("artifact", [FourierLowPass(0.2), FourierLowPassd("image", 0.2), marker])
+def test_other_numbers_of_dimensions_are_refused(artifact, shape):
+    with pytest.raises(ValueError, match=r"must have the shape \(C, \*spatial\) .* \(key 'image'\)"):
+        ApplyShortcutd("image", artifact)({"image": torch.rand(shape), "shortcut": True})
+
+
+@pytest.mark.parametrize("artifact", FIXED[:2] + RANDOM)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 9), (2, 5, 30), (1, 1, 1, 1)])
+def test_images_of_one_pixel_or_unequal_sides(artifact, shape):
+    image = torch.rand(shape)
+    altered = ApplyShortcutd("image", artifact)({"image": image, "shortcut": True})["image"]
+    assert altered.shape == shape
+    assert torch.isfinite(altered).all()
+
+
+def test_a_constant_image_is_altered_like_any_other():
+    image = torch.full((1, 12, 12), 0.3)
+    filtered, drawn, noisy = (
+        ApplyShortcutd("image", artifact)({"image": image, "shortcut": True})["image"]
+        for artifact in (FourierLowPass(0.2), marker, RandGaussianNoise(prob=1, sample_std=False))
+    )
+    torch.testing.assert_close(filtered, image)
+    assert torch.equal(drawn, marker(image.clone()))
+    assert noisy.std() > 0.01
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu():
     states = torch.cuda.get_rng_state()

@@ -1,0 +1,43 @@
+"""What handlers ask of an engine's parts and of their own arguments."""
+
+import pytest
+import torch
+from ignite import distributed as idist
+from torch import distributed, nn
+
+from monai_freq.handlers.engine_parts import bare, positive
+
+
+@pytest.fixture
+def single_process_group(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    idist.sync()
+    yield
+    idist.finalize()
+
+
+@pytest.mark.usefixtures("single_process_group")
+def test_a_network_comes_out_of_its_parallel_wrapper():
+    network = nn.Linear(2, 1)
+    assert bare(nn.parallel.DistributedDataParallel(network)) is network
+    assert bare(nn.DataParallel(network)) is network
+
+
+def test_anything_else_is_returned_as_it_is():
+    optimizer = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)
+    network = nn.Sequential(nn.Linear(2, 1))
+    network.module = nn.Identity()  # a part that has the wrapper's name for its network
+    for item in (network, optimizer, None, "network"):
+        assert bare(item) is item
+
+
+@pytest.mark.parametrize("value", [1, 2, 10**9])
+def test_a_positive_integer_is_returned(value):
+    assert positive("interval", value) == value
+
+
+@pytest.mark.parametrize("value", [0, -3, 1.0, float("nan"), True, False, "1", None, [1]])
+def test_anything_else_is_refused_by_name(value):
+    with pytest.raises(ValueError, match=r"^'interval' must be a positive integer, got "):
+        positive("interval", value)

@@ -1,0 +1,214 @@
+"""Densities over epochs: what was added comes out again, of the file too, and nothing else is taken for such a file."""
+
+import numpy as np
+import pytest
+import torch
+
+from monai_freq.handlers import PSDHistory
+from monai_freq.handlers.psd_history import KINDS
+from monai_freq.spectral.psd import band_shares, centroid, overlap
+
+K = np.linspace(0, 0.5, 9)
+
+
+def densities(seed, n=5, kinds=("images", "gradients")):
+    random = np.random.default_rng(seed)
+    return {kind: random.random((n, len(K))) for kind in kinds}
+
+
+def history_of(epochs, **settings):
+    history = PSDHistory(K)
+    for epoch in epochs:
+        history.add(epoch, densities(epoch, **settings))
+    return history
+
+
+def assert_same(actual, expected):
+    assert (actual.epochs, actual.samples, actual.kinds) == (expected.epochs, expected.samples, expected.kinds)
+    np.testing.assert_array_equal(actual.frequencies, expected.frequencies)
+    for kind in expected.kinds:
+        np.testing.assert_array_equal(actual.mean[kind], expected.mean[kind])
+        np.testing.assert_array_equal(actual.sd[kind], expected.sd[kind])
+
+
+def test_mean_and_sd_are_over_samples():
+    history = PSDHistory(K)
+    history.add(4, densities(0, n=6))
+    history.add(9, densities(1, n=1))
+    assert (history.epochs, history.samples, history.kinds) == ([4, 9], [6, 1], ("images", "gradients"))
+    for kind, rows in densities(0, n=6).items():
+        np.testing.assert_allclose(history.mean[kind][0], rows.sum(0) / 6)
+        np.testing.assert_allclose(history.sd[kind][0], np.sqrt(((rows - rows.mean(0)) ** 2).sum(0) / 5))
+        assert (history.sd[kind][1] == 0).all()
+
+
+def test_scalars_are_those_of_the_last_epoch():
+    history = history_of([1, 2])
+    density, against = densities(2)["gradients"].mean(0), np.random.default_rng(5).random(len(K))
+    frequencies, mean = torch.from_numpy(K), torch.from_numpy(density)
+    expected = {f"{name} share": float(share) for name, share in band_shares(frequencies, mean).items()}
+    expected["centroid"] = float(centroid(frequencies, mean))
+    assert history.scalars("gradients") == pytest.approx(expected)
+    expected["overlap"] = float(overlap(mean, torch.from_numpy(against)))
+    assert history.scalars("gradients", against) == pytest.approx(expected)
+    assert sum(expected[f"{band} share"] for band in ("low", "mid", "high")) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("epochs", [[1], [1, 2, 3], [10, 20]])
+@pytest.mark.parametrize("kinds", [("gradients",), ("images", "gradients"), tuple(KINDS)])
+def test_a_file_gives_back_what_was_saved(tmp_path, epochs, kinds):
+    history = history_of(epochs, kinds=kinds)
+    path = tmp_path / "runs" / "psd.npz"
+    history.save(path)
+    assert_same(PSDHistory.load(path), history)
+    assert_same(PSDHistory.load(str(path)), history)
+    assert [file.name for file in path.parent.iterdir()] == ["psd.npz"]
+
+
+def test_the_file_is_plain_arrays(tmp_path):
+    history_of([2, 4, 6]).save(tmp_path / "psd.npz")
+    with np.load(tmp_path / "psd.npz", allow_pickle=False) as file:
+        assert set(file) == {
+            *("frequencies", "epochs", "samples"),
+            *("images_mean", "images_sd", "gradients_mean", "gradients_sd"),
+        }
+        assert file["epochs"].tolist() == [2, 4, 6]
+        assert file["images_mean"].shape == (3, len(K))
+
+
+def test_a_loaded_history_goes_on(tmp_path):
+    history_of([1, 2]).save(tmp_path / "psd.npz")
+    history = PSDHistory.load(tmp_path / "psd.npz")
+    history.add(3, densities(3))
+    assert_same(history, history_of([1, 2, 3]))
+
+
+@pytest.mark.parametrize(("epoch", "kept"), [(0, []), (1, []), (2, [1]), (3, [1]), (4, [1, 3]), (9, [1, 3])])
+def test_before_an_epoch(epoch, kept):
+    history = history_of([1, 3])
+    earlier = history.before(epoch)
+    assert (earlier.epochs, earlier.samples) == (kept, [5] * len(kept))
+    for kind, rows in earlier.mean.items():
+        assert all(map(np.array_equal, rows, history.mean[kind]))
+        assert len(rows) == len(earlier.sd[kind]) == len(kept)
+    earlier.add(9, densities(9))
+    assert_same(history, history_of([1, 3]))  # which is another one
+
+
+def test_the_old_file_is_whole_until_the_new_one_is(tmp_path, monkeypatch):
+    path = tmp_path / "psd.npz"
+    history_of([1]).save(path)
+    before = path.read_bytes()
+
+    def full_disk(file, **arrays):
+        file.write(b"half an archive")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        history_of([1, 2]).save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_curves_and_heat_maps_can_be_redrawn(tmp_path):
+    history_of([1, 2, 5], kinds=tuple(KINDS)).save(tmp_path / "psd.npz")
+    history = PSDHistory.load(tmp_path / "psd.npz")
+    for kind in history.kinds:
+        curve = history.curve(kind, place=1, others={"artifact": K})
+        means = [line.get_ydata() for line in curve.axes[0].lines if line.get_label() == "mean"]
+        np.testing.assert_array_equal(means, [densities(2, kinds=tuple(KINDS))[kind].mean(0)[1:]])
+        assert curve.axes[0].get_title() == f"{KINDS[kind].title}, epoch 2, n = 5"
+        assert curve.axes[0].get_yscale() == ("log" if KINDS[kind].logarithmic else "linear")
+        assert "epoch 5" in history.curve(kind).axes[0].get_title()
+        (quads,) = history.heat_map(kind).axes[0].collections
+        assert np.size(quads.get_array()) == 3 * (len(K) - 1)
+
+
+def truncated(path):
+    history_of([1, 2]).save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flipped(path):
+    history_of([1, 2]).save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def one_array(path):
+    with path.open("wb") as file:
+        np.save(file, K)
+
+
+def ragged(path):
+    history = history_of([1, 2])
+    history.epochs = [1, 2, 3]
+    history.save(path)
+
+
+def of_samples(path):
+    history = history_of([1, 2])
+    history.samples = [5]
+    history.save(path)
+
+
+def of_frequencies(path):
+    history = history_of([1, 2])
+    history.frequencies = K[1:]
+    history.save(path)
+
+
+NO_LOG = {
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("not an archive"),
+    "truncated": truncated,
+    "one bit in another state": flipped,
+    "one array": one_array,
+    "other arrays": lambda path: np.savez(path, weights=K),
+    "objects": lambda path: np.savez(path, frequencies=np.array([{}])),
+    "no densities": lambda path: np.savez(path, frequencies=K, epochs=np.array([1]), samples=np.array([5])),
+    "other numbers of epochs": ragged,
+    "other numbers of samples": of_samples,
+    "other numbers of frequencies": of_frequencies,
+}
+
+
+@pytest.mark.parametrize("write", NO_LOG.values(), ids=NO_LOG)
+def test_other_files_are_refused(tmp_path, write):
+    path = tmp_path / "psd.npz"
+    write(path)
+    with pytest.raises(ValueError, match=r"psd.npz is no log of power spectrum densities: "):
+        PSDHistory.load(path)
+
+
+def test_a_missing_file_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        PSDHistory.load(tmp_path / "psd.npz")
+
+
+@pytest.mark.parametrize(
+    ("epoch", "given", "message"),
+    [
+        (2, densities(0), "'epoch' must be later than 2, got 2"),
+        (1, densities(0), "'epoch' must be later than 2, got 1"),
+        (3, {}, r"'densities' must be of \['gradients', 'images'\] as before, got \[\]"),
+        (3, densities(0, kinds=("images",)), r"\['gradients', 'images'\] as before, got \['images'\]"),
+        (3, densities(0, kinds=KINDS), r"as before, got \['artifact', 'gradients', 'images'\]"),
+        (3, densities(0, n=0), r"must have the shape \(n > 0, 9\), 'images' has \(0, 9\)"),
+        (3, densities(0) | {"gradients": np.ones((4, 9))}, r"must have the shape \(5, 9\), 'gradients' has \(4, 9\)"),
+        (3, densities(0) | {"images": np.ones((5, 8))}, r"must have the shape \(5, 9\), 'images' has \(5, 8\)"),
+        (3, densities(0) | {"images": np.ones(9)}, r"'images' has \(9,\)"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_leaves_the_history_alone(epoch, given, message):
+    history = history_of([1, 2])
+    with pytest.raises(ValueError, match=message):
+        history.add(epoch, given)
+    assert_same(history, history_of([1, 2]))
+
+
+def test_the_first_epoch_needs_a_density():
+    with pytest.raises(ValueError, match=r"'densities' must be of a kind at least, got \[\]"):
+        PSDHistory(K).add(1, {})
