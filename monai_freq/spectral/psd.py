@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -27,6 +28,12 @@ BANDS = {"low": (0.0, 1 / 6), "mid": (1 / 6, 1 / 3), "high": (1 / 3, 1 / 2)}
 
 #: a frequency on the border of two rings, up to rounding, belongs to the outer one
 _ROUNDING = 1e-6
+
+#: neighbours in a row take turns in so many sums of their ring: no addition waits for the one before
+_TURNS = 4
+
+#: on a CPU, larger batches are cut into pieces, whose spectra stay in its caches from one step to the next
+_VOXELS_AT_ONCE = 1_500_000
 
 
 def radial_psd(
@@ -73,15 +80,12 @@ def radial_psd(
         5.0
     """
     _check(x, spacing, power, spatial_dims)
-    image = x.to(compute_dtype(x))
-    spectrum = torch.fft.rfftn(image, dim=tuple(range(-spatial_dims, 0)))
-    amount = _amount(spectrum, power)
-    grid = _Grid(tuple(x.shape[-spatial_dims:]), _steps(spacing, spatial_dims), corners)
-    ring, weight = grid.rings(image)
-    frequencies = grid.frequencies(image)
-    flat = (amount.flatten(-spatial_dims) * weight).reshape(-1, weight.numel())
-    sums = flat.new_zeros(flat.shape[0], len(frequencies) + 1).scatter_add(1, ring.expand_as(flat), flat)
-    return frequencies, sums[:, :-1].reshape(*x.shape[:-spatial_dims], len(frequencies))
+    sizes, dims = tuple(x.shape[-spatial_dims:]), tuple(range(-spatial_dims, 0))
+    grid = _Grid(sizes, _steps(spacing, spatial_dims), corners)
+    images = x.reshape(-1, *sizes)
+    spectra = (torch.fft.rfftn(piece.to(compute_dtype(x)), dim=dims) for piece in images.tensor_split(_pieces(images)))
+    density = torch.cat([grid.means(_amount(spectrum, power)) for spectrum in spectra])
+    return grid.frequencies(density), density.reshape(*x.shape[:-spatial_dims], -1)
 
 
 def centroid(frequencies: Tensor, density: Tensor) -> Tensor:
@@ -159,58 +163,78 @@ class _Grid(NamedTuple):
     steps: tuple[float, ...]
     corners: bool
 
-    def rings(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Ring of each bin of an ``rfftn``, and its weight in the ring's mean, both flat."""
-        ring = cached(("ring", *self, like.device), lambda: self._table()[0].to(like.device))
-        weight = cached(
-            ("weight", *self, like.dtype, like.device), lambda: self._table()[1].to(like.device, like.dtype)
-        )
-        return ring, weight
+    def means(self, amount: Tensor) -> Tensor:
+        """Mean over each ring, ``(n, K)``, of half spectra ``(n, *spatial)`` of real images, which are overwritten."""
+        for axis in range(1, len(self.sizes)):
+            amount = _fold(amount, axis)
+        place, weight = self._part(0, torch.int64, amount.device), self._part(1, amount.dtype, amount.device)
+        sums = amount.new_zeros(len(amount), weight.numel()).index_add(1, place, amount.flatten(1))
+        return (sums.view(-1, *weight.shape) * weight).sum(1)[:, :-1]
 
     def frequencies(self, like: Tensor) -> Tensor:
         """Centre of each ring that some bin falls into."""
-        return cached(
-            ("frequencies", *self, like.dtype, like.device), lambda: self._table()[2].to(like.device, like.dtype)
-        )
+        return self._part(2, like.dtype, like.device)
+
+    def _part(self, part: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+        return cached(("psd", part, *self, dtype, device), lambda: self._table()[part].to(device, dtype))
 
     def _table(self) -> tuple[Tensor, Tensor, Tensor]:
-        axes = [torch.fft.fftfreq(n, d, dtype=torch.float64) for n, d in zip(self.sizes, self.steps, strict=True)]
-        axes[-1] = torch.fft.rfftfreq(self.sizes[-1], self.steps[-1], dtype=torch.float64)
-        grids = torch.meshgrid(*axes, indexing="ij")
-        radius = torch.stack([grid.square() for grid in grids]).sum(0).sqrt().flatten()
-        width = 1 / max(n * d for n, d in zip(self.sizes, self.steps, strict=True))
-        ring = torch.floor(radius / width + 0.5 + _ROUNDING).long()
-        highest = max(float(axis.abs().max()) for axis in axes)
-        inside = (
-            torch.ones_like(ring, dtype=torch.bool) if self.corners else ring * width <= highest + _ROUNDING * width
-        )
-        multiplicity = self._multiplicity(axes[-1]).expand_as(grids[0]).flatten()
-        counts = torch.zeros(int(ring.max()) + 1, dtype=torch.float64).scatter_add(0, ring, multiplicity * inside)
-        kept = torch.nonzero(counts).flatten()
-        compact = torch.full((len(counts),), len(kept))  # bins outside go to one more ring, which is dropped
-        compact[kept] = torch.arange(len(kept))
-        weight = torch.where(inside, multiplicity / counts[ring].clamp(min=1), 0.0)
-        return torch.where(inside, compact[ring], len(kept)), weight, kept.double() * width
+        """Which sum each bin of a folded spectrum is added to, weights ``(sums, K + 1)``, and centres of the rings.
 
-    def _multiplicity(self, last: Tensor) -> Tensor:
-        """How many bins of the full spectrum each bin of the half spectrum stands for, along its last axis."""
-        size = self.sizes[-1]
-        doubled = torch.full((len(last),), 2.0, dtype=torch.float64)
-        doubled[0] = 1
-        if size % 2 == 0:
-            doubled[-1] = 1
-        return doubled
+        Of the sums of a ring, the last is for the bins that stand for themselves alone in the half spectrum.
+        """
+        width, outside = self._width_and_outside()
+        axes = [torch.fft.rfftfreq(n, d, dtype=torch.float64) for n, d in zip(self.sizes, self.steps, strict=True)]
+        radius = reduce(torch.add, torch.meshgrid(*(axis.square() for axis in axes), indexing="ij")).sqrt()
+        ring = torch.floor(radius / width + 0.5 + _ROUNDING).long().clamp_(max=outside)
+        twins = [_twins(n) for n in self.sizes]
+        counts = torch.zeros(outside + 1, dtype=torch.float64).index_add(0, ring.flatten(), reduce(torch.kron, twins))
+        kept = torch.nonzero(counts[:outside]).flatten()
+        compact = torch.full((outside + 1,), len(kept))
+        compact[kept] = torch.arange(len(kept))
+        turn = torch.where(twins[-1] == 2, torch.arange(len(twins[-1])) % _TURNS, _TURNS)
+        weight = torch.zeros(_TURNS + 1, len(kept) + 1, dtype=torch.float64)  # none for the last ring, which is outside
+        weight[:-1, :-1], weight[-1, :-1] = 2 / counts[kept], 1 / counts[kept]
+        return (turn * (len(kept) + 1) + compact[ring]).flatten(), weight, kept.double() * width
+
+    def _width_and_outside(self) -> tuple[float, int]:
+        """Width of a ring, and the first ring that no bin counts in."""
+        width = 1 / max(n * d for n, d in zip(self.sizes, self.steps, strict=True))
+        ends = [(n // 2) / (n * d * width) for n, d in zip(self.sizes, self.steps, strict=True)]
+        return width, math.ceil(math.hypot(*ends)) + 1 if self.corners else math.floor(max(ends) + _ROUNDING) + 1
+
+
+def _twins(size: int) -> Tensor:
+    """How many frequencies of an axis each one from 0 upwards stands for: two where the negative one is another."""
+    twins = torch.full((size // 2 + 1,), 2.0, dtype=torch.float64)
+    twins[0] = 1
+    if size % 2 == 0:
+        twins[-1] = 1
+    return twins
+
+
+def _fold(amount: Tensor, axis: int) -> Tensor:
+    """Add each frequency -k of an axis to k: they lie in the same ring."""
+    size = amount.shape[axis]
+    negative = (size - 1) // 2
+    positive = amount.narrow(axis, 0, size - negative)
+    mirrored = torch.arange(negative, 0, -1, device=amount.device)
+    add = positive.index_add if amount.requires_grad else positive.index_add_  # autograd keeps what is added
+    return add(axis, mirrored, amount.narrow(axis, size - negative, negative))
 
 
 def _amount(spectrum: Tensor, power: float) -> Tensor:
-    """``|F|`` to a power; without ``abs``, which is slow, where no gradient is needed: at 0 only ``abs`` has one."""
-    squares = torch.view_as_real(spectrum).square()
+    """``|F|`` to a power, in place, without ``abs``, which is slow, but for gradients: at 0 only ``abs`` has one."""
+    if spectrum.requires_grad:
+        return spectrum.abs().pow(power)
+    squares = torch.view_as_real(spectrum).pow_(2)
     energy = squares[..., 0] + squares[..., 1]
-    if power == 2:
-        return energy
-    if energy.requires_grad:
-        return spectrum.abs().pow(power) if power != 1 else spectrum.abs()
-    return energy.sqrt_() if power == 1 else energy.pow_(power / 2)
+    return energy if power == 2 else energy.sqrt_() if power == 1 else energy.pow_(power / 2)
+
+
+def _pieces(images: Tensor) -> int:
+    """Into how many pieces to cut a batch."""
+    return min(len(images), math.ceil(images.numel() / _VOXELS_AT_ONCE)) if images.device.type == "cpu" else 1
 
 
 def _steps(spacing: Sequence[float] | None, spatial_dims: int) -> tuple[float, ...]:

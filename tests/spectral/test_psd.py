@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from monai_freq.spectral import psd
 from monai_freq.spectral.psd import BANDS, band_shares, centroid, overlap, radial_psd
 
 GRIDS = [
@@ -18,6 +19,18 @@ GRIDS = [
     ((16, 16, 9), (1.0, 1.0, 4.0)),
     ((1, 1), None),
     ((7,), (0.3,)),
+    ((8,), None),
+    ((1,), None),
+    ((2, 2), None),
+    ((3, 1), None),
+    ((2, 9), (3.0, 0.5)),
+    ((9, 2), None),
+    ((9, 7, 6), None),
+    ((8, 9, 7), (1.0, 2.0, 0.7)),
+    ((6, 1, 5), None),
+    ((1, 6, 1), None),
+    ((2, 2, 2), None),
+    ((5, 4, 3, 4), None),
 ]
 
 
@@ -102,10 +115,45 @@ def test_leading_dimensions_are_a_batch():
     torch.testing.assert_close(density[1, 2], radial_psd(x[1, 2], spatial_dims=2)[1])
 
 
+@pytest.mark.parametrize("shape", [(224, 224), (60, 64, 31)])
+def test_float32_is_as_good_as_its_rounding(shape):
+    x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
+    _, density = radial_psd(x, spatial_dims=len(shape))
+    torch.testing.assert_close(density.double(), radial_psd(x.double(), spatial_dims=len(shape))[1], rtol=3e-6, atol=0)
+
+
+def test_a_large_batch_is_the_same_in_pieces(monkeypatch):
+    x = torch.randn(7, 3, 12, 10, dtype=torch.float64)
+    whole = radial_psd(x, spatial_dims=2)[1]
+    for voxels in (1, 120, 500, 2500):
+        monkeypatch.setattr(psd, "_VOXELS_AT_ONCE", voxels)
+        torch.testing.assert_close(radial_psd(x, spatial_dims=2)[1], whole, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_images_stay_as_they_are(dtype):
+    x = torch.randn(2, 9, 8, dtype=dtype)
+    before = x.clone()
+    radial_psd(x, spatial_dims=2)
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("power", [1, 2, 3, 0.5])
+@pytest.mark.parametrize("shape", [(9,), (8, 6), (7, 9), (6, 5, 4)])
+def test_the_same_with_and_without_gradients(shape, power):
+    x = torch.randn(3, *shape, dtype=torch.float64)
+    plain = radial_psd(x, power=power, spatial_dims=len(shape))[1]
+    assert not plain.requires_grad
+    tracked = radial_psd(x.clone().requires_grad_(), power=power, spatial_dims=len(shape))[1]
+    assert tracked.requires_grad
+    torch.testing.assert_close(tracked.detach(), plain, rtol=1e-12, atol=0)
+
+
 @pytest.mark.parametrize("power", [1, 2, 3])
-def test_gradients(power):
-    x = torch.randn(2, 6, 5, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda t: radial_psd(t, power=power, spatial_dims=2)[1], (x,))
+@pytest.mark.parametrize("shape", [(6, 5), (5, 6), (7,), (4, 3, 5)])
+def test_gradients(shape, power):
+    x = torch.randn(2, *shape, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda t: radial_psd(t, power=power, spatial_dims=len(shape))[1], (x,))
 
 
 def test_the_gradient_of_a_constant_image_is_finite():
