@@ -15,10 +15,21 @@ from torch import Tensor
 
 from monai_freq.figures import new_figure
 from monai_freq.phantoms.heart import draw_heart_case
+from monai_freq.phantoms.spleen import draw_spleen_case
+from monai_freq.spectral.photon_statistics import noise_power
 from monai_freq.spectral.psd import radial_psd
-from monai_freq.transforms import ApplyShortcutd, FourierDisentangle, FourierLowPass, SpectrumWhiten
+from monai_freq.spectral.tomography import ParallelBeam
+from monai_freq.transforms import (
+    ApplyShortcutd,
+    FourierDisentangle,
+    FourierLowPass,
+    NonLocalMeans,
+    PhotonNoise,
+    SpectrumWhiten,
+)
 
 IMAGES = Path(__file__).parent / "images" / "transforms"
+WINDOW = (-160.0, 240.0)  # HU
 BEFORE, AFTER, RESIDUAL = ("#000000", "-"), ("#0072B2", "-"), ("#D55E00", "--")
 
 
@@ -28,6 +39,13 @@ def mr_slice() -> Tensor:
     volume, _, _ = draw_heart_case(np.random.default_rng(0), (256, 256, 16))
     image = torch.from_numpy(volume[:, :, 8].astype(np.float32))[None]
     return image / image.max()
+
+
+@cache
+def ct_slice() -> Tensor:
+    """Axial slice of the spleen phantom, ``(1, 256, 256)`` in HU."""
+    volume, _, _ = draw_spleen_case(np.random.default_rng(0), (256, 256, 16))
+    return torch.from_numpy(volume[:, :, 8].astype(np.float32))[None]
 
 
 def mark(image: Tensor) -> Tensor:
@@ -56,6 +74,18 @@ PICTURES: dict[str, tuple[str, Callable[[], Tensor], Callable[[Tensor], Tensor],
         lambda image: torch.as_tensor(SpectrumWhiten()(image)),
         ("after", "residual"),
     ),
+    "photon_noise": (
+        "PhotonNoise(n_photons=50_000, extent_mm=360)",
+        ct_slice,
+        lambda image: torch.as_tensor(PhotonNoise(n_photons=50_000, extent_mm=360).set_random_state(0)(image)),
+        ("after", "residual"),
+    ),
+    "nonlocal_means": (
+        "NonLocalMeans()",
+        mr_slice,
+        lambda image: torch.as_tensor(NonLocalMeans()(image)),
+        ("after", "residual"),
+    ),
     "apply_shortcut": (
         'ApplyShortcutd("image", GibbsNoise(alpha=0.6)), marked item',
         mr_slice,
@@ -74,6 +104,7 @@ def draw(name: str) -> Figure:
     figure = new_figure(11.5, 3.1)
     axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.35])
     limits = float(before.min()), float(before.max())
+    limits = WINDOW if source is ct_slice else limits
     show(axes[0], before, "before", limits)
     show(axes[1], after, after_name, limits if name != "spectrum_whiten" else robust(after))
     extent = max(map(abs, robust(residual)))
@@ -85,6 +116,38 @@ def draw(name: str) -> Figure:
     axes[3].legend(frameon=False, fontsize="small")
     axes[3].set_ylim(bottom=axes[3].get_ylim()[1] * 1e-6)
     figure.suptitle(title, family="monospace", fontsize="medium")
+    return figure
+
+
+def noise_power_spectra() -> Figure:
+    """Photon noise in water: its picture, and its power against theory and against noise drawn per pixel."""
+    size, extent, photons, scans = 256, 200.0, 4096, 40
+    pixel = extent / size
+    r = (torch.arange(size) - (size - 1) / 2) * pixel
+    water = torch.where((r[:, None].square() + r.square()).sqrt() < 80, 0.0, -1000.0)[None]
+    noise = torch.cat(
+        [
+            torch.as_tensor(PhotonNoise(photons, extent_mm=extent).set_random_state(seed)(water)) - water
+            for seed in range(scans)
+        ]
+    )
+    middle = noise[:, size // 2 - 32 : size // 2 + 32, size // 2 - 32 : size // 2 + 32]
+    frequencies, power = radial_psd(middle - middle.mean((1, 2), keepdim=True), [pixel] * 2, 2, spatial_dims=2)
+    measured = power.mean(0) * pixel**2 / 64**2
+    white = float(middle.var()) * pixel**2
+    beam = ParallelBeam((size, size), (pixel, pixel))
+    line = float(beam.project((water + 1000) * 0.01998)[..., len(beam.bins) // 2].mean()) / 1000  # per metre, over mm
+    per_hu = 19.98e-6  # attenuation per mm
+    theory = noise_power(frequencies, float(np.exp(line)) / photons, float(beam.bins.diff()[0]), 1000) / per_hu**2
+    figure = new_figure(8, 3.1)
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
+    show(left, noise[:1], "photon noise in a disk of water", (-400, 400))
+    right.plot(frequencies, measured, color="#0072B2", label=f"measured, {scans} scans")
+    right.plot(frequencies, theory, color="black", linestyle="--", label="theory: ramp")
+    right.axhline(white, color="#D55E00", linestyle=":", label="drawn per pixel: white")
+    right.set(xlabel="spatial frequency (cycles / mm)", ylabel="noise power (HU² mm²)", xlim=(0, 0.5 / pixel))
+    right.set_ylim(bottom=0)
+    right.legend(frameon=False, fontsize="small")
     return figure
 
 
@@ -121,6 +184,9 @@ def draw_all() -> Iterator[Path]:
         path = IMAGES / f"{name}.png"
         draw(name).savefig(path, dpi=100)
         yield path.relative_to(Path(__file__).parent.parent)
+    path = IMAGES / "photon_noise_power.png"
+    noise_power_spectra().savefig(path, dpi=100)
+    yield path.relative_to(Path(__file__).parent.parent)
 
 
 if __name__ == "__main__":

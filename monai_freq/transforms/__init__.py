@@ -3,6 +3,8 @@
 from .artifact import artifact_psd
 from .fourier import FourierDisentangle, FourierDisentangled, FourierLowPass, FourierLowPassd
 from .keyed import Keyed, RandKeyed
+from .nonlocal_means import NonLocalMeans, NonLocalMeansd, RandNonLocalMeans, RandNonLocalMeansd
+from .photon_noise import PhotonNoise, PhotonNoised, RandPhotonNoise, RandPhotonNoised
 from .shortcut import ApplyShortcutd
 from .whiten import SpectrumWhiten, SpectrumWhitend
 
@@ -13,7 +15,15 @@ __all__ = [
     "FourierLowPass",
     "FourierLowPassd",
     "Keyed",
+    "NonLocalMeans",
+    "NonLocalMeansd",
+    "PhotonNoise",
+    "PhotonNoised",
     "RandKeyed",
+    "RandNonLocalMeans",
+    "RandNonLocalMeansd",
+    "RandPhotonNoise",
+    "RandPhotonNoised",
     "SpectrumWhiten",
     "SpectrumWhitend",
     "artifact_psd",

@@ -1,0 +1,117 @@
+r"""Fourier transform of an image on a polar grid, and its adjoint: sparse products with a Kaiser-Bessel gridded FFT.
+
+Reference:
+    J. A. Fessler, B. P. Sutton (2003), "Nonuniform fast Fourier transforms using min-max interpolation", IEEE
+    Transactions on Signal Processing 51. DOI 10.1109/TSP.2002.807005.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .kaiser_bessel import grid_length
+from .polar_grid import PolarGrid, Tables, tables
+
+__all__ = ["adjoint_polar_spectrum", "polar_spectrum"]
+
+
+def polar_spectrum(x: Tensor, grid: PolarGrid) -> Tensor:
+    r"""Fourier transform of an image at the frequencies of a polar grid, about the centre of the image.
+
+    .. math:: X(m, \theta) = \sum_{ij} x_{ij}\, e^{-2 \pi i\, k_m (x_j \cos\theta + y_i \sin\theta)}
+
+    with :math:`x_j, y_i` the distance of a pixel's centre from the image's, columns to the right and rows down. The
+    error is about 1e-3 of the spectrum nearby. Differentiable, any number of times.
+
+    Args:
+        x: image, float32 or float64.
+        grid: the frequencies; what depends on it alone is kept for the last few grids.
+
+    Shape:
+        ``(H, W)`` -> ``(lines, mirrors, radii)``, complex.
+
+    Example:
+        >>> grid = PolarGrid((8, 8), (1.0, 1.0), n_angles=4, length=16)
+        >>> spectrum = polar_spectrum(torch.ones(8, 8), grid)
+        >>> spectrum.shape
+        torch.Size([1, 4, 9])
+        >>> torch.allclose(spectrum[..., 0].real, torch.tensor(64.0), rtol=1e-2)
+        True
+    """
+    result: Tensor = _Sample.apply(x, grid)  # type: ignore[no-untyped-call]
+    return result
+
+
+def adjoint_polar_spectrum(spectrum: Tensor, grid: PolarGrid) -> Tensor:
+    r"""Adjoint of :func:`polar_spectrum` as a map from real images to pairs of real numbers.
+
+    .. math:: x_{ij} = \Re \sum_{m, \theta} X(m, \theta)\, e^{2 \pi i\, k_m (x_j \cos\theta + y_i \sin\theta)}
+
+    Args:
+        spectrum: complex64 or complex128.
+        grid: the frequencies.
+
+    Shape:
+        ``(lines, mirrors, radii)`` -> ``(H, W)``, real.
+
+    Example:
+        >>> grid = PolarGrid((6, 8), (1.0, 1.0), n_angles=10, length=16)
+        >>> x, y = torch.rand(6, 8), torch.randn(5, 2, 9, dtype=torch.complex64)
+        >>> seen, back = polar_spectrum(x, grid), adjoint_polar_spectrum(y, grid)
+        >>> torch.allclose((seen * y.conj()).real.sum(), (x * back).sum(), rtol=1e-4)
+        True
+    """
+    result: Tensor = _Spread.apply(spectrum, grid)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Sample(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, grid: PolarGrid) -> Tensor:
+        ctx.grid = grid
+        return _sample(x, tables(grid, x.dtype, x.device), grid)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return adjoint_polar_spectrum(gradients[0], ctx.grid), None
+
+
+class _Spread(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, spectrum: Tensor, grid: PolarGrid) -> Tensor:
+        ctx.grid = grid
+        return _spread(spectrum, tables(grid, spectrum.real.dtype, spectrum.device), grid)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return polar_spectrum(gradients[0], ctx.grid), None
+
+
+def _sample(x: Tensor, kept: Tables, grid: PolarGrid) -> Tensor:
+    rows, columns = map(grid_length, grid.shape)
+    half = torch.fft.fft(torch.fft.rfft(x * kept.deapodise, n=columns).mT, n=rows)
+    points = half.reshape(-1).index_select(0, kept.places).view(-1, grid.mirrors)
+    torch.view_as_real(points)[: len(kept.sign), :, 1].mul_(kept.sign)
+    lines = kept.interpolate.times(_as_real(points.mul_(kept.centre)))
+    # radii last, where the next FFT wants them
+    return torch.view_as_complex(lines.view(-1, grid.n_radii, grid.mirrors, 2)).mT.contiguous()
+
+
+def _spread(spectrum: Tensor, kept: Tables, grid: PolarGrid) -> Tensor:
+    (rows, columns), (height, width) = map(grid_length, grid.shape), grid.shape
+    lines = spectrum.mT.contiguous().flatten(0, 1)
+    points = torch.view_as_complex(kept.grid.times(_as_real(lines)).view(-1, grid.mirrors, 2)).mul_(kept.decentre)
+    torch.view_as_real(points)[: len(kept.sign), :, 1].mul_(kept.sign)
+    half = points.view(-1).index_select(0, kept.source)
+    half.index_add_(0, kept.crowded, torch.view_as_complex(kept.others.times(_as_real(points.view(-1, 1)))))
+    lines = torch.fft.ifft(half.view(-1, rows), norm="forward")[:, :height].mT
+    image: Tensor = torch.fft.irfft(lines, n=columns, norm="forward")[:, :width] * kept.deapodise
+    return image
+
+
+def _as_real(numbers: Tensor) -> Tensor:
+    """Rows of complex numbers as rows of twice as many real ones."""
+    return torch.view_as_real(numbers).flatten(1)

@@ -1,0 +1,261 @@
+"""Non-local means in the pipelines that people have."""
+
+import inspect
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from monai.data import CacheDataset, MetaTensor, set_track_meta
+from monai.transforms import Compose, Randomizable, ScaleIntensityd
+
+from monai_freq.spectral.noise_sigma import estimate_noise_sigma
+from monai_freq.spectral.nonlocal_means import nonlocal_means
+from monai_freq.transforms import NonLocalMeans, NonLocalMeansd, RandNonLocalMeans, RandNonLocalMeansd
+
+
+def meta_image(*shape):
+    affine = torch.diag(torch.tensor([2.0, 3.0, 4.0, 1.0]))
+    image = 0.5 + 0.2 * torch.rand(*shape, generator=torch.Generator().manual_seed(0))
+    return MetaTensor(image, affine=affine, meta={"filename_or_obj": "la_003.nii.gz"})
+
+
+def sigma_of(image):
+    return float(estimate_noise_sigma(image, spatial_dims=image.ndim))
+
+
+@pytest.mark.parametrize("model", ["gaussian", "rician"])
+@pytest.mark.parametrize("shape", [(1, 24, 20), (3, 15, 21), (2, 9, 10, 7), (1, 1, 9), (2, 1, 1)])
+def test_channels_are_filtered_by_themselves(shape, model):
+    image = torch.rand(*shape) * torch.tensor([1.0, 2.0, 3.0])[: shape[0]].view(-1, *[1] * (len(shape) - 1))
+    result = NonLocalMeans(noise_model=model)(image)
+    assert result.shape == shape
+    for channel, found in zip(image, result, strict=True):
+        sigma = sigma_of(channel)
+        alone = nonlocal_means(channel, 1.2 * sigma, spatial_dims=channel.ndim, noise_model=model, sigma=sigma)
+        torch.testing.assert_close(found, alone)
+
+
+def test_channels_may_share_their_sigma():
+    image = torch.rand(2, 24, 20) * torch.tensor([1.0, 3.0]).view(2, 1, 1)
+    sigma = (sigma_of(image[0]) + sigma_of(image[1])) / 2
+    shared = NonLocalMeans(channel_wise=False)(image)
+    torch.testing.assert_close(shared, NonLocalMeans(sigma=sigma)(image))
+    assert not torch.allclose(shared, NonLocalMeans()(image), atol=1e-3)
+
+
+def test_strength_is_given_or_that_of_the_noise():
+    image = torch.rand(1, 24, 20)
+    expected = nonlocal_means(image, 0.3, spatial_dims=2, sigma=0.1)
+    assert torch.equal(NonLocalMeans(h=0.3, sigma=0.1)(image), expected)
+    expected = nonlocal_means(image, 0.3, spatial_dims=2, sigma=0.15)
+    assert torch.equal(NonLocalMeans(h_factor=2.0, sigma=0.15)(image), expected)
+    plain = nonlocal_means(image, 0.3, spatial_dims=2, noise_model="gaussian")
+    assert torch.equal(NonLocalMeans(h=0.3, noise_model="gaussian")(image), plain)
+
+
+def test_radii_go_through():
+    image = torch.rand(1, 12, 11, 5)
+    radii = {"patch_radius": (2, 1, 0), "search_radius": (3, 2, 1)}
+    expected = nonlocal_means(image, 0.12, spatial_dims=3, sigma=0.1, **radii)
+    torch.testing.assert_close(NonLocalMeans(sigma=0.1, **radii)(image), expected)
+
+
+@pytest.mark.parametrize("model", ["gaussian", "rician"])
+def test_an_image_without_noise_returns_unchanged(model):
+    image = torch.rand(2, 20, 21)
+    assert torch.equal(NonLocalMeans(sigma=0.0, noise_model=model)(image), image)
+    constant = torch.full((1, 20, 21), 0.3)
+    assert torch.equal(NonLocalMeans(noise_model=model)(constant), constant)
+
+
+def test_noise_falls():
+    signal = torch.nn.functional.pad(torch.ones(1, 48, 48), (40, 40, 40, 40))
+    real, imaginary = 0.05 * torch.randn(2, 1, 128, 128, generator=torch.Generator().manual_seed(0))
+    noisy = torch.hypot(signal + real, imaginary)
+    error = NonLocalMeans()(noisy) - signal
+    assert error[signal > 0].std() < 0.4 * (noisy - signal)[signal > 0].std()
+    assert error[signal == 0].mean() < 0.4 * noisy[signal == 0].mean()
+
+
+def test_metadata_are_kept_and_the_input_is_left_alone():
+    image = meta_image(1, 12, 12, 8)
+    before = image.clone()
+    for transform in (NonLocalMeans(), RandNonLocalMeans(prob=1.0), RandNonLocalMeans(prob=0.0)):
+        result = transform(image)
+        assert isinstance(result, MetaTensor)
+        assert torch.equal(result.affine, image.affine)
+        assert result.meta["filename_or_obj"] == "la_003.nii.gz"
+        assert torch.equal(image, before)
+
+
+def test_untracked_metadata():
+    set_track_meta(False)
+    try:
+        assert type(NonLocalMeans()(torch.rand(1, 8, 8))) is torch.Tensor
+    finally:
+        set_track_meta(True)
+
+
+@pytest.mark.parametrize(
+    ("given", "returned"),
+    [
+        (torch.uint8, torch.float32),
+        (torch.int16, torch.float32),
+        (torch.float16, torch.float16),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+    ids=str,
+)
+def test_types(given, returned):
+    image = (torch.rand(1, 16, 16) * 100).to(given)
+    result = NonLocalMeans(sigma=10.0)(image)
+    assert result.dtype == returned
+    torch.testing.assert_close(result.double(), NonLocalMeans(sigma=10.0)(image.double()), rtol=1e-3, atol=1e-4)
+    assert np.array_equal(NonLocalMeans(sigma=10.0)(image.numpy()), result)
+    for prob in (0.0, 1.0):
+        assert RandNonLocalMeans(prob=prob)(image).dtype == returned
+
+
+def test_random_strength():
+    image = meta_image(1, 20, 20)
+    transform = RandNonLocalMeans(prob=1.0, h_factor=(0.5, 2.0), sigma=0.05).set_random_state(3)
+    random = np.random.RandomState(3)
+    for _ in range(3):
+        random.rand()
+        factor = random.uniform(0.5, 2.0)
+        expected = NonLocalMeans(h_factor=factor, sigma=0.05)(image)
+        assert torch.equal(transform(image), expected)
+        assert torch.equal(transform(image, randomize=False), expected)
+    fixed = RandNonLocalMeans(prob=1.0, h_factor=(1.2, 1.2))
+    assert torch.equal(fixed(image), NonLocalMeans()(image))
+
+
+def test_the_probability_is_kept():
+    image = meta_image(1, 6, 6)
+    transform = RandNonLocalMeans(prob=0.3, sigma=0.1).set_random_state(0)
+    changed = sum(not torch.equal(transform(image), image) for _ in range(400))
+    assert 90 <= changed <= 150
+
+
+def test_random_ones_are_not_cached_and_others_are():
+    assert isinstance(RandNonLocalMeansd("image"), Randomizable)
+    items = [{"image": meta_image(1, 10, 10)}]
+    random = CacheDataset(items, RandNonLocalMeansd("image", prob=1.0), progress=False)
+    assert not torch.equal(random[0]["image"], random[0]["image"])
+    assert not isinstance(NonLocalMeansd("image"), Randomizable)
+
+
+def test_as_a_dictionary_transform():
+    items = [{"image": meta_image(1, 16, 15), "label": torch.ones(1, 16, 15), "id": i} for i in range(3)]
+    chain = Compose([ScaleIntensityd("image"), NonLocalMeansd("image")])
+    cached = CacheDataset(items, chain, num_workers=1, progress=False)
+    for index, item in enumerate(items):
+        assert np.array_equal(cached[index]["image"], NonLocalMeans()(ScaleIntensityd("image")(item)["image"]))
+        assert torch.equal(cached[index]["label"], item["label"])
+    assert NonLocalMeansd(["image", "other"], allow_missing_keys=True)(items[0])["id"] == 0
+    with pytest.raises(KeyError, match="other"):
+        NonLocalMeansd(["image", "other"])(items[0])
+
+
+def test_keys_share_one_draw():
+    image = meta_image(1, 12, 12)
+    transform = RandNonLocalMeansd(["a", "b"], prob=1.0, sigma=0.1).set_random_state(0)
+    first, second = (transform({"a": image, "b": image, "id": 7}) for _ in range(2))
+    assert torch.equal(first["a"], first["b"])
+    assert not torch.equal(first["a"], second["a"])
+    again = RandNonLocalMeansd(["a", "b"], prob=1.0, sigma=0.1).set_random_state(0)({"a": image, "b": image})
+    assert torch.equal(again["a"], first["a"])
+
+
+def test_signatures():
+    settings = ["patch_radius", "search_radius", "h", "h_factor", "sigma", "noise_model", "channel_wise"]
+    assert list(inspect.signature(NonLocalMeans).parameters) == settings
+    assert list(inspect.signature(NonLocalMeansd).parameters) == ["keys", *settings, "allow_missing_keys"]
+    drawn = ["prob", "h_factor", "patch_radius", "search_radius", "sigma", "noise_model", "channel_wise"]
+    assert list(inspect.signature(RandNonLocalMeansd).parameters) == ["keys", *drawn, "allow_missing_keys"]
+    assert NonLocalMeansd.backend == RandNonLocalMeansd.backend == NonLocalMeans.backend
+
+
+def test_pickled_they_do_the_same():
+    image = meta_image(1, 12, 12)
+    again = pickle.loads(pickle.dumps(NonLocalMeansd("image")))
+    assert torch.equal(again({"image": image})["image"], NonLocalMeans()(image))
+    random = RandNonLocalMeansd("image", prob=1.0).set_random_state(1)
+    copy = pickle.loads(pickle.dumps(random))
+    assert torch.equal(copy({"image": image})["image"], random({"image": image})["image"])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("array", [NonLocalMeans(), RandNonLocalMeans(prob=1.0)], ids=["each", "random"])
+def test_an_image_that_is_not_finite_is_refused(value, array):
+    image = meta_image(1, 16, 16, 1)
+    image[0, 3, 4] = value
+    with pytest.raises(ValueError, match=r"the image has \d NaN and \d infinite of 256 values"):
+        array(image)
+    for keyed in (NonLocalMeansd("image"), RandNonLocalMeansd("image", prob=1.0)):
+        with pytest.raises(ValueError, match=r"values: .* \(key 'image', file 'la_003.nii.gz'\)"):
+            keyed({"image": image})
+
+
+def test_a_shifted_image_is_no_magnitude():
+    shifted = torch.rand(1, 9, 9) - 0.5
+    with pytest.raises(ValueError, match="'x' must be a magnitude for the noise model 'rician'"):
+        NonLocalMeans()(shifted)
+    assert NonLocalMeans(noise_model="gaussian")(shifted).shape == shifted.shape
+
+
+@pytest.mark.parametrize("shape", [(8,), (1, 9), (1, 2, 3, 4, 5)])
+def test_other_numbers_of_dimensions_are_refused(shape):
+    with pytest.raises(ValueError, match=r"must have the shape \(C, \*spatial\)|'spatial_dims' must be 2 or 3, got 1"):
+        NonLocalMeans()(torch.rand(*shape))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"patch_radius": -1}, "'patch_radius' .* for each of 2 or 3 axes, got -1"),
+        ({"patch_radius": (1, 1, 1, 1)}, r"'patch_radius' .* got \(1, 1, 1, 1\)"),
+        ({"search_radius": 2.5}, "'search_radius' .* got 2.5"),
+        ({"sigma": -0.1}, "'sigma' is in units of the image, finite and at least 0, got -0.1"),
+        ({"noise_model": "rice"}, "'noise_model' must be one of .* got 'rice'"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+@pytest.mark.parametrize("transform", [NonLocalMeans, RandNonLocalMeans])
+def test_settings_that_are_refused(transform, settings, message):
+    with pytest.raises(ValueError, match=message):
+        transform(**settings)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: NonLocalMeans(h=-1.0), "'h' is in units of the image, finite and at least 0, got -1.0"),
+        (lambda: NonLocalMeans(h_factor=-1.0), "'h_factor' is in units of sigma, finite and at least 0, .* got -1.0"),
+        (lambda: NonLocalMeans(h_factor=math.inf), "'h_factor' .* got inf"),
+        (lambda: RandNonLocalMeans(h_factor=1.2), r"'h_factor' must be \(low, high\), got 1.2"),
+        (lambda: RandNonLocalMeans(h_factor=(2.0, 1.0)), r"'h_factor' .* low before high, got \(2.0, 1.0\)"),
+        (lambda: RandNonLocalMeans(h_factor=(-1.0, 1.0)), r"'h_factor' .* got \(-1.0, 1.0\)"),
+        (lambda: RandNonLocalMeans(prob=1.5), r"'prob' must be in \[0, 1\], got 1.5"),
+    ],
+)
+def test_strengths_that_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_radii_of_another_number_of_axes():
+    with pytest.raises(ValueError, match=r"'search_radius' .* for each of 2 axes, got \(3, 3, 1\). \(key 'image'"):
+        NonLocalMeansd("image", search_radius=(3, 3, 1))({"image": torch.rand(1, 9, 9)})
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("shape", [(2, 24, 20), (1, 12, 11, 9)])
+def test_on_a_gpu(shape):
+    image = meta_image(*shape)
+    result = NonLocalMeans()(image.cuda())
+    assert result.is_cuda
+    torch.testing.assert_close(result.cpu(), NonLocalMeans()(image), rtol=0, atol=1e-5)
