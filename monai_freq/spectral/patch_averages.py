@@ -8,7 +8,7 @@ opposite two: a weight counts for both its ends. Tiles bound the memory for what
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from itertools import pairwise, product
@@ -137,66 +137,62 @@ class _Slab:
     """
 
     def __init__(self, volume: Tensor, sources: Sequence[Tensor], window: Window) -> None:
-        self.window = window
+        self.window, self.margins = window, window.margins
         self.shape = [len(source) for source in sources]
-        self.margins = window.margins
         self.sizes = [n - 2 * margin for n, margin in zip(self.shape, self.margins, strict=True)]
         self.plane, self.row = self.shape[1] * self.shape[2], self.shape[2]
-        # shifted along its row, the last one is read a little beyond its end
-        self.voxels = volume.new_zeros(math.prod(self.shape) + window.search[2])
+        self.tile = _tile(self.sizes, self.row, window, _TILE.get(volume.device.type, _TILE["cuda"]))
+        planes, rows, count = self.tile
+        held = count * (planes + 2 * window.patch[0]) * (rows + 2 * window.patch[1]) * self.row
+        # shifted along their row, the last voxels are read from a little beyond them
+        size = math.prod(self.shape) + window.search[2]
+        flats, scratch = _arrays(volume, (4, 2) if window.squares else (3, 3), (size, held))
+        self.voxels, self.sums, self.weights, *self.squares = flats
+        self.likeness = cache(partial(_Likeness, scratch, window, self.row))
         crossed = volume.index_select(2, sources[2]).index_select(1, sources[1])
-        torch.index_select(crossed, 0, sources[0], out=self._image(self.voxels))
-        self.squares = self.voxels.square() if window.squares else None
-        self.sums = torch.zeros_like(self.voxels) if self.squares is None else self.squares.clone()
-        self.weights = torch.ones_like(self.voxels)
+        torch.index_select(crossed, 0, sources[0], out=self._image(self.voxels.zero_()))
+        self.weights.fill_(1)
+        self.sums.zero_()
+        for squares in self.squares:
+            self.sums.add_(torch.square(self.voxels, out=squares))
 
     def mean(self) -> Tensor:
         """Weighted mean of each voxel that is not of the margins."""
         search_z, search_y, search_x = self.window.search
-        planes, rows, count = _tile(
-            self.sizes, self.row, self.window, _TILE.get(self.voxels.device.type, _TILE["cuda"])
-        )
-        likeness = self._likeness(planes, rows, count)
+        planes, rows, count = self.tile
         tiles = product(range(_ceil(self.sizes[0] + search_z, planes)), range(_ceil(self.sizes[1] + search_y, rows)))
         for (i, j), dz, dy in product(tiles, range(search_z + 1), range(-search_y, search_y + 1)):
             block = _Block(*_span(self.sizes[0], dz, planes, i), *_span(self.sizes[1], dy, rows, j))
             if (dz, dy) >= (0, 0) and min(block.size) > 0:
                 start = dz * self.plane + dy * self.row
                 shifts = range(start + (1 if dz == dy == 0 else -search_x), start + search_x + 1)
-                self._visit(block, [shifts[first : first + count] for first in range(0, len(shifts), count)], likeness)
+                self._visit(block, [shifts[first : first + count] for first in range(0, len(shifts), count)])
         mean = self.sums.div_(self.weights)
-        if self.squares is None:
+        if not self.squares:
             mean.add_(self.voxels)
         inside = [slice(margin, margin + n) for margin, n in zip(self.margins, self.sizes, strict=True)]
         return self._image(mean)[tuple(inside)]
 
-    def _likeness(self, planes: int, rows: int, count: int) -> Callable[[int, Pair, Pair], _Likeness]:
-        """Of blocks within a tile, whatever their shape, in the same memory; made once for each."""
-        patch_z, patch_y, _ = self.window.patch
-        held = count * (planes + 2 * patch_z) * (rows + 2 * patch_y) * self.row
-        memory = [self.voxels.new_empty(held) for _ in range(2 if self.window.squares else 3)]
-        return cache(partial(_Likeness, memory, self.window, self.row))
-
-    def _visit(self, block: _Block, shifts: Sequence[range], likeness: Callable[[int, Pair, Pair], _Likeness]) -> None:
+    def _visit(self, block: _Block, shifts: Sequence[range]) -> None:
         """Let the voxels of a block, and those each shift further, add to each other's sums."""
         (patch_z, patch_y, _), search_x = self.window.patch, self.window.search[2]
         planes, rows = block.size
         extent = planes, (rows - 1) * self.row + self.sizes[2] + 2 * search_x
         with_halo = planes + 2 * patch_z, (rows + 2 * patch_y) * self.row
         corner = self._index(block.plane - patch_z, block.row - patch_y, -self.margins[2])
-        here = self.voxels.as_strided((1, *with_halo), (0, self.plane, 1), corner)
+        here = _strided(self.voxels, (1, *with_halo), (0, self.plane, 1), corner)
         first = self._index(block.plane, block.row, -search_x)
         near = self._at(first, extent)
         for some in shifts:
-            there = self.voxels.as_strided((len(some), *with_halo), (1, self.plane, 1), corner + some[0])
-            between = likeness(len(some), with_halo, extent)
+            there = _strided(self.voxels, (len(some), *with_halo), (1, self.plane, 1), corner + some[0])
+            between = self.likeness(len(some), with_halo, extent)
             for shift, weight, drop in zip(some, between.weights(here, there), between.drops, strict=True):
                 _exchange(near, self._at(first + shift, extent), weight, drop)
 
     def _at(self, index: int, extent: Pair) -> list[Tensor]:
         """Sums, weights, and squares if they are summed, from an index on."""
-        flats = (self.sums, self.weights) if self.squares is None else (self.sums, self.weights, self.squares)
-        return [flat.as_strided(extent, (self.plane, 1), index) for flat in flats]
+        flats = self.sums, self.weights, *self.squares
+        return [_strided(flat, extent, (self.plane, 1), index) for flat in flats]
 
     def _index(self, plane: int, row: int, column: int) -> int:
         """Place of a voxel in the flat array, 0 being the first of the image."""
@@ -245,12 +241,12 @@ class _Likeness:
         for stride, radius in ((row, patch_y), (length, patch_z)):
             if radius:
                 size -= 2 * radius * stride
-                self.products.append((last.as_strided((2 * radius + 1, size), (stride, 1)), spare[:size]))
+                self.products.append((_strided(last, (2 * radius + 1, size), (stride, 1)), spare[:size]))
                 last, spare = spare, last
         shape, strides = (count, *extent), (planes * length, length, 1)
         centre = patch_z * length + patch_y * row + patch_x
-        self.drops = memory[0].as_strided(shape, strides, centre).unbind()
-        self.found = last.as_strided(shape, strides).unbind()
+        self.drops = _strided(memory[0], shape, strides, centre).unbind()
+        self.found = _strided(last, shape, strides).unbind()
 
     def weights(self, here: Tensor, there: Tensor) -> tuple[Tensor, ...]:
         """Of each offset, from the voxels of the block and those further on, both with their halos."""
@@ -264,6 +260,21 @@ class _Likeness:
         for factors, weights in self.products:  # the power of a sum is a product of powers, which is read only once
             torch.prod(factors, 0, out=weights)
         return self.found
+
+
+def _arrays(like: Tensor, counts: Sequence[int], sizes: Sequence[int]) -> Iterator[Sequence[Tensor]]:
+    """Flat arrays, so many of each size, in one piece of memory.
+
+    As such it is given back and asked for again without being mapped anew, which would take a tenth of a slice's time.
+    """
+    shapes = [(count, _ceil(size, 16) * 16) for count, size in zip(counts, sizes, strict=True)]  # vectors are aligned
+    lengths = [math.prod(shape) for shape in shapes]
+    parts = like.new_empty(sum(lengths)).split_with_sizes(lengths)
+    return (part.view(shape).unbind() for part, shape in zip(parts, shapes, strict=True))
+
+
+def _strided(flat: Tensor, shape: Sequence[int], strides: Sequence[int], start: int = 0) -> Tensor:
+    return flat.as_strided(shape, strides, flat.storage_offset() + start)
 
 
 def _tile(sizes: Sequence[int], row: int, window: Window, budget: int) -> Triple:

@@ -31,8 +31,8 @@ Sampler = Literal["poisson", "fast"]
 _FEW, _MANY = 8.0, 32.0
 #: Expected count from which float32 barely holds the spacing of counts, so that they need not be whole.
 _COUNTABLE = 2.0**22
-#: Rays computed together: their dozen of intermediate results stay within the processor's cache.
-_TOGETHER = 1 << 16
+#: Rays computed together: their intermediate results, 1 MB each, stay within the processor's last cache.
+_TOGETHER = 1 << 18
 #: No normal deviate of PyTorch in float32 is larger: sqrt(2 * 24 * log(2)).
 _LARGEST_DEVIATE = 5.8
 
@@ -114,10 +114,10 @@ def log_noise(
     for some, out in zip(_in_parts(line_integrals), _in_parts(noise), strict=True):
         root = torch.mul(some, -0.5).exp_().mul_(math.sqrt(n_photons))  # for less than the square root afterwards
         expected = root.square()
-        lowest.append(expected.amin())
-        deviation = _deviation(expected, root, generator, sampler)
+        deviation, fewest = _deviation(expected, root, generator, sampler)
+        lowest.append(fewest)
         torch.log1p(deviation / expected, out=out).neg_()
-        if _may_be_below(min_count, lowest[-1]):
+        if _may_be_below(min_count, fewest):
             too_few = deviation < min_count - expected
             out.copy_(torch.where(too_few, -math.log(min_count / n_photons) - some, out))
     return noise, torch.stack(lowest).amin()
@@ -153,7 +153,7 @@ def poisson_deviation(expected: Tensor, generator: torch.Generator, sampler: Sam
     """
     check_sampler(sampler)
     flat = expected.reshape(1, -1)
-    return _deviation(flat, flat.sqrt(), generator, sampler).view(expected.shape)
+    return _deviation(flat, flat.sqrt(), generator, sampler)[0].view(expected.shape)
 
 
 def noise_power(
@@ -229,14 +229,14 @@ def check_sampler(sampler: str) -> None:
         raise ValueError(f"'sampler' must be one of {', '.join(map(repr, get_args(Sampler)))}, got {sampler!r}.")
 
 
-def _deviation(expected: Tensor, root: Tensor, generator: torch.Generator, sampler: Sampler) -> Tensor:
-    """Counts less their expectation, whose square root is given; in rows."""
+def _deviation(expected: Tensor, root: Tensor, generator: torch.Generator, sampler: Sampler) -> tuple[Tensor, Tensor]:
+    """Counts less their expectation, whose square root is given, and the lowest expectation; in rows."""
     limit = _MANY if sampler == "fast" else _COUNTABLE
     normal = torch.empty_like(expected, dtype=torch.float32).normal_(generator=generator).to(expected.dtype)
+    lowest, highest = expected.aminmax()
     if expected.device.type != "cpu":  # draws are cheap there, and looking at values is not
         counted = torch.poisson(expected.clamp(max=limit), generator=generator) - expected
-        return torch.where(expected < limit, counted, _expanded(root, normal))
-    lowest, highest = map(float, expected.aminmax())
+        return torch.where(expected < limit, counted, _expanded(root, normal)), lowest
     deviation = _inverted(expected, root, normal) if highest < limit else _expanded(root, normal)
     if lowest < limit <= highest:
         some = expected < limit
@@ -244,7 +244,7 @@ def _deviation(expected: Tensor, root: Tensor, generator: torch.Generator, sampl
     if lowest < _FEW:
         few = expected < _FEW
         deviation[few] = torch.poisson(expected[few], generator=generator) - expected[few]
-    return deviation
+    return deviation, lowest
 
 
 def _inverted(expected: Tensor, root: Tensor, normal: Tensor) -> Tensor:
@@ -303,13 +303,12 @@ def _decided(count: Tensor, expected: Tensor, normal: Tensor) -> Tensor:
 
 def _expanded(root: Tensor, normal: Tensor) -> Tensor:
     """Cornish-Fisher expansion up to the third cumulant."""
-    square = normal.square()
-    deviation = torch.mul(root, normal).add_(square, alpha=1 / 6).sub_(1 / 6)
-    return deviation.addcmul_(square.sub_(1), normal / root, value=-1 / 72)
+    series = torch.add(_constant(1 / 6, root), normal / root, alpha=-1 / 72)
+    return (root * normal).addcmul_(torch.addcmul(_constant(-1, root), normal, normal), series)
 
 
 def _constant(value: float, like: Tensor) -> Tensor:
-    return cached(("constant", value, like.dtype), lambda: torch.tensor(value, dtype=like.dtype))
+    return cached(("constant", value, like.dtype, like.device), lambda: like.new_tensor(value))
 
 
 def _in_parts(rays: Tensor) -> tuple[Tensor, ...]:

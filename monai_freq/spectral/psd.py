@@ -33,7 +33,7 @@ _ROUNDING = 1e-6
 _TURNS = 4
 
 #: on a CPU, larger batches are cut into pieces, whose spectra stay in its caches from one step to the next
-_VOXELS_AT_ONCE = 1_500_000
+_VOXELS_AT_ONCE = 2**21
 
 
 def radial_psd(
@@ -84,7 +84,7 @@ def radial_psd(
     grid = _Grid(sizes, _steps(spacing, spatial_dims), corners)
     images = x.reshape(-1, *sizes)
     spectra = (torch.fft.rfftn(piece.to(compute_dtype(x)), dim=dims) for piece in images.tensor_split(_pieces(images)))
-    density = torch.cat([grid.means(_amount(spectrum, power)) for spectrum in spectra])
+    density = grid.means(torch.cat([grid.sums(_amount(spectrum, power)) for spectrum in spectra]))
     return grid.frequencies(density), density.reshape(*x.shape[:-spatial_dims], -1)
 
 
@@ -163,12 +163,16 @@ class _Grid(NamedTuple):
     steps: tuple[float, ...]
     corners: bool
 
-    def means(self, amount: Tensor) -> Tensor:
-        """Mean over each ring, ``(n, K)``, of half spectra ``(n, *spatial)`` of real images, which are overwritten."""
+    def sums(self, amount: Tensor) -> Tensor:
+        """Several sums for each ring, of half spectra ``(n, *spatial)`` of real images, which are overwritten."""
         for axis in range(1, len(self.sizes)):
             amount = _fold(amount, axis)
         place, weight = self._part(0, torch.int64, amount.device), self._part(1, amount.dtype, amount.device)
-        sums = amount.new_zeros(len(amount), weight.numel()).index_add(1, place, amount.flatten(1))
+        return amount.new_zeros(len(amount), weight.numel()).index_add(1, place, amount.flatten(1))
+
+    def means(self, sums: Tensor) -> Tensor:
+        """Mean over each ring, ``(n, K)``."""
+        weight = self._part(1, sums.dtype, sums.device)
         return (sums.view(-1, *weight.shape) * weight).sum(1)[:, :-1]
 
     def frequencies(self, like: Tensor) -> Tensor:

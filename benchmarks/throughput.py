@@ -1,0 +1,134 @@
+"""Transforms in use: slices per second through a DataLoader with workers, and the memory of the workers."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import measure
+import torch
+from monai.data import DataLoader, Dataset
+from monai.transforms import Transform
+
+from monai_freq.transforms import RandPhotonNoised
+
+WORKERS, BATCH = 2, 4
+#: Batches that memory is watched over; and after how many it is read first, when all workers have what they keep.
+BATCHES, SETTLED = 500, 20
+TINY_BATCHES, TINY_SETTLED = 12, 6
+
+Item = Mapping[str, Any]
+
+
+class Entry(NamedTuple):
+    """What is measured: the images of a data set, and a dictionary transform of the key ``image``."""
+
+    items: Callable[[bool], Sequence[Item]]
+    transform: Callable[[], Transform]
+
+
+class Passage(NamedTuple):
+    """One run through the data."""
+
+    per_second: float
+    settled_mb: float
+    end_mb: float
+
+
+def ct_slices(quick: bool) -> list[Item]:
+    """Slices of a cylinder of water in air, in HU, of LoDoPaB-CT's size."""
+    pixels = 96 if quick else 362
+    mm = (torch.arange(pixels) - (pixels - 1) / 2) * (260 / pixels)
+    radii = (60, 80, 100, 110)
+    return [{"image": torch.where(torch.hypot(mm, mm[:, None]) < radius, 0.0, -1000.0)[None]} for radius in radii]
+
+
+def photon_noise() -> Transform:
+    return RandPhotonNoised("image", prob=1.0, n_photons=(4096, 65536), extent_mm=260)
+
+
+#: One line for each transform.
+ENTRIES: dict[str, Entry] = {
+    "`RandPhotonNoised`, 362 x 362": Entry(ct_slices, photon_noise),
+}
+
+
+def main() -> None:
+    """Measure, print, and write the section."""
+    arguments = measure.options(__doc__ or "", rounds=3)
+    rows = [throughput(name, entry, arguments.rounds, arguments.quick) for name, entry in ENTRIES.items()]
+    body = "\n\n".join(["A quick run: the figures mean nothing."] * arguments.quick + list(report(rows)))
+    measure.publish("Throughput", body, arguments)
+
+
+def throughput(name: str, entry: Entry, rounds: int, quick: bool) -> Sequence[object]:
+    """Row of the table: slices per second alone and through the loader, in turn, and the workers' memory."""
+    items, batches, settled = entry.items(quick), *((TINY_BATCHES, TINY_SETTLED) if quick else (BATCHES, SETTLED))
+    alone, passages = [], []
+    for _ in range(1 if quick else rounds):
+        alone.append(alone_per_second(entry.transform(), items, 8 if quick else 40))
+        passages.append(passage(partial(loader, entry, items, batches), settled))
+    loaded = statistics.median(each.per_second for each in passages)
+    ratio = statistics.median(each.per_second / one for each, one in zip(passages, alone, strict=True))
+    first, last = max(passages, key=lambda each: each.end_mb - each.settled_mb)[1:]
+    return [name, statistics.median(alone), loaded, ratio, first, last]
+
+
+def alone_per_second(transform: Transform, items: Sequence[Item], slices: int) -> float:
+    """In this process, after a warm-up."""
+    transform(items[0])
+    start = time.perf_counter()
+    for index in range(slices):
+        transform(items[index % len(items)])
+    return slices / (time.perf_counter() - start)
+
+
+def loader(entry: Entry, items: Sequence[Item], batches: int) -> DataLoader:
+    needed = [items[index % len(items)] for index in range(batches * BATCH)]
+    return DataLoader(Dataset(needed, entry.transform()), batch_size=BATCH, num_workers=WORKERS)
+
+
+def passage(make_loader: Callable[[], DataLoader], settled: int) -> Passage:
+    """Through all batches; time and memory count from when the workers have settled."""
+    batches = iter(make_loader())
+    for _ in range(settled):
+        next(batches)
+    workers = [worker.pid for worker in batches._workers]
+    before, start = resident_mb(workers), time.perf_counter()
+    after, seen = before, 0
+    for seen, _ in enumerate(batches, start=1):
+        if seen % 10 == 0:  # they end with the last batch
+            after = resident_mb(workers) or after
+    return Passage(seen * BATCH / (time.perf_counter() - start), before, after)
+
+
+def resident_mb(processes: Sequence[int]) -> float:
+    """Memory of processes together, shared pages counted in each; 0 once one has ended, NaN where it is not known."""
+    if not Path("/proc/self/status").exists():
+        return float("nan")
+    return sum(resident) if all(resident := [*map(_resident, processes)]) else 0.0
+
+
+def _resident(process: int) -> float:
+    status = Path(f"/proc/{process}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((float(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
+
+
+def report(rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """Parts of the section."""
+    yield (
+        "Slices per second of the transform alone, in one process with one thread, and through a DataLoader with "
+        f"{WORKERS} workers and batches of {BATCH}; the resident memory of the workers together, after {SETTLED} "
+        f"batches and at the end of {BATCHES}, of the passage where it grew most."
+    )
+    header = ["transform", "alone", f"{WORKERS} workers", "ratio", f"MB after {SETTLED}", f"MB after {BATCHES}"]
+    yield measure.table(header, rows)
+
+
+if __name__ == "__main__":
+    main()
