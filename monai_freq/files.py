@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["replacing", "set_aside"]
+__all__ = ["replacing", "set_aside", "write_files"]
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +43,30 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """Write files one after another, each aside and then renamed.
+
+    Args:
+        folder: of the files; it is made if need be.
+        contents: name -> content.
+
+    Returns:
+        The files.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written to.
+
+    Example:
+        >>> import tempfile
+        >>> [file.name for file in write_files(Path(tempfile.mkdtemp()), {"scores.csv": b"1", "report.md": b"2"})]
+        ['scores.csv', 'report.md']
+    """
+    for name, content in contents.items():
+        with replacing(folder / name) as aside:
+            aside.write_bytes(content)
+    return [folder / name for name in contents]
 
 
 def set_aside(folder: Path, names: Iterable[str]) -> None:

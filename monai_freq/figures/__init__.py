@@ -1,7 +1,20 @@
 """Pictures with matplotlib, without a display."""
 
-from .canvas import new_figure
+from .canvas import as_bytes, new_figure
+from .cases import DrawnCase, show_bands, show_regions
 from .planes import PLANES, center_of, show_plane, three_planes
 from .spectra import density_curve, density_map
 
-__all__ = ["PLANES", "center_of", "density_curve", "density_map", "new_figure", "show_plane", "three_planes"]
+__all__ = [
+    "PLANES",
+    "DrawnCase",
+    "as_bytes",
+    "center_of",
+    "density_curve",
+    "density_map",
+    "new_figure",
+    "show_bands",
+    "show_plane",
+    "show_regions",
+    "three_planes",
+]

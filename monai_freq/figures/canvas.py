@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["new_figure"]
+__all__ = ["as_bytes", "new_figure"]
 
 
 def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
@@ -28,3 +29,22 @@ def new_figure(width: float, height: float, layout: Literal["constrained"] | Non
     figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
+
+
+def as_bytes(figure: Figure, kind: str) -> bytes:
+    """Figure as a file, the same for the same figure.
+
+    Args:
+        figure: to write.
+        kind: ``"png"`` or ``"svg"``.
+
+    Example:
+        >>> as_bytes(new_figure(1, 1), "png")[1:4]
+        b'PNG'
+    """
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "monai_freq"}):
+        figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    return buffer.getvalue()

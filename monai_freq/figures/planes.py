@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PLANES", "center_of", "show_plane", "three_planes"]
+__all__ = ["PLANES", "center_of", "color_of", "show_plane", "three_planes"]
 
 #: name -> the axis of a volume in RAS orientation that is held fixed
 PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}
@@ -110,7 +110,7 @@ def show_plane(
         return
     outline = np.take(mask, index, axis).T
     for number in np.unique(outline[outline > 0]):
-        axes.contour(outline == number, levels=[0.5], colors=[_color(int(number))], linewidths=1.4)
+        axes.contour(outline == number, levels=[0.5], colors=[color_of(int(number))], linewidths=1.4)
 
 
 def center_of(mask: NDArray[np.integer]) -> tuple[int, ...]:
@@ -134,13 +134,22 @@ def _height_to_width(shape: Sequence[int], spacing: Sequence[float], axis: int) 
     return height / width
 
 
-def _color(number: int) -> str:
+def color_of(number: int) -> str:
+    """Colour that the outline of a class has.
+
+    Args:
+        number: of the class, from 1.
+
+    Example:
+        >>> color_of(1)
+        '#E69F00'
+    """
     return _COLORS[(number - 1) % len(_COLORS)]
 
 
 def _legend(figure: Figure, classes: Mapping[int, str]) -> None:
     from matplotlib.lines import Line2D
 
-    lines = [Line2D([], [], color=_color(number), label=name) for number, name in classes.items() if number > 0]
+    lines = [Line2D([], [], color=color_of(number), label=name) for number, name in classes.items() if number > 0]
     if lines:
         figure.legend(handles=lines, loc="outside lower center", ncols=len(lines), frameon=False)

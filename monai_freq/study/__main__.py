@@ -1,10 +1,13 @@
-"""The command line: ``python -m monai_freq.study run`` makes the runs of a study, ``report`` says what they show."""
+"""The command line: ``python -m monai_freq.study run`` makes the runs of a study, ``report`` says what they show.
+
+``figures`` draws the data: their regions, and what the low and the high frequencies hold of them.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +40,12 @@ def parser() -> argparse.ArgumentParser:
         [4, None]
     """
     top = argparse.ArgumentParser(prog="python -m monai_freq.study", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="run | report")
+    commands = top.add_subparsers(required=True, metavar="run | report | figures")
     _add_run(commands.add_parser("run", help="make the runs of a study that are missing", description=_RUN))
     report = commands.add_parser("report", help="tables, figures and a page from the results of a study")
     report.add_argument("folder", help="the --output_dir of the study")
     report.set_defaults(command=_report)
+    _add_figures(commands.add_parser("figures", help="draw a case of each bundle", description=_FIGURES))
     return top
 
 
@@ -53,7 +57,7 @@ _RUN = (
 
 def _add_run(run: argparse.ArgumentParser) -> None:
     which = run.add_argument_group("which runs")
-    which.add_argument("bundles", nargs="+", metavar="BUNDLE", help="folder of a bundle, as bundles/heart_fd")
+    _add_bundles(which)
     which.add_argument(
         "--sizes",
         nargs="+",
@@ -87,14 +91,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="a setting of the bundles, as theta=0.1; with several values, as theta=0.1 0.2 0.4, each is run",
     )
     which.add_argument("--overlay", metavar="NAME", help="a further file of each bundle's configs, as paper")
-    which.add_argument(
-        "--data",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="BUNDLE=FOLDER",
-        help="your data set for a bundle, as heart_fd=/data/Task02_Heart (default: its phantom)",
-    )
+    _add_data(which)
     where = run.add_argument_group("where")
     where.add_argument("--output_dir", required=True, metavar="FOLDER", help="for runs and results")
     where.add_argument("--address", metavar="HOST:PORT", help="of a Ray cluster (default: this machine)")
@@ -107,6 +104,38 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--at_once", type=_count, metavar="N", help="most runs at the same time (default: what the resources allow)"
     )
     run.set_defaults(command=_run)
+
+
+_FIGURES = (
+    "Draw a test case of each bundle in three planes, as its network sees it: with its regions (regions.png, .svg), "
+    "and its low and high frequencies (bands.png, .svg). These are Figures 3 and 4 of Fu et al. 2024."
+)
+
+
+def _add_figures(figures: argparse.ArgumentParser) -> None:
+    _add_bundles(figures)
+    figures.add_argument("--case", type=_seed, default=0, metavar="N", help="which test case, from 0 (default: 0)")
+    figures.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="a setting, as theta=0.2"
+    )
+    _add_data(figures)
+    figures.add_argument("--output_dir", required=True, metavar="FOLDER", help="for the figures")
+    figures.set_defaults(command=_figures)
+
+
+def _add_bundles(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="folder of a bundle, as bundles/heart_fd")
+
+
+def _add_data(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="BUNDLE=FOLDER",
+        help="your data set for a bundle, as heart_fd=/data/Task02_Heart (default: its phantom)",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -159,8 +188,25 @@ def _report(arguments: argparse.Namespace) -> int:
 
     if not Path(arguments.folder).is_dir():
         raise SystemExit(f"There is no folder {arguments.folder}.\nGive the --output_dir of a study.")
-    write_report(arguments.folder)
+    _print_written(write_report(arguments.folder))
     return 0
+
+
+def _figures(arguments: argparse.Namespace) -> int:
+    from .illustrations import illustrate
+
+    bundles = bundle_names(arguments.bundles)
+    variants = combinations(parse_settings(arguments.set))
+    if len(variants) > 1:
+        raise SystemExit("Figures are drawn with one value of each setting.\nAs in --set theta=0.2")
+    data = _data(arguments.data, bundles)
+    _print_written(illustrate(bundles, arguments.output_dir, case=arguments.case, data=data, overrides=variants[0]))
+    return 0
+
+
+def _print_written(files: Iterable[Path]) -> None:
+    for file in files:
+        print(f"wrote {file}")
 
 
 def _size(word: str) -> int | None:

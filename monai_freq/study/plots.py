@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["as_bytes", "learning_curves", "paired_differences"]
+__all__ = ["learning_curves", "paired_differences"]
 
 Shared = Sequence[tuple[str, str]]
 
@@ -93,25 +92,6 @@ def paired_differences(comparisons: Sequence[Comparison], shared: Shared = ()) -
         axes.set_xlabel(f"{metric.title}, arm − none ({'points' if metric.unit == '%' else metric.unit})")
     _legend(figure, styles)
     return figure
-
-
-def as_bytes(figure: Figure, kind: str) -> bytes:
-    """Figure as a file, the same for the same figure.
-
-    Args:
-        figure: to write.
-        kind: ``"png"`` or ``"svg"``.
-
-    Example:
-        >>> as_bytes(new_figure(1, 1), "png")[1:4]
-        b'PNG'
-    """
-    import matplotlib
-
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "monai_freq"}):
-        figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-    return buffer.getvalue()
 
 
 def _curves(axes: Axes, cells: Sequence[Cell], styles: dict[str, _Style], shared: Shared) -> None:

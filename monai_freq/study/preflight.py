@@ -10,11 +10,14 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .plan import Run, fitted
 
-__all__ = ["Look", "bundle_names", "look_into"]
+if TYPE_CHECKING:
+    from monai.bundle import ConfigParser
+
+__all__ = ["Look", "bundle_names", "look_into", "opened"]
 
 #: ends the program that does nothing but look: it reads runs and prints what their bundles say
 _LOOK = "from monai_freq.study.preflight import look_from_stdin; look_from_stdin()"
@@ -144,6 +147,34 @@ def look_into(
         SystemExit: There is no no_such/configs/train.json.
         An --overlay is the name of a file in the configs folder of each bundle.
     """
+    parser = opened(configs, folder, dataset_dir, overrides)
+    cases = parser.get_parsed_content("cases")
+    classes = parser.get_parsed_content("classes")
+    return {
+        "cases": len(cases.train),
+        "batch_size": int(parser.get_parsed_content("batch_size")),
+        "classes": {number: name for number, name in classes.items() if int(number) > 0},
+    }
+
+
+def opened(configs: Sequence[str], folder: str, dataset_dir: str | None, overrides: Mapping[str, Any]) -> ConfigParser:
+    """A bundle with overrides, its settings checked.
+
+    Args:
+        configs: files of one workflow.
+        folder: of the bundle.
+        dataset_dir: folder of the user's data set; None for the phantom.
+        overrides: further settings.
+
+    Raises:
+        SystemExit: a file is missing, or a setting is faulty.
+
+    Example:
+        >>> opened(["no_such.json"], "no_such", None, {})
+        Traceback (most recent call last):
+        SystemExit: There is no no_such.json.
+        An --overlay is the name of a file in the configs folder of each bundle.
+    """
     from monai.bundle import ConfigParser
 
     for file in configs:
@@ -158,15 +189,9 @@ def look_into(
         parser[key] = value
     parser["bundle_root"], parser["dataset_dir"], parser["check"] = folder, dataset_dir, []
     for position, line in enumerate(parser["initialize"]):
-        if str(line).startswith("$bundle.check_"):
+        if str(line).startswith("$bundle.check_") and "check_trained(" not in line:
             parser.get_parsed_content(f"initialize#{position}")
-    cases = parser.get_parsed_content("cases")
-    classes = parser.get_parsed_content("classes")
-    return {
-        "cases": len(cases.train),
-        "batch_size": int(parser.get_parsed_content("batch_size")),
-        "classes": {number: name for number, name in classes.items() if int(number) > 0},
-    }
+    return parser
 
 
 def _require_known(key: str, known: Sequence[str], file: str) -> None:

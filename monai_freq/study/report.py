@@ -8,11 +8,12 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..files import replacing
+from ..figures import as_bytes
+from ..files import write_files
 from .cells import DICE, HD95, Cell, cells_of
 from .comparison import ALPHA, DRAWS, NOT_CONCLUDED, VERDICTS, Comparison, compare
 from .pages import Block, Heading, Notes, Paragraph, Picture, as_html, as_markdown
-from .plots import as_bytes, learning_curves, paired_differences
+from .plots import learning_curves, paired_differences
 from .published import PAPER
 from .remarks import missing, remarks, warnings_of
 from .results import Result, read_results
@@ -68,8 +69,7 @@ def write_report(folder: str | os.PathLike[str]) -> list[Path]:
         "scores.csv": _csv(score_rows(cells, shared)),
         "differences.csv": _csv(comparison_rows(comparisons)),
     }
-    contents = {name: text.encode() for name, text in texts.items()} | files
-    return [_write(Path(folder) / "report" / name, content) for name, content in contents.items()]
+    return write_files(Path(folder) / "report", {name: text.encode() for name, text in texts.items()} | files)
 
 
 def document(
@@ -200,9 +200,3 @@ def _csv(rows: Iterable[Sequence[object]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()
-
-
-def _write(path: Path, content: bytes) -> Path:
-    with replacing(path) as aside:
-        aside.write_bytes(content)
-    return path

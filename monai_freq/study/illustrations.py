@@ -1,0 +1,97 @@
+"""Pictures of the data of bundles: their regions, and what the low and the high frequencies hold of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..figures import DrawnCase, as_bytes, show_bands, show_regions
+from ..files import write_files
+from ..spectral.bands import split
+from .preflight import opened
+
+__all__ = ["illustrate", "read_case"]
+
+
+def illustrate(
+    bundles: Mapping[str, str],
+    output_dir: str | os.PathLike[str],
+    *,
+    case: int = 0,
+    data: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> list[Path]:
+    """Draw a test case of each bundle, as its network sees it, into ``regions`` and ``bands`` (PNG and SVG).
+
+    Args:
+        bundles: name -> folder; each has a row in both figures.
+        output_dir: folder for the figures.
+        case: which test case, from 0.
+        data: name of a bundle -> folder of the user's data set.
+        overrides: settings of the bundles, as ``theta`` and ``convention``.
+
+    Returns:
+        The files.
+
+    Raises:
+        SystemExit: a bundle, its settings or its data are faulty, or it has fewer test cases.
+
+    Reference:
+        G. Fu et al. (2024), Figures 3 and 4, https://doi.org/10.1117/12.2692286.
+
+    Example:
+        >>> illustrate({"heart_fd": "bundles/no_such"}, "pictures")
+        Traceback (most recent call last):
+        SystemExit: There is no bundles/no_such/configs/evaluate.json.
+        An --overlay is the name of a file in the configs folder of each bundle.
+    """
+    drawn = [read_case(name, folder, case, (data or {}).get(name), overrides or {}) for name, folder in bundles.items()]
+    figures = {"regions": show_regions(drawn), "bands": show_bands(drawn)}
+    kinds = ("png", "svg")
+    contents = {f"{name}.{kind}": as_bytes(figure, kind) for name, figure in figures.items() for kind in kinds}
+    return write_files(Path(output_dir), contents)
+
+
+def read_case(
+    name: str, folder: str, number: int, dataset_dir: str | None = None, overrides: Mapping[str, Any] | None = None
+) -> DrawnCase:
+    """A test case of a bundle, as its network sees it, split into its frequencies.
+
+    Args:
+        name: of the bundle.
+        folder: of the bundle.
+        number: of the test case, from 0.
+        dataset_dir: folder of the user's data set; None for the phantom.
+        overrides: settings of the bundle.
+
+    Raises:
+        SystemExit: the bundle, its settings or its data are faulty, or it has fewer test cases.
+
+    Example:
+        >>> read_case("heart_fd", "bundles/no_such", 0)
+        Traceback (most recent call last):
+        SystemExit: There is no bundles/no_such/configs/evaluate.json.
+        An --overlay is the name of a file in the configs folder of each bundle.
+    """
+    parser = opened([f"{folder}/configs/evaluate.json"], folder, dataset_dir, overrides or {})
+    dataset = parser.get_parsed_content("dataset")
+    if not 0 <= number < len(dataset):
+        raise SystemExit(f"{name} has {len(dataset)} test cases.\nAsk for --case 0 to {len(dataset) - 1}.")
+    case = dataset[number]
+    theta, convention = parser.get_parsed_content("theta"), parser.get_parsed_content("convention")
+    low, high = split(case["image"].as_tensor()[0], theta, spatial_dims=3, convention=convention)
+    classes = parser.get_parsed_content("classes")
+    file = Path(case["image"].meta["filename_or_obj"]).name.removesuffix(".gz").removesuffix(".nii")
+    return DrawnCase(
+        f"{name}, {file}, theta = {theta:g}" + ("" if convention == "figure2" else f", {convention}"),
+        np.asarray(case["image"][0]),
+        np.asarray(case["label"][0]).astype(np.uint8),
+        low.numpy(),
+        high.numpy(),
+        [float(step) for step in case["image"].pixdim],
+        {int(key): value for key, value in classes.items() if int(key) > 0},
+    )
