@@ -170,6 +170,27 @@ def test_other_types_are_computed_in_float32(dtype):
     torch.testing.assert_close(density, radial_psd(x.float(), spatial_dims=2)[1])
 
 
+@pytest.mark.parametrize("power", [1, 2, 0.5])
+@pytest.mark.parametrize("scale", [1e30, 1e-10, 1e-20, 1e-30])
+def test_magnitudes_whose_squares_float32_cannot_hold(scale, power):
+    x = torch.rand(3, 12, 10, generator=torch.Generator().manual_seed(0))
+    x[1] *= scale
+    _, density = radial_psd(x, power=power, spatial_dims=2)
+    expected = radial_psd(x.double(), power=power, spatial_dims=2)[1].float()
+    torch.testing.assert_close(density, expected, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_one_bad_voxel_spoils_its_own_image_only(bad):
+    x = torch.rand(3, 2, 16, 15)
+    whole = radial_psd(x, spatial_dims=2)[1]
+    x[1, 0, 4, 7] = bad
+    density = radial_psd(x, spatial_dims=2)[1]
+    assert not density[1, 0].isfinite().any()
+    density[1, 0] = whole[1, 0]
+    torch.testing.assert_close(density, whole)
+
+
 def test_a_constant_has_nothing_but_dc():
     frequencies, density = radial_psd(torch.full((12, 12), 2.5), spatial_dims=2)
     assert density[0] == pytest.approx(2.5 * 144)
@@ -213,6 +234,7 @@ def test_overlap():
     ("call", "message"),
     [
         (lambda x: radial_psd(x, spatial_dims=4), "at least 4 dimensions"),
+        (lambda x: radial_psd(x, spatial_dims=0), "'spatial_dims' must be at least 1, got 0"),
         (lambda x: radial_psd(x + 0j, spatial_dims=2), "'x' must be real"),
         (lambda x: radial_psd(x[:, :0], spatial_dims=2), "'x' must not be empty"),
         (lambda x: radial_psd(x, (1.0,), spatial_dims=2), "'spacing' must be 2 positive voxel sizes in mm, got"),
