@@ -10,13 +10,14 @@ from pathlib import Path
 
 from ..figures import as_bytes
 from ..files import write_files
+from .absent import absent
 from .cells import DICE, HD95, Cell, cells_of
 from .comparison import ALPHA, DRAWS, NOT_CONCLUDED, VERDICTS, Comparison, compare
 from .pages import Block, Heading, Notes, Paragraph, Picture, as_html, as_markdown
 from .plots import learning_curves, paired_differences
 from .published import PAPER
-from .remarks import missing, remarks, warnings_of
-from .results import Result, read_results
+from .remarks import remarks, warnings_of
+from .results import Result, asked_for, read_results
 from .tables import (
     class_table,
     comparison_rows,
@@ -60,7 +61,7 @@ def write_report(folder: str | os.PathLike[str]) -> list[Path]:
     problems = [problem.replace(f"{Path(folder)}{os.sep}", "") for problem in problems]
     cells = cells_of(results)
     comparisons, shared = compare(cells), _shared(results)
-    blocks = list(document(results, problems, cells, comparisons))
+    blocks = list(document(results, problems, asked_for(folder), cells, comparisons))
     figures = {_CURVES: learning_curves(cells, shared), _DIFFERENCES: paired_differences(comparisons, shared)}
     files = {f"{name}.{kind}": as_bytes(figure, kind) for name, figure in figures.items() for kind in ("png", "svg")}
     texts = {
@@ -73,18 +74,23 @@ def write_report(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def document(
-    results: Sequence[Result], problems: Sequence[str], cells: Sequence[Cell], comparisons: Sequence[Comparison]
+    results: Sequence[Result],
+    problems: Sequence[str],
+    asked: Sequence[str],
+    cells: Sequence[Cell],
+    comparisons: Sequence[Comparison],
 ) -> Iterator[Block]:
     """Everything that the report says, in its order.
 
     Args:
         results: of all runs.
         problems: a line for each file that cannot be read.
+        asked: names of the runs that the study was asked for, as far as that is known.
         cells: of the finished runs.
         comparisons: of the arms.
 
     Example:
-        >>> _, summary, *_ = document([], [], [], [])
+        >>> _, summary, *_ = document([], [], [], [], [])
         >>> summary.text
         'No run has finished yet.'
     """
@@ -95,7 +101,7 @@ def document(
         yield Notes(warnings, warning=True)
     if lines := remarks(results, shared):
         yield Notes(lines)
-    absent = missing(results, problems, cells, shared)
+    lacking = absent(results, problems, asked, cells, shared)
     if cells:
         yield from _scores(cells, comparisons, shared)
     if any(comparison.test for comparison in comparisons):
@@ -103,7 +109,7 @@ def document(
     if cells:
         yield from _details(cells, shared)
     yield Heading("What is missing")
-    yield Notes(absent) if absent else Paragraph("Nothing that the other runs let expect.")
+    yield Notes(lacking) if lacking else Paragraph("Nothing that was asked for.")
     yield Heading("How to read this")
     yield from _methods(comparisons)
 

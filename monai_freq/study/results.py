@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,8 @@ __all__ = [
     "VERSION",
     "OtherVersion",
     "Result",
+    "asked_for",
+    "note_asked_for",
     "read_result",
     "read_results",
     "result_file",
@@ -27,6 +29,8 @@ __all__ = [
 #: of the file format
 VERSION = 1
 
+#: a line for each run that a study was asked for
+_ASKED_FOR = "runs.txt"
 #: characters in the name of a run
 _LONGEST = 200
 
@@ -238,6 +242,45 @@ def read_result(path: str | os.PathLike[str]) -> Result:
     if content["version"] != VERSION:
         raise OtherVersion(f"{path} has version {content['version']} of the format; this is read: {VERSION}.")
     return Result(**_checked(path, content))
+
+
+def note_asked_for(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
+    """Write down which runs a study consists of, besides those that it was asked for before.
+
+    Args:
+        folder: of the study.
+        names: of the runs.
+
+    Raises:
+        OSError: the folder cannot be written to.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> note_asked_for(folder, ["heart_fd/n4_draw0_none_seed0"])
+        >>> note_asked_for(folder, ["heart_fd/n4_draw0_early_seed0", "heart_fd/n4_draw0_none_seed0"])
+        >>> asked_for(folder)
+        ['heart_fd/n4_draw0_none_seed0', 'heart_fd/n4_draw0_early_seed0']
+    """
+    before = asked_for(folder)
+    lines = "".join(f"{name}\n" for name in dict.fromkeys([*before, *names]))
+    with replacing(Path(folder) / _ASKED_FOR) as aside:
+        aside.write_text(lines, encoding="utf-8")
+
+
+def asked_for(folder: str | os.PathLike[str]) -> list[str]:
+    """Names of the runs that a study consists of, as far as they were written down.
+
+    Args:
+        folder: of the study.
+
+    Example:
+        >>> asked_for("no_such_study")
+        []
+    """
+    path = Path(folder) / _ASKED_FOR
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return [line for line in lines if re.search(r"/n\w+_draw\d+_", line)]
 
 
 def _checked(path: str | os.PathLike[str], content: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from .execute import Setup, execute
 from .plan import Run, missing
 from .preflight import Look
-from .results import Result, read_result, result_file, write_result
+from .results import Result, note_asked_for, read_result, result_file, write_result
 
 __all__ = ["run_study"]
 
@@ -60,6 +60,7 @@ def run_study(
     """
     folder = Path(output_dir).resolve()
     _require_writable(folder)
+    note_asked_for(folder, (run.name for run in runs))
     todo = list(missing(runs, folder))
     if not todo:
         return []

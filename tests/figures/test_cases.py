@@ -1,5 +1,7 @@
 """Cases side by side: the right planes of the right volumes, with outlines where they belong."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,6 @@ def test_planes_have_true_proportions_and_do_not_overlap(size):
     for box, axis in zip(boxes, 2 * list(PLANES.values()), strict=True):
         width, height = (n for other, n in enumerate(millimetres) if other != axis)
         assert box.height / box.width == pytest.approx(height / width, rel=1e-3)
-    for left, right in zip(boxes, boxes[1:], strict=False):
+    for left, right in itertools.pairwise(boxes):
         assert left.x1 < right.x0
     assert max(box.y1 for box in boxes) - min(box.y1 for box in boxes) < 1

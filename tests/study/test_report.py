@@ -18,7 +18,7 @@ from monai_freq.study.convergence import convergence
 from monai_freq.study.plots import learning_curves, paired_differences
 from monai_freq.study.published import published
 from monai_freq.study.report import write_report
-from monai_freq.study.results import Result, write_result
+from monai_freq.study.results import Result, note_asked_for, result_file, write_result
 
 CLASSES = {"heart_fd": ["left atrium"], "hippocampus_fd": ["anterior", "posterior"], "own_task": ["lesion"]}
 LEVEL = [0.8 * (1 - 0.5**n) for n in range(1, 13)]
@@ -225,6 +225,21 @@ def test_unreadable_files_are_named_and_nothing_else_is_lost(tmp_path):
     assert "Not read: results/heart_fd/n4_draw2_none_seed0.json" in texts["report.md"]
     assert "Not read: results/heart_fd/n4_draw4_none_seed0.json" in texts["report.md"]
     assert "paired on 8 of 10 runs" in texts["report.md"]
+
+
+def test_what_was_asked_for_and_not_made_is_named(tmp_path):
+    results = study(arms=("none", "early"), sizes=(4, 8)) + study(arms=("late",), sizes=(8,))
+    note_asked_for(tmp_path, [result.name for result in results])
+    assert "Nothing that was asked for." in report(tmp_path, results)["report.md"]
+    gone = {("early", 4, 3), ("early", 4, 7), ("late", 8, 0)}
+    for result in results:
+        if (result.arm, result.size, result.draw) in gone:
+            result_file(tmp_path, result.name).unlink()
+    text = report(tmp_path, [])["report.md"]
+    assert "Not made yet: heart_fd/n4_early_seed0: draws 3, 7" in text
+    assert "Not made yet: heart_fd/n8_late_seed0: draw 0" in text
+    assert text.count("Not made yet") == 2
+    assert "Absent" not in text
 
 
 def test_absent_cells_are_named(tmp_path):

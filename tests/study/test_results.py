@@ -9,7 +9,16 @@ import time
 
 import pytest
 
-from monai_freq.study.results import OtherVersion, Result, read_result, read_results, run_name, write_result
+from monai_freq.study.results import (
+    OtherVersion,
+    Result,
+    asked_for,
+    note_asked_for,
+    read_result,
+    read_results,
+    run_name,
+    write_result,
+)
 
 RESULT = Result(
     bundle="heart_fd",
@@ -122,3 +131,13 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path):
         assert problems == []
         kept += results
     assert [len(result.cases) for result in kept] == [2000] * 3
+
+
+def test_a_damaged_list_of_runs_is_read_as_far_as_it_goes(tmp_path):
+    assert asked_for(tmp_path) == []
+    names = [f"heart_fd/n{size}_draw{draw}_none_seed0" for size in ("4", "all") for draw in range(3)]
+    note_asked_for(tmp_path, names[:4])
+    note_asked_for(tmp_path, names[2:])
+    assert asked_for(tmp_path) == names
+    (tmp_path / "runs.txt").write_bytes(names[0].encode() + b"\n\xff\x00\nheart_fd/n4\n\n")
+    assert asked_for(tmp_path) == names[:1]
