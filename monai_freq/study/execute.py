@@ -196,10 +196,10 @@ def _training_options(attempt: _Attempt, resumes: bool) -> dict[str, Any]:
 
 
 def _evaluation_options(run: Run) -> dict[str, Any]:
-    """The settings that an evaluation knows."""
+    """The settings that an evaluation knows; a picture of each case of each run would fill folders."""
     known = {key for file in run.configs("evaluate") for key in _json(file)}
     changes = {key: value for key, value in run.changes.items() if key.replace("::", "#").split("#")[0] in known}
-    return {"fusion": run.arm, **_dataset(run), **changes}
+    return {"fusion": run.arm, **_dataset(run), **({"pictures": False} if "pictures" in known else {}), **changes}
 
 
 def _dataset(run: Run) -> dict[str, Any]:
