@@ -27,9 +27,9 @@ types: .venv/.developing
 	$(BIN)/mypy
 
 bench: .venv/.developing
-	$(BIN)/python benchmarks/bands.py
-	$(BIN)/python benchmarks/two_moons.py
-	$(BIN)/python benchmarks/psd.py
+	for name in bands two_moons psd photon_noise nonlocal_means throughput null_studies study; do \
+		$(BIN)/python benchmarks/$$name.py || exit 1; \
+	done
 
 pictures: .venv/.installed
 	$(BIN)/python docs/pictures.py

@@ -13,8 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from monai.bundle import ConfigParser
 
-from monai_freq.figures import center_of, new_figure, show_plane
+from monai_freq.figures import DrawnCase, center_of, new_figure, show_bands, show_plane, show_regions
 from monai_freq.spectral.bands import split
+from monai_freq.study.illustrations import read_case
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs/images"
@@ -27,51 +28,54 @@ CONVENTIONS = {
 }
 
 
-def heart_case() -> tuple[np.ndarray, np.ndarray, np.ndarray, list[float]]:
-    """Image, reference and prediction of the first test case on the grid, and its voxel size."""
+TASKS = ("heart", "spleen", "hippocampus", "red_nucleus", "dentate_nucleus")
+
+
+def heart_case() -> DrawnCase:
+    """The first test case on the grid."""
+    return read_case("heart_fd", str(ROOT / "bundles/heart_fd"), 0)
+
+
+def prediction_of(case: DrawnCase) -> np.ndarray:
+    """What the trained network makes of it."""
     parser = ConfigParser()
     parser.read_config(str(CONFIG))
     parser["bundle_root"] = str(CONFIG.parent.parent)
-    case = parser.get_parsed_content("dataset")[0]
     network = parser.get_parsed_content("network_def").eval()
     network.load_state_dict(torch.load(parser.get_parsed_content("checkpoint"), weights_only=True))
     with torch.no_grad():
-        prediction = network(case["image"].as_tensor()[None])[0].argmax(0)
-    spacing = [float(step) for step in case["image"].pixdim]
-    image, label = np.asarray(case["image"][0]), np.asarray(case["label"][0])
-    return image, label.astype(np.uint8), prediction.numpy().astype(np.uint8), spacing
+        return network(torch.from_numpy(case.image)[None, None])[0].argmax(0).numpy().astype(np.uint8)
 
 
 def overview() -> Figure:
     """Image, low, high, reference and prediction in one row: the picture that opens the README."""
-    image, label, prediction, spacing = heart_case()
-    low, high = (part.numpy() for part in split(torch.from_numpy(image), theta=0.1, spatial_dims=3))
-    z = center_of(label)[2]
+    case = heart_case()
+    prediction, z = prediction_of(case), center_of(case.label)[2]
     figure = new_figure(12, 2.8)
     panels = {
-        "image": (image, None, None),
-        "low frequencies": (low, None, (0, 1)),
-        "high frequencies": (high, None, None),
-        "reference": (image, label, None),
-        "early fusion": (image, prediction, None),
+        "image": (case.image, None, None),
+        "low frequencies": (case.low, None, (0, 1)),
+        "high frequencies": (case.high, None, None),
+        "reference": (case.image, case.label, None),
+        "early fusion": (case.image, prediction, None),
     }
     for axes, (title, (volume, mask, limits)) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
-        show_plane(axes, volume, 2, z, spacing, limits=limits, mask=mask)
+        show_plane(axes, volume, 2, z, case.spacing, limits=limits, mask=mask)
         axes.set_title(title, fontsize="medium")
     return figure
 
 
 def conventions() -> Figure:
     """For each convention: its low band in the spectrum, and the low and high part of the image."""
-    image, label, _, spacing = heart_case()
-    theta, z = 0.3, center_of(label)[2]
+    case = heart_case()
+    image, theta, z = torch.from_numpy(case.image), 0.3, center_of(case.label)[2]
     figure = new_figure(7.2, 7.4)
     for row, (convention, title) in zip(figure.subplots(3, 3), CONVENTIONS.items(), strict=True):
-        low, high = (p.numpy() for p in split(torch.from_numpy(image), theta, spatial_dims=3, convention=convention))
+        low, high = (p.numpy() for p in split(image, theta, spatial_dims=3, convention=convention))
         draw_band(row[0], theta, convention)
         row[0].set_title(title, fontsize="small")
         for axes, part, name in ((row[1], low, "low"), (row[2], high, "high")):
-            show_plane(axes, part, 2, z, spacing)
+            show_plane(axes, part, 2, z, case.spacing)
             axes.set_title(name, fontsize="small")
     figure.suptitle(f"What each convention calls low (orange), theta = {theta}", fontsize="medium")
     return figure
@@ -91,10 +95,26 @@ def draw_band(axes: Axes, theta: float, convention: str, size: int = 64) -> None
     axes.tick_params(labelsize="x-small")
 
 
+def regions() -> Figure:
+    """A case of each task with its regions."""
+    return show_regions(task_cases())
+
+
+def bands() -> Figure:
+    """Low and high frequencies of the same cases."""
+    return show_bands(task_cases())
+
+
+def task_cases() -> list[DrawnCase]:
+    """The first test case of each task."""
+    return [read_case(f"{task}_fd", str(ROOT / f"bundles/{task}_fd"), 0) for task in TASKS]
+
+
 def main() -> None:
     """Draw all."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    for name, draw in {"overview": overview, "conventions": conventions}.items():
+    figures = {"overview": overview, "conventions": conventions, "regions": regions, "bands": bands}
+    for name, draw in figures.items():
         draw().savefig(IMAGES / f"{name}.png", dpi=110)
         print(f"drew {(IMAGES / f'{name}.png').relative_to(ROOT)}")
 
