@@ -171,7 +171,7 @@ def entered(case: Case) -> dict[str, Contender]:
 
 
 def race_on_cpu(case: Case, rounds: int) -> Iterator[Race]:
-    """Against fast contenders, then once or twice against slow ones."""
+    """Against fast contenders, then a few times against slow ones."""
     x, contenders = noisy(case.shape), entered(case)
     for contender in contenders.values():
         warm_up(contender, case, "cpu")
@@ -180,7 +180,7 @@ def race_on_cpu(case: Case, rounds: int) -> Iterator[Race]:
     yield Race(case, measure.interleave(fast, rounds, BUDGET_S, at_least=2))
     slow = {name: calls[name] for name, contender in contenders.items() if contender.slow}
     if case.slow and slow:
-        yield Race(case, measure.interleave({str(OURS): calls[str(OURS)]} | slow, min(rounds, 2), 0, at_least=1))
+        yield Race(case, measure.interleave({str(OURS): calls[str(OURS)]} | slow, min(rounds, 3)))
 
 
 def gpu_rows(cases: Sequence[Case], rounds: int) -> Iterator[Sequence[object]]:

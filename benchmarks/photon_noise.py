@@ -244,12 +244,11 @@ def memory_rows(size: Size, warm_up: Size, threads: int) -> Iterator[tuple[str, 
 
 
 def ready(name: str, size: Size, warm_up: Size, device: str) -> Call:
-    """A call that is warmed up: on a small slice, and ours on one of the same geometry unless that is what is asked."""
+    """A call that is warmed up on a small slice; ours keeps its geometry unless the first call of one is asked for."""
     call_of(name, warm_up, device)()
-    call = call_of(name, size, device)
     if name in (EXACT, FAST):
-        call()
-    return call
+        tables(geometry(size)._grid, torch.float32, torch.device(device))
+    return call_of(name, size, device)
 
 
 def call_of(name: str, size: Size, device: str) -> Call:

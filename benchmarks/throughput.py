@@ -14,7 +14,7 @@ import torch
 from monai.data import DataLoader, Dataset
 from monai.transforms import Transform
 
-from monai_freq.transforms import RandPhotonNoised
+from monai_freq.transforms import RandNonLocalMeansd, RandPhotonNoised
 
 WORKERS, BATCH = 2, 4
 #: Batches that memory is watched over; and after how many it is read first, when all workers have what they keep.
@@ -47,13 +47,29 @@ def ct_slices(quick: bool) -> list[Item]:
     return [{"image": torch.where(torch.hypot(mm, mm[:, None]) < radius, 0.0, -1000.0)[None]} for radius in radii]
 
 
+def mr_slices(quick: bool) -> list[Item]:
+    """Discs with Rician noise, of 320 x 320 pixels."""
+    pixels = 64 if quick else 320
+    radius = torch.hypot(torch.linspace(-1, 1, pixels), torch.linspace(-1, 1, pixels)[:, None])
+    noise = 0.05 * torch.randn(4, 2, pixels, pixels, generator=torch.Generator().manual_seed(0))
+    return [
+        {"image": torch.hypot((radius < share).float() + real, imaginary)[None]}
+        for share, (real, imaginary) in zip((0.5, 0.6, 0.7, 0.8), noise, strict=True)
+    ]
+
+
 def photon_noise() -> Transform:
     return RandPhotonNoised("image", prob=1.0, n_photons=(4096, 65536), extent_mm=260)
+
+
+def nonlocal_means() -> Transform:
+    return RandNonLocalMeansd("image", prob=1.0, h_factor=(0.6, 1.8), patch_radius=2)
 
 
 #: One line for each transform.
 ENTRIES: dict[str, Entry] = {
     "`RandPhotonNoised`, 362 x 362": Entry(ct_slices, photon_noise),
+    "`RandNonLocalMeansd`, 320 x 320, 5/11": Entry(mr_slices, nonlocal_means),
 }
 
 
