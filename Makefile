@@ -27,7 +27,7 @@ types: .venv/.developing
 	$(BIN)/mypy
 
 bench: .venv/.developing
-	for name in bands two_moons psd photon_noise nonlocal_means throughput null_studies study; do \
+	for name in bands two_moons psd psd_handler photon_noise nonlocal_means throughput null_studies study; do \
 		$(BIN)/python benchmarks/$$name.py || exit 1; \
 	done
 

@@ -17,9 +17,11 @@ from monai.transforms import Transform
 from monai_freq.transforms import RandNonLocalMeansd, RandPhotonNoised
 
 WORKERS, BATCH = 2, 4
-#: Batches that memory is watched over; and after how many it is read first, when all workers have what they keep.
-BATCHES, SETTLED = 500, 20
-TINY_BATCHES, TINY_SETTLED = 12, 6
+#: Batches that the workers are ahead, at most.
+IN_FLIGHT = 2 * WORKERS
+#: Batches that memory is watched over; and after how many time and memory count, when all workers have what they keep.
+BATCHES, EARLY = 500, 20
+TINY_BATCHES, TINY_EARLY = 40, 10
 
 Item = Mapping[str, Any]
 
@@ -35,7 +37,8 @@ class Passage(NamedTuple):
     """One run through the data."""
 
     per_second: float
-    settled_mb: float
+    early_mb: float
+    halfway_mb: float
     end_mb: float
 
 
@@ -83,15 +86,15 @@ def main() -> None:
 
 def throughput(name: str, entry: Entry, rounds: int, quick: bool) -> Sequence[object]:
     """Row of the table: slices per second alone and through the loader, in turn, and the workers' memory."""
-    items, batches, settled = entry.items(quick), *((TINY_BATCHES, TINY_SETTLED) if quick else (BATCHES, SETTLED))
+    items, batches, early = entry.items(quick), *((TINY_BATCHES, TINY_EARLY) if quick else (BATCHES, EARLY))
     alone, passages = [], []
     for _ in range(1 if quick else rounds):
         alone.append(alone_per_second(entry.transform(), items, 8 if quick else 40))
-        passages.append(passage(partial(loader, entry, items, batches), settled))
+        passages.append(passage(partial(loader, entry, items, batches), batches, early))
     loaded = statistics.median(each.per_second for each in passages)
     ratio = statistics.median(each.per_second / one for each, one in zip(passages, alone, strict=True))
-    first, last = max(passages, key=lambda each: each.end_mb - each.settled_mb)[1:]
-    return [name, statistics.median(alone), loaded, ratio, first, last]
+    most = max(passages, key=lambda each: each.end_mb - each.early_mb)
+    return [name, statistics.median(alone), loaded, ratio, most.early_mb, most.halfway_mb, most.end_mb]
 
 
 def alone_per_second(transform: Transform, items: Sequence[Item], slices: int) -> float:
@@ -108,18 +111,17 @@ def loader(entry: Entry, items: Sequence[Item], batches: int) -> DataLoader:
     return DataLoader(Dataset(needed, entry.transform()), batch_size=BATCH, num_workers=WORKERS)
 
 
-def passage(make_loader: Callable[[], DataLoader], settled: int) -> Passage:
-    """Through all batches; time and memory count from when the workers have settled."""
+def passage(make_loader: Callable[[], DataLoader], count: int, early: int) -> Passage:
+    """Through all batches; time and memory count once the first ones are through."""
     batches = iter(make_loader())
-    for _ in range(settled):
+    for _ in range(early):
         next(batches)
     workers = [worker.pid for worker in batches._workers]
-    before, start = resident_mb(workers), time.perf_counter()
-    after, seen = before, 0
+    readings, start, seen = [resident_mb(workers)], time.perf_counter(), 0
     for seen, _ in enumerate(batches, start=1):
-        if seen % 10 == 0:  # they end with the last batch
-            after = resident_mb(workers) or after
-    return Passage(seen * BATCH / (time.perf_counter() - start), before, after)
+        if seen in (count // 2 - early, count - early - IN_FLIGHT):  # they end with the last batch
+            readings.append(resident_mb(workers))
+    return Passage(seen * BATCH / (time.perf_counter() - start), *readings)
 
 
 def resident_mb(processes: Sequence[int]) -> float:
@@ -139,10 +141,11 @@ def report(rows: Sequence[Sequence[object]]) -> Iterator[str]:
     """Parts of the section."""
     yield (
         "Slices per second of the transform alone, in one process with one thread, and through a DataLoader with "
-        f"{WORKERS} workers and batches of {BATCH}; the resident memory of the workers together, after {SETTLED} "
-        f"batches and at the end of {BATCHES}, of the passage where it grew most."
+        f"{WORKERS} workers and batches of {BATCH}; the resident memory of the workers together in the course of "
+        f"{BATCHES} batches, of the passage where it grew most: the heap of a worker grows into its final shape first."
     )
-    header = ["transform", "alone", f"{WORKERS} workers", "ratio", f"MB after {SETTLED}", f"MB after {BATCHES}"]
+    memory = [f"MB after {count}" for count in (EARLY, BATCHES // 2, BATCHES)]
+    header = ["transform", "alone", f"{WORKERS} workers", "ratio", *memory]
     yield measure.table(header, rows)
 
 

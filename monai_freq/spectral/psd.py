@@ -35,9 +35,6 @@ _TURNS = 4
 #: on a CPU, larger batches are cut into pieces, whose spectra stay in its caches from one step to the next
 _VOXELS_AT_ONCE = 2**21
 
-#: below such magnitudes, and where they overflow, the squares of float32 are of no use
-_SMALLEST = 1e-12
-
 
 def radial_psd(
     x: Tensor,
@@ -86,14 +83,9 @@ def radial_psd(
     sizes, dims = tuple(x.shape[-spatial_dims:]), tuple(range(-spatial_dims, 0))
     grid = _Grid(sizes, _steps(spacing, spatial_dims), corners)
 
-    def densities(images: Tensor, dtype: torch.dtype) -> Tensor:
-        spectra = (torch.fft.rfftn(piece.to(dtype), dim=dims) for piece in images.tensor_split(_pieces(images)))
-        return grid.means(torch.cat([grid.sums(_amount(spectrum, power)) for spectrum in spectra]))
-
     images = x.reshape(-1, *sizes)
-    density = densities(images, compute_dtype(x))
-    if density.dtype == torch.float32 and _squared(density) and len(extreme := _extreme(density, power)):
-        density[extreme] = densities(images[extreme], torch.float64).float()
+    spectra = (torch.fft.rfftn(piece.to(compute_dtype(x)), dim=dims) for piece in images.tensor_split(_pieces(images)))
+    density = grid.means(torch.cat([grid.sums(_magnitude(spectrum).pow_(power)) for spectrum in spectra]))
     return grid.frequencies(density), density.reshape(*x.shape[:-spatial_dims], -1)
 
 
@@ -236,23 +228,11 @@ def _fold(amount: Tensor, axis: int) -> Tensor:
     return add(axis, mirrored, amount.narrow(axis, size - negative, negative))
 
 
-def _amount(spectrum: Tensor, power: float) -> Tensor:
-    """``|F|`` to a power: in place and without ``abs``, which is slow on a CPU, unless its gradient at 0 is needed."""
-    if not _squared(spectrum):
-        return spectrum.abs().pow_(power) if not spectrum.requires_grad else spectrum.abs().pow(power)
-    squares = torch.view_as_real(spectrum).pow_(2)
-    energy = squares[..., 0] + squares[..., 1]
-    return energy if power == 2 else energy.sqrt_() if power == 1 else energy.pow_(power / 2)
-
-
-def _squared(x: Tensor) -> bool:
-    return x.device.type == "cpu" and not x.requires_grad
-
-
-def _extreme(density: Tensor, power: float) -> Tensor:
-    """Which images are so bright or so faint that float32 cannot hold the squares of their spectra."""
-    peak = density.amax(-1)
-    return torch.nonzero(~((peak > _SMALLEST**power) & (peak < torch.inf))).flatten()
+def _magnitude(spectrum: Tensor) -> Tensor:
+    """``|F|``; on a CPU by numpy, which is six times as fast as torch there."""
+    if spectrum.device.type == "cpu" and not spectrum.requires_grad:
+        return torch.from_numpy(abs(spectrum.numpy()))
+    return spectrum.abs()
 
 
 def _pieces(images: Tensor) -> int:
