@@ -13,7 +13,7 @@ study() { # bundle, sizes, then options
     shift 2
     case $bundle in
         heart_fd) grid="[48,48,24]" ;;
-        red_nucleus_fd) grid="[48,48,40]" ;;
+        red_nucleus_fd) grid="[64,64,48]" ;;
     esac
     "$python" -m monai_freq.study run "bundles/$bundle" --sizes $sizes --draws "$draws" --steps 240 --output_dir "$out" \
         "$@" "image_size=$grid" "phantom#size=$grid" phantom#cases=52 val_cases=6 test_cases=24 psd_interval=1000
