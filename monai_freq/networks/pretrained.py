@@ -1,0 +1,139 @@
+"""Weights from elsewhere: of this package, of torchvision's ResNets or of RadImageNet's, in MONAI's ResNets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["load_pretrained", "read_weights"]
+
+#: what a ResNet is called where its parts are numbered, as in RadImageNet's files
+_NUMBERED = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
+#: where training programs put the weights within their checkpoints
+_WITHIN = ("network", "model", "state_dict", "model_state_dict")
+#: what MONAI's ResNets have and others do not; zero is the same as nothing there
+_ZERO = re.compile(r"layer\d+\.\d+\.downsample\.0\.bias|.*\.num_batches_tracked")
+_SHOWN = 5
+
+
+def load_pretrained(network: nn.Module, path: str | os.PathLike[str], *, may_differ: Sequence[str] = ()) -> list[str]:
+    """Load weights into a network, all of them, but for parts that are allowed to differ.
+
+    Names are mapped to MONAI's, see :func:`read_weights`. Where the file's first layer sees three channels and the
+    network's sees one, its weights are summed over the channels: the network then answers as the other one does to a
+    grey image repeated in three.
+
+    Args:
+        network: a MONAI ResNet, or any network whose names the file has.
+        path: file of the weights.
+        may_differ: first parts of names that may be missing, left over or of another shape, as ``["fc"]`` for another
+            number of classes; there the network keeps what it has.
+
+    Returns:
+        Names of what the network has kept.
+
+    Raises:
+        ValueError: the file cannot be read, or weights are missing, left over or of another shape.
+
+    Example:
+        >>> import tempfile
+        >>> file = os.path.join(tempfile.mkdtemp(), "model.pt")
+        >>> torch.save(nn.Linear(4, 3).state_dict(), file)
+        >>> load_pretrained(nn.Linear(4, 2), file, may_differ=["bias", "weight"])
+        ['weight', 'bias']
+    """
+    own = network.state_dict()
+    weights = _fitted(read_weights(path), own)
+    free = tuple(may_differ)
+
+    def differing(names: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
+        return [name for name in names if name not in others and not _under(name, free)]
+
+    wrong = [
+        f"{name} {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in weights
+        if name in own and weights[name].shape != own[name].shape and not _under(name, free)
+    ]
+    faults = {"missing": differing(own, weights), "left over": differing(weights, own), "of another shape": wrong}
+    if any(faults.values()):
+        listed = "; ".join(f"{what}: {_listed(names)}" for what, names in faults.items() if names)
+        raise ValueError(f"{path} is of another network. Its weights are {listed}. 'may_differ' names what may be.")
+    used = {name: value for name, value in weights.items() if name in own and value.shape == own[name].shape}
+    network.load_state_dict(own | used)
+    return [name for name in own if name not in used]
+
+
+def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Weights of a checkpoint, under the names that MONAI's ResNets have; no code in the file is run.
+
+    Read are files of ``torch.save`` that hold a state dictionary, or one within a checkpoint of a training. ``module.``
+    and ``backbone.`` in front of all names are taken off, and the numbers that the parts of a ResNet have in
+    RadImageNet's files are replaced: ``backbone.4.0.conv1.weight`` becomes ``layer1.0.conv1.weight``.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: there is no such file, it is truncated, it holds something else, or it would run code.
+
+    Example:
+        >>> read_weights("no_such.pt")
+        Traceback (most recent call last):
+        ValueError: no_such.pt cannot be read as weights: [Errno 2] No such file or directory: 'no_such.pt'.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of torch, pickle or zip, as the damage will have it
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path} cannot be read as weights: {first.rstrip('.')[:200]}.") from error
+    weights = _state_dict(content)
+    if weights is None:
+        raise ValueError(f"{path} holds no weights by name, but a {type(content).__name__}.")
+    for prefix in ("module.", "backbone."):
+        if all(name.startswith(prefix) for name in weights):
+            weights = {name.removeprefix(prefix): value for name, value in weights.items()}
+    return _renumbered(weights)
+
+
+def _state_dict(content: Any) -> dict[str, Tensor] | None:
+    """The mapping of names to tensors, wherever it is."""
+    if not isinstance(content, Mapping):
+        return None
+    if content and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()):
+        return dict(content)
+    return next((found for key in _WITHIN if (found := _state_dict(content.get(key))) is not None), None)
+
+
+def _renumbered(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """With the parts of a ResNet by their names, if they are numbered."""
+    if not {"0.weight", "1.weight", "4.0.conv1.weight"} <= set(weights):
+        return weights
+    renamed = {}
+    for name, value in weights.items():
+        first, dot, rest = name.partition(".")
+        renamed[f"{_NUMBERED.get(first, first)}{dot}{rest}"] = value
+    return renamed
+
+
+def _fitted(weights: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Zeros where nothing is the same as zero, and a first layer for one channel."""
+    zeros = {name: torch.zeros_like(own[name]) for name in own if name not in weights and _ZERO.fullmatch(name)}
+    fitted = weights | zeros
+    channels = [tensors["conv1.weight"].shape[1] for tensors in (fitted, own) if "conv1.weight" in tensors]
+    if channels == [3, 1]:
+        fitted["conv1.weight"] = fitted["conv1.weight"].sum(1, keepdim=True)
+    return fitted
+
+
+def _under(name: str, parts: Sequence[str]) -> bool:
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
