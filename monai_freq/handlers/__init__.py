@@ -6,6 +6,16 @@ from .epoch_seed import EpochSeed
 from .progress import RunProgress
 from .psd_handler import PSDHandler
 from .psd_history import PSDHistory
+from .score_report import ScoreReport
 from .slice_pictures import SlicePictures
 
-__all__ = ["CaseReport", "Checkpoints", "EpochSeed", "PSDHandler", "PSDHistory", "RunProgress", "SlicePictures"]
+__all__ = [
+    "CaseReport",
+    "Checkpoints",
+    "EpochSeed",
+    "PSDHandler",
+    "PSDHistory",
+    "RunProgress",
+    "ScoreReport",
+    "SlicePictures",
+]

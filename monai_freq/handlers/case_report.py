@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import math
@@ -18,10 +17,11 @@ from ignite.engine import Engine, Events
 from monai.data import MetaTensor
 from monai.metrics import compute_hausdorff_distance
 from monai.transforms import Orientation
-from torch import Tensor, distributed
+from torch import Tensor
 
 from ..figures import three_planes
 from ..files import replacing
+from .rows import from_all_processes, write_rows
 
 _log = logging.getLogger(__name__)
 
@@ -110,13 +110,10 @@ class CaseReport:
             figure.savefig(aside, dpi=150, format="png")
 
     def _write(self, engine: Engine) -> None:
-        rows = sorted(_from_all_processes(self.rows), key=lambda row: str(row["case"]))
+        rows = from_all_processes(self.rows, ["case"])
         if not rows or idist.get_rank() > 0:
             return
-        with replacing(self.folder / "cases.csv") as aside, aside.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows({key: _rounded(value) for key, value in row.items()} for row in rows)
+        write_rows(self.folder / "cases.csv", rows)
         with replacing(self.folder / "summary.json") as aside:
             aside.write_text(json.dumps({"cases": len(rows), "metrics": _summary(rows)}, indent=2) + "\n")
         _log.info(_table(_summary(rows), len(rows), self.folder))
@@ -185,18 +182,6 @@ def _bare(x: Tensor) -> Tensor:
 def _like(mask: MetaTensor, image: MetaTensor) -> MetaTensor:
     """Mask with the orientation of the image: an inverted prediction can have lost it in rounding."""
     return MetaTensor(_bare(mask), affine=image.affine)
-
-
-def _rounded(value: Any) -> Any:
-    return f"{value:.6f}" if isinstance(value, float) else value
-
-
-def _from_all_processes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if idist.get_world_size() == 1:
-        return rows
-    gathered: list[Any] = [None] * idist.get_world_size()
-    distributed.all_gather_object(gathered, rows)
-    return list({row["case"]: row for part in gathered for row in part}.values())
 
 
 def _summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

@@ -221,7 +221,7 @@ def test_a_failing_write_leaves_the_old_files(tmp_path, monkeypatch, broken):
         raise OSError(28, "No space left on device")
 
     if broken == "cases.csv":
-        monkeypatch.setattr(csv.DictWriter, "writerows", full)
+        monkeypatch.setattr(csv.DictWriter, "writerow", full)
     else:
         monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(OSError, match="No space left"):

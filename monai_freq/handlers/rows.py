@@ -1,0 +1,59 @@
+"""Tables that evaluations write: gathered from all processes, as CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ignite import distributed as idist
+from torch import distributed
+
+from ..files import replacing
+
+__all__ = ["from_all_processes", "write_rows"]
+
+
+def from_all_processes(rows: list[dict[str, Any]], identity: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of all processes, each once, in the order of what identifies them; a collective call.
+
+    Args:
+        rows: of this process.
+        identity: columns that tell rows apart: a sampler may give one item to two processes.
+
+    Example:
+        >>> from_all_processes([{"case": "b"}, {"case": "a"}, {"case": "b"}], ["case"])
+        [{'case': 'a'}, {'case': 'b'}]
+    """
+    gathered: list[Any] = [rows]
+    if idist.get_world_size() > 1:
+        gathered = [None] * idist.get_world_size()
+        distributed.all_gather_object(gathered, rows)
+    unique = {tuple(str(row[name]) for name in identity): row for part in gathered for row in part}
+    return [unique[key] for key in sorted(unique)]
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], number: str = ".6f") -> None:
+    """Rows as CSV; the file is whole at any moment.
+
+    Args:
+        path: of the file.
+        rows: at least one; the columns are those of the first.
+        number: format of what is no integer.
+
+    Raises:
+        OSError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp(), "cases.csv")
+        >>> write_rows(file, [{"case": "la_003", "dice": 0.9}])
+        >>> file.read_text().split()
+        ['case,dice', 'la_003,0.900000']
+    """
+    with replacing(path) as aside, aside.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: f"{cell:{number}}" if isinstance(cell, float) else cell for key, cell in row.items()})

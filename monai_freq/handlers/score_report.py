@@ -1,0 +1,161 @@
+"""Evaluation of a classifier sample by sample: a table of scores, and how well they tell the classes apart."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from ignite import distributed as idist
+from ignite.engine import Engine, Events
+from monai.metrics import compute_roc_auc
+from torch import Tensor
+
+from ..files import replacing
+from .rows import from_all_processes, write_rows
+
+_log = logging.getLogger(__name__)
+
+__all__ = ["ScoreReport", "auc", "calibration_error"]
+
+#: equal parts of [0, 1] that confidences are sorted into
+_BINS = 15
+
+
+class ScoreReport:
+    r"""Scores of every sample, and AUC, accuracy and calibration error of each condition, as CSV and JSON.
+
+    ``scores.csv`` has a line per sample and condition: its probability of each class, after softmax. ``summary.json``
+    has for each condition the area under the ROC curve (mean over the classes, one against the rest, when there are
+    more than two), the accuracy, and the expected calibration error.
+
+    Args:
+        output_dir: folder to write to; files are written aside, then renamed.
+        classes: class number -> name.
+        sample: key of what names a sample.
+        condition: key of the condition that a sample is seen in; where items have no such key, there is one, ``"all"``.
+
+    Shape:
+        In the decollated batch and output of the evaluator: ``pred``, logits ``(K,)``, and ``label``, a class number.
+
+    Reference:
+        C. Guo et al. (2017), "On calibration of modern neural networks", ICML, for the calibration error.
+
+    Example:
+        >>> import tempfile
+        >>> evaluator = Engine(lambda engine, batch: None)
+        >>> ScoreReport(tempfile.mkdtemp(), {"0": "benign", "1": "malignant"}).attach(evaluator)
+    """
+
+    def __init__(
+        self,
+        output_dir: str | os.PathLike[str],
+        classes: Mapping[str, str] | Mapping[int, str],
+        sample: str = "sample",
+        condition: str = "condition",
+    ) -> None:
+        self.folder = Path(output_dir)
+        self.classes = {int(number): name for number, name in classes.items()}
+        self.sample = sample
+        self.condition = condition
+        self.rows: list[dict[str, Any]] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Note the scores of each batch of ``engine``, write when it is done."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._note)
+        engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def _start(self, engine: Engine) -> None:
+        self.rows = []
+
+    def _note(self, engine: Engine) -> None:
+        decollated: Any = zip(cast(Any, engine.state.batch), cast(Any, engine.state.output), strict=True)
+        for item, output in decollated:
+            seen = item | output
+            logits = seen["pred"].detach().cpu().double().flatten()  # in float32, confident scores are all 1
+            if len(logits) != len(self.classes):
+                raise ValueError(f"'classes' names {len(self.classes)} classes, but the network scores {len(logits)}.")
+            scores = dict(zip(self._columns(), logits.softmax(0).tolist(), strict=True))
+            first = {"condition": str(seen.get(self.condition, "all")), "sample": str(seen[self.sample])}
+            self.rows.append(first | {"label": int(seen["label"])} | scores)
+
+    def _columns(self) -> list[str]:
+        return [f"score_{name.replace(' ', '_')}" for _, name in sorted(self.classes.items())]
+
+    def _write(self, engine: Engine) -> None:
+        rows = from_all_processes(self.rows, ["condition", "sample"])
+        if not rows or idist.get_rank() > 0:
+            return
+        write_rows(self.folder / "scores.csv", rows, ".12g")
+        summary = {condition: self._measured(rows, condition) for condition in sorted({r["condition"] for r in rows})}
+        with replacing(self.folder / "summary.json") as aside:
+            aside.write_text(json.dumps(summary, indent=2) + "\n")
+        _log.info(_table(summary, self.folder))
+
+    def _measured(self, rows: Sequence[Mapping[str, Any]], condition: str) -> dict[str, float]:
+        own = [row for row in rows if row["condition"] == condition]
+        labels = torch.tensor([row["label"] for row in own])
+        scores = torch.tensor([[row[column] for column in self._columns()] for row in own], dtype=torch.float64)
+        return {
+            "samples": len(own),
+            "auc": auc(scores, labels),
+            "accuracy": float((scores.argmax(1) == labels).double().mean()),
+            "calibration_error": calibration_error(scores, labels),
+        }
+
+
+def auc(scores: Tensor, labels: Tensor) -> float:
+    """Area under the ROC curve: of the second of two classes, or the mean of each of several against the rest.
+
+    Args:
+        scores: ``(N, K)``.
+        labels: ``(N,)`` class numbers.
+
+    Returns:
+        NaN where no class has both positives and negatives.
+
+    Example:
+        >>> auc(torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.6, 0.4]]), torch.tensor([0, 1, 1]))
+        1.0
+    """
+    numbers = [1] if scores.shape[1] == 2 else range(scores.shape[1])
+    kept = [number for number in numbers if 0 < int((labels == number).sum()) < len(labels)]
+    areas = [float(cast(float, compute_roc_auc(scores[:, number], (labels == number).long()))) for number in kept]
+    return sum(areas) / len(areas) if areas else float("nan")
+
+
+def calibration_error(scores: Tensor, labels: Tensor) -> float:
+    r"""Expected calibration error: by how much confidence and accuracy differ, over 15 equal bins of confidence.
+
+    .. math:: \sum_b \frac{n_b}{N} \left| \text{accuracy}_b - \text{confidence}_b \right|
+
+    Args:
+        scores: probabilities ``(N, K)``; the confidence is the largest.
+        labels: ``(N,)`` class numbers.
+
+    Reference:
+        C. Guo et al. (2017), "On calibration of modern neural networks", ICML.
+
+    Example:
+        >>> round(calibration_error(torch.tensor([[0.8, 0.2], [0.8, 0.2]]), torch.tensor([0, 1])), 3)
+        0.3
+    """
+    confidence, chosen = scores.double().max(1)
+    right = (chosen == labels).double()
+    of_bin = (confidence * _BINS).ceil().long().clamp(1, _BINS) - 1
+    gaps = torch.zeros(_BINS, dtype=torch.float64).index_add(0, of_bin, right - confidence)
+    return float(gaps.abs().sum() / len(labels))
+
+
+def _table(summary: Mapping[str, Mapping[str, float]], folder: Path) -> str:
+    lines = [
+        f"  {condition:<12} {value['samples']:6.0f} samples, AUC {value['auc']:.3f}, accuracy {value['accuracy']:.3f}, "
+        f"calibration error {value['calibration_error']:.3f}"
+        for condition, value in summary.items()
+    ]
+    return "\n".join([f"Scores written to {folder}:", *lines])
