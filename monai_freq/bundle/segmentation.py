@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ignite import distributed as idist
-
-from .. import phantoms
 from ..data import DataError, Decathlon, check_cases, read_decathlon, split_cases
+from .data_folder import data_folder, tell
 
 __all__ = ["Cases", "list_images", "log_cases", "log_images", "prepare_cases"]
 
-_log = logging.getLogger(__name__)
+#: what a folder of such data holds
+INDEX = "dataset.json"
 
 
 class Cases(NamedTuple):
@@ -63,7 +61,7 @@ def prepare_cases(
         SystemExit: ...
     """
     try:
-        dataset = read_decathlon(_folder(dataset_dir, phantom, cache))
+        dataset = read_decathlon(data_folder(dataset_dir, phantom, cache, holds=INDEX))
         _require_classes(dataset, classes)
         parts = split_cases(
             dataset.training, val=val_cases, test=test_cases, seed=split_seed, train_size=train_size, draw=draw
@@ -106,7 +104,7 @@ def list_images(
 def _unlabelled(
     dataset_dir: str | None, phantom: Mapping[str, Any], cache: str | os.PathLike[str]
 ) -> list[dict[str, str]]:
-    dataset = read_decathlon(_folder(dataset_dir, phantom, cache))
+    dataset = read_decathlon(data_folder(dataset_dir, phantom, cache, holds=INDEX))
     if not dataset.test:
         raise DataError(
             f"{dataset.root} lists no images without labels.\nPass --input_dir <a folder with .nii or .nii.gz files>."
@@ -138,7 +136,7 @@ def log_cases(cases: Cases) -> None:
     Example:
         >>> log_cases(Cases([], [], []))
     """
-    _tell(f"{len(cases.train)} training, {len(cases.val)} validation and {len(cases.test)} test cases.")
+    tell(f"{len(cases.train)} training, {len(cases.val)} validation and {len(cases.test)} test cases.")
 
 
 def log_images(images: Sequence[Mapping[str, str]]) -> None:
@@ -150,35 +148,7 @@ def log_images(images: Sequence[Mapping[str, str]]) -> None:
     Example:
         >>> log_images([])
     """
-    _tell(f"{len(images)} images to segment.")
-
-
-def _tell(message: str) -> None:
-    """Log once, not once a process."""
-    if idist.get_rank() == 0:
-        _log.info(message)
-
-
-def _folder(dataset_dir: str | None, phantom: Mapping[str, Any], cache: str | os.PathLike[str]) -> Path:
-    """Folder with ``dataset.json``: the user's, or the phantom's, generated on first use."""
-    if dataset_dir is not None:
-        return Path(dataset_dir)
-    if not phantom:
-        raise DataError("There is no phantom for this bundle.\nPass --dataset_dir <folder with dataset.json>.")
-    settings = dict(phantom)
-    task = settings.pop("task")
-    if f"write_{task}" not in phantoms.__all__:
-        known = ", ".join(name.removeprefix("write_") for name in phantoms.__all__ if name.startswith("write_"))
-        raise DataError(f"There is no phantom {task!r}.\nChoose --phantom#task from {known}.")
-    if not isinstance(settings["size"], (list, tuple)):
-        raise DataError(
-            f"The phantom's size must be a list, got {settings['size']!r}.\nAs in --phantom#size [64,64,32]"
-        )
-    key = "_".join("x".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for v in settings.values())
-    root = Path(os.environ.get("MONAI_FREQ_CACHE") or cache) / f"{task}_{key}"
-    folder: Path = getattr(phantoms, f"write_{task}")(root, **settings)
-    _tell(f"These are generated phantoms ({folder}). For real data: --dataset_dir <folder with dataset.json>")
-    return folder
+    tell(f"{len(images)} images to segment.")
 
 
 def _require_classes(dataset: Decathlon, classes: Mapping[str, str]) -> None:

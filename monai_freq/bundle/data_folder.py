@@ -1,0 +1,77 @@
+"""Where a bundle's data are: the user's folder, or a phantom's that is generated on first use."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from ignite import distributed as idist
+
+from .. import phantoms
+from ..data import DataError
+
+__all__ = ["data_folder", "tell"]
+
+_log = logging.getLogger(__name__)
+
+
+def data_folder(
+    dataset_dir: str | os.PathLike[str] | None, phantom: Mapping[str, Any], cache: str | os.PathLike[str], holds: str
+) -> Path:
+    """Folder of the data set: the user's, or the phantom's.
+
+    Args:
+        dataset_dir: the user's; None for the phantom.
+        phantom: ``task``, the phantom's name, and the arguments of its ``monai_freq.phantoms.write_<task>``; empty when
+            there is none.
+        cache: folder for phantoms; the environment variable ``MONAI_FREQ_CACHE`` goes before it.
+        holds: what a folder of such data holds, for messages.
+
+    Raises:
+        DataError: there is no such phantom, or none at all and no folder is given.
+
+    Example:
+        >>> data_folder("/data/Task02_Heart", {}, ".", holds="dataset.json").name
+        'Task02_Heart'
+    """
+    if dataset_dir is not None:
+        return Path(dataset_dir)
+    if not phantom:
+        raise DataError(f"There is no phantom for this bundle.\nPass --dataset_dir <folder with {holds}>.")
+    settings = dict(phantom)
+    task = settings.pop("task")
+    if f"write_{task}" not in phantoms.__all__:
+        known = ", ".join(name.removeprefix("write_") for name in phantoms.__all__ if name.startswith("write_"))
+        raise DataError(f"There is no phantom {task!r}.\nChoose --phantom#task from {known}.")
+    write: Callable[..., Path] = getattr(phantoms, f"write_{task}")
+    _require_size(write, settings.get("size"))
+    key = "_".join("x".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for v in settings.values())
+    root = Path(os.environ.get("MONAI_FREQ_CACHE") or cache) / f"{task}_{key}"
+    folder = write(root, **settings)
+    tell(f"These are generated phantoms ({folder}). For real data: --dataset_dir <folder with {holds}>")
+    return folder
+
+
+def _require_size(write: Callable[..., Path], size: object) -> None:
+    default = getattr(signature(write).parameters.get("size"), "default", None)
+    if size is not None and isinstance(default, tuple) and not isinstance(size, (list, tuple)):
+        raise DataError(f"The phantom's size must be a list, got {size!r}.\nAs in --phantom#size [64,64,32]")
+    if size is not None and isinstance(default, int) and not isinstance(size, int):
+        raise DataError(f"The phantom's size must be one number, got {size!r}.\nAs in --phantom#size 128")
+
+
+def tell(message: str) -> None:
+    """Log once, not once a process.
+
+    Args:
+        message: in one line.
+
+    Example:
+        >>> tell("16 training cases.")
+    """
+    if idist.get_rank() == 0:
+        _log.info(message)
