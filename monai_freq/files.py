@@ -1,9 +1,11 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
 from __future__ import annotations
 
 import logging
 import os
+import shutil
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +19,14 @@ _log = logging.getLogger(__name__)
 def replacing(path: Path) -> Iterator[Path]:
     """Path beside ``path`` to write to, which takes its place when the block ends: the old file stays whole until then.
 
-    The folder is made if need be. When the block fails, what it wrote is removed and the old file is left alone.
+    What is written may be a folder as well, where there is none of that name yet. The folder that holds it is made if
+    need be. When the block fails, what it wrote is removed and the old file is left alone.
 
     Args:
-        path: where the file is in the end.
+        path: where the file or folder is in the end.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written to.
+        OSError: the disk is full, the folder cannot be written to, or a folder of that name is there.
 
     Example:
         >>> import tempfile
@@ -34,15 +37,28 @@ def replacing(path: Path) -> Iterator[Path]:
         ['summary.json']
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         yield aside
-        with aside.open("rb+") as file:
-            os.fsync(file.fileno())
+        for written in (aside, *aside.rglob("*")):
+            _sync(written)
         os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    finally:
+        if aside.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
+    if path.is_dir() and os.name == "nt":  # where a folder cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:

@@ -35,3 +35,39 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path, error):
         fail()
     assert [p.name for p in tmp_path.iterdir()] == ["last.txt"]
     assert path.read_text() == "old"
+
+
+def test_a_folder_appears_at_once(tmp_path):
+    with replacing(tmp_path / "nifti") as aside:
+        (aside / "vol01").mkdir(parents=True)
+        (aside / "vol01" / "x.nii").write_text("voxels")
+        assert not (tmp_path / "nifti").exists()
+    assert (tmp_path / "nifti" / "vol01" / "x.nii").read_text() == "voxels"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failing_file_or_folder_leaves_nothing(tmp_path, error):
+    (tmp_path / "folds.json").write_text("old")
+
+    def fail(target, folder):
+        with replacing(target) as aside:
+            (aside / "x").mkdir(parents=True) if folder else aside.write_text("half")
+            raise error
+
+    for folder in (False, True):
+        with pytest.raises(error):
+            fail(tmp_path / "folds.json", folder)
+        assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("folds.json", "old")]
+
+
+def test_a_folder_is_not_replaced(tmp_path):
+    (tmp_path / "nifti" / "mine").mkdir(parents=True)
+
+    def write():
+        with replacing(tmp_path / "nifti") as aside:
+            aside.mkdir()
+
+    with pytest.raises(OSError, match="nifti"):
+        write()
+    assert [path.name for path in tmp_path.iterdir()] == ["nifti"]
+    assert (tmp_path / "nifti" / "mine").is_dir()
