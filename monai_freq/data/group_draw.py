@@ -1,0 +1,122 @@
+"""Which whole groups make up an exact number of samples, stratified and by chance."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from math import ceil, floor
+from random import Random
+
+__all__ = ["draw_groups", "possible_sizes"]
+
+SPARE = (2, 8)  # groups of a kind, on either side of its share, that the search for the exact number may move
+BEAM = 200  # partial draws that the search keeps
+
+Counts = tuple[int, ...]
+
+
+def draw_groups(groups: Mapping[str, Counts], size: int, key: str) -> list[str] | None:
+    r"""Draw whole groups that hold exactly ``size`` samples, with the class proportions of all groups.
+
+    .. math:: \min_S \sum_c \Big| \sum_{g \in S} n_{gc} - f N_c \Big| \quad \text{subject to} \quad
+        \sum_{g \in S} \sum_c n_{gc} = f \sum_c N_c
+
+    with :math:`n_{gc}` samples of class c in group g and f the fraction asked for. Groups of one kind, that is of equal
+    counts, are permuted by ``key`` and contribute their share, but for a few that a search moves to meet the sums: the
+    constraint always, where any set of groups can; the minimum as far as the search sees. With groups of single samples
+    every class is within one of its share.
+
+    Args:
+        groups: Name -> number of samples of each class.
+        size: Number of samples to draw.
+        key: Seed of the draw, any text. The order of ``groups`` does not matter.
+
+    Returns:
+        The names drawn, sorted; None if no set of groups holds ``size`` samples.
+
+    >>> knees = {f"knee {i}": ((1, 0), (0, 1))[i % 2] for i in range(8)}
+    >>> draw_groups(knees, 4, key="seed 0")
+    ['knee 1', 'knee 2', 'knee 3', 'knee 6']
+    """
+    if size not in possible_sizes([sum(counts) for counts in groups.values()], size):
+        return None
+    if size == 0:
+        return []
+    # Of Python's and NumPy's generators, only Random.random() promises the same numbers in every version.
+    random = Random(key)
+    weights = {name: random.random() for name in sorted(groups)}
+    order = sorted(groups, key=weights.__getitem__)
+    wanted = _targets([groups[name] for name in order], size)
+    single = all(sum(counts) == 1 for counts in groups.values())  # shares, rounded, then meet any sum
+    spares = (0,) if single else (*SPARE, len(order))
+    draws = (_draw_near_shares(groups, order, wanted, size, spare) for spare in spares)
+    return next(sorted(drawn) for drawn in draws if drawn is not None)
+
+
+def possible_sizes(sizes: Sequence[int], most: int) -> set[int]:
+    """Find all numbers of samples up to ``most`` that whole groups can hold.
+
+    Args:
+        sizes: Samples of each group.
+        most: Largest number of interest.
+
+    >>> sorted(possible_sizes([3, 3, 5], most=9))
+    [0, 3, 5, 6, 8]
+    """
+    reachable = _reachable(sizes, most)[-1]
+    return {total for total in range(most + 1) if reachable >> total & 1}
+
+
+def _reachable(sizes: Sequence[int], most: int) -> list[int]:
+    """Bit t of entry i says whether some of the first i groups hold t samples."""
+    steps, mask = [1], (1 << (most + 1)) - 1
+    for size in sizes:
+        steps.append((steps[-1] | steps[-1] << size) & mask if size <= most else steps[-1])
+    return steps
+
+
+def _targets(counts: Sequence[Counts], size: int) -> list[float]:
+    totals = [sum(column) for column in zip(*counts, strict=True)]
+    return [size * total / sum(totals) for total in totals]
+
+
+def _draw_near_shares(
+    groups: Mapping[str, Counts], order: Sequence[str], wanted: Sequence[float], size: int, spare: int
+) -> list[str] | None:
+    fraction = size / sum(map(sum, groups.values()))
+    kinds: dict[Counts, list[str]] = defaultdict(list)
+    for name in order:
+        kinds[groups[name]].append(name)
+    sure: list[str] = []
+    open_: list[str] = []
+    for counts in sorted(kinds):
+        names = kinds[counts]
+        first = max(0, floor(fraction * len(names)) - spare)
+        sure += names[:first]
+        open_ += names[first : ceil(fraction * len(names)) + spare]
+    rest = [want - sum(groups[name][c] for name in sure) for c, want in enumerate(wanted)]
+    found = _search([groups[name] for name in open_], rest, size - sum(sum(groups[name]) for name in sure))
+    return None if found is None else sure + [open_[index] for index in found]
+
+
+def _search(counts: Sequence[Counts], wanted: Sequence[float], size: int) -> list[int] | None:
+    """Beam search over which groups to take, ranked by how evenly they come towards the target."""
+    remaining = [sum(column) for column in zip(*counts, strict=True)] or [0 for _ in wanted]
+    shares = [want / left if left else 0.0 for want, left in zip(wanted, remaining, strict=True)]
+    later = _reachable([sum(group) for group in reversed(counts)], max(size, 0))[::-1]
+    expected = [0.0 for _ in wanted]
+    partial: dict[Counts, tuple[int, ...]] = {tuple(0 for _ in wanted): ()}
+    for index, group in enumerate(counts):
+        expected = [e + share * n for e, share, n in zip(expected, shares, group, strict=True)]
+        grown = dict(partial)
+        for state, taken in partial.items():
+            grown.setdefault(tuple(a + b for a, b in zip(state, group, strict=True)), (*taken, index))
+        missing = {state: size - sum(state) for state in grown}
+        # Only draws that the groups ahead can complete to the exact size.
+        feasible = [state for state, left in missing.items() if left >= 0 and later[index + 1] >> left & 1]
+        nearest = sorted(feasible, key=lambda state: (_distance(state, expected), state))[:BEAM]
+        partial = {state: grown[state] for state in nearest}
+    ends = [state for state in partial if sum(state) == size]
+    return list(partial[min(ends, key=lambda state: (_distance(state, wanted), state))]) if ends else None
+
+
+def _distance(state: Sequence[int], wanted: Sequence[float]) -> float:
+    return sum(abs(a - b) for a, b in zip(state, wanted, strict=True))

@@ -1,0 +1,119 @@
+"""One slice at a time out of HDF5 files of many."""
+
+import math
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_freq.data.errors import DataError
+
+__all__ = ["read_hdf5_slice", "slices_shape"]
+
+DATASET = "data"
+MAX_PIXELS = 64 * 2**20
+MAX_OPEN = 8  # files of one process
+
+
+def slices_shape(file: str | os.PathLike[str]) -> tuple[int, int, int]:
+    """Look up how many slices an HDF5 file holds in its data set ``data``, and their height and width.
+
+    Args:
+        file: The file.
+
+    Returns:
+        (slices, height, width).
+
+    Raises:
+        DataError: The file is missing, truncated or no HDF5, has no such data set, or one of another kind.
+
+    >>> slices_shape("no/such/ground_truth_train_000.hdf5")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: no/such/ground_truth_train_000.hdf5 cannot be read: ...
+    """
+    slices, height, width = _dataset(file).shape
+    return int(slices), int(height), int(width)
+
+
+def read_hdf5_slice(file: str | os.PathLike[str], index: int) -> NDArray[np.float32]:
+    """Read one slice of the data set ``data``; nothing else of the file enters the memory.
+
+    Each process keeps a few files open for its next calls and opens its own after a fork, so workers may call this at
+    will; a file that has been replaced meanwhile is opened anew.
+
+    Args:
+        file: The HDF5 file.
+        index: Number of the slice, from 0.
+
+    Returns:
+        (height, width).
+
+    Raises:
+        DataError: As :func:`slices_shape`; or the file has no such slice, or its bytes are damaged.
+
+    >>> import h5py, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with h5py.File(f"{folder}/ground_truth_test_000.hdf5", "w") as file:
+    ...         file["data"] = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 2, 2)
+    ...     read_hdf5_slice(f"{folder}/ground_truth_test_000.hdf5", 1)[1, 1].item()
+    1.0
+    """
+    dataset = _dataset(file)
+    if not 0 <= index < dataset.shape[0]:
+        raise DataError(
+            f"{file} has no slice {index}: it holds {dataset.shape[0]}, counted from 0.\n"
+            "Correct the index in the table of labels, or copy the file again."
+        )
+    try:
+        return np.asarray(dataset[index], dtype=np.float32)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _dataset(file: str | os.PathLike[str]) -> Any:
+    path = os.path.abspath(file)
+    try:
+        status = os.stat(path)
+        if not Path(path).is_file():
+            raise OSError("it is not a file")
+        return _open(path, os.getpid(), status.st_ino, status.st_mtime_ns, status.st_size)
+    except DataError:
+        raise
+    except Exception as error:  # on damaged headers h5py raises a handful of unrelated types
+        raise _unreadable(file, error) from error
+
+
+# A handle must not cross a fork, hence the process in the key. A data set keeps its file open for as long as it is
+# referred to: one that leaves the cache while another thread reads from it is closed only after that.
+@lru_cache(maxsize=MAX_OPEN)
+def _open(path: str, process: int, inode: int, modified: int, size: int) -> Any:
+    import h5py
+
+    file = h5py.File(path, "r")
+    hard = isinstance(
+        file.get(DATASET, getlink=True), h5py.HardLink
+    )  # other links would lead to any file of the machine
+    found = file[DATASET] if hard else None
+    if not isinstance(found, h5py.Dataset):
+        raise DataError(
+            f"{path} has no data set '{DATASET}'.\nIt must be a file of LoDoPaB-CT, such as ground_truth_*."
+        )
+    if found.ndim != 3 or 0 in found.shape or found.dtype.kind != "f":
+        raise DataError(
+            f"'{DATASET}' in {path} has the shape {found.shape} and type {found.dtype}, not (slices, height, width) of "
+            "floats.\nIt must be a file of LoDoPaB-CT: ground_truth_*, not observation_*."
+        )
+    if math.prod(found.shape[1:]) > MAX_PIXELS:
+        raise DataError(f"A slice of {path} has {found.shape[1:]} pixels.\nAt most {MAX_PIXELS} are read.")
+    if found.external or found.is_virtual:
+        raise DataError(f"'{DATASET}' in {path} lies in other files.\nCopy the values into this one.")
+    return found
+
+
+def _unreadable(file: str | os.PathLike[str], error: Exception) -> DataError:
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return DataError(f"{file} cannot be read: {reason[:200]}.\nIs it a complete HDF5 file? Copy or download it again.")

@@ -1,0 +1,84 @@
+"""ImageNet: a folder of pictures for each class."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_freq.data.errors import DataError
+from monai_freq.data.wordnet import superclass_labels
+
+__all__ = ["read_imagenet"]
+
+SUFFIXES = (".jpeg", ".jpg", ".png")
+
+
+def read_imagenet(
+    dataset_dir: str | os.PathLike[str],
+    hierarchy: str | os.PathLike[str] | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
+    """List the pictures of a folder with one folder for each class, named by its WordNet ID.
+
+    The labels are 0, 1, ... in the order of the IDs, or, with ``hierarchy``, the three superclasses *living thing* (0),
+    *artifact* (1) and *miscellaneous* (2) of :func:`monai_freq.data.superclass_labels`. The pictures are not opened
+    here: :func:`monai_freq.data.check_images` does that.
+
+    Args:
+        dataset_dir: The folder with the classes' folders, e.g. ``ILSVRC/Data/CLS-LOC/train``.
+        hierarchy: ``wordnet.is_a.txt``, to merge the classes into three.
+        classes: The WordNet IDs that there may be, in the order of their labels; by default those found. To be given
+            for a validation folder that lacks some of the training folder's.
+
+    Returns:
+        ``{"image": path, "label": label, "wnid": WordNet ID}`` per picture, sorted by path.
+
+    Raises:
+        DataError: A folder is missing, empty, or not of ``classes``; or the hierarchy does not know a class.
+
+    Reference:
+        J. Deng et al., ImageNet: a large-scale hierarchical image database, CVPR (2009),
+        doi:10.1109/CVPR.2009.5206848.
+
+    >>> read_imagenet("no/such/train")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: The folder .../no/such/train does not exist.
+    Let it name the folder that holds a folder for each class, such as n01440764.
+    """
+    root = Path(os.path.abspath(Path(dataset_dir).expanduser()))
+    found = _classes(root)
+    order = list(found) if classes is None else list(classes)
+    unknown = [wnid for wnid in found if wnid not in set(order)]
+    if unknown:
+        raise DataError(f"The class {root / unknown[0]} is not among the {len(order)} of 'classes'.\nRemove or add it.")
+    labels = superclass_labels(found, hierarchy) if hierarchy else {wnid: i for i, wnid in enumerate(order)}
+    return [{"image": path, "label": labels[wnid], "wnid": wnid} for wnid in found for path in _pictures(root / wnid)]
+
+
+def _classes(root: Path) -> list[str]:
+    wanted = "Let it name the folder that holds a folder for each class, such as n01440764."
+    if not root.is_dir():
+        raise DataError(f"The folder {root} does not exist.\n{wanted}")
+    found = _class_folders(root)
+    if not found:
+        below = [entry for entry in sorted(root.iterdir()) if entry.is_dir() and _class_folders(entry)]
+        hint = f" Did you mean {below[0]}?" if below else ""
+        raise DataError(f"The folder {root} holds no class.\n{wanted}{hint}")
+    return found
+
+
+def _class_folders(root: Path) -> list[str]:
+    with os.scandir(root) as entries:
+        return sorted(entry.name for entry in entries if re.fullmatch(r"n[0-9]{8}", entry.name) and entry.is_dir())
+
+
+def _pictures(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if not entry.name.startswith(".")]
+    found = sorted(name for name in names if name.lower().endswith(SUFFIXES))
+    if not found:
+        raise DataError(f"The folder {folder} holds no picture ({', '.join(SUFFIXES)}).\nUnpack it again or remove it.")
+    return [f"{folder}{os.sep}{name}" for name in found]

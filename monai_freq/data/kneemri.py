@@ -1,0 +1,110 @@
+"""KneeMRI: knee exams with their diagnosis of the anterior cruciate ligament."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from monai_freq.data.errors import DataError
+from monai_freq.data.images import slice_address
+from monai_freq.data.tables import Row, read_rows
+
+__all__ = ["central_slices", "read_kneemri"]
+
+INDEX = "metadata.csv"
+COLUMNS = ["examId", "seriesNo", "aclDiagnosis", "roiZ", "roiDepth", "volumeFilename"]
+MOST = 4096  # slices of a volume
+SUFFIXES = (".nii", ".pck")  # a converted folder may hold both
+
+
+def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) -> list[dict[str, Any]]:
+    """List the slices through the ligament's region of interest, healthy (0) or injured (1).
+
+    An exam gives the slice in the middle of its region, ``roiZ + roiDepth // 2``, and with ``slices_per_exam`` those
+    nearest to it. The volumes may be the original ``.pck`` files in ``vol01`` to ``vol10`` or what
+    :func:`monai_freq.data.kneemri_nifti.convert_kneemri` has made of them. They are not opened here:
+    :func:`monai_freq.data.check_images` does that.
+
+    Args:
+        dataset_dir: The folder with ``metadata.csv``.
+        slices_per_exam: Slices of every region; a region of fewer gives all that it has.
+
+    Returns:
+        ``{"image": address, "label": 0 or 1, "exam": examId, "diagnosis": 0 healthy, 1 partially or 2 completely
+        ruptured}`` per slice, in the table's order. :class:`monai_freq.data.load_slice.LoadSliced` loads the image.
+
+    Raises:
+        ValueError: ``slices_per_exam`` is less than 1.
+        DataError: The table is missing or faulty, a volume is missing or listed twice, or an exam has two diagnoses.
+
+    Reference:
+        I. Štajduhar et al., Semi-automated detection of anterior cruciate ligament injury from MRI, Computer Methods
+        and Programs in Biomedicine 140 (2017), doi:10.1016/j.cmpb.2016.12.006.
+
+    >>> read_kneemri("no/such/kneemri")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: The table .../no/such/kneemri/metadata.csv is missing.
+    It must have the columns examId, seriesNo, aclDiagnosis, roiZ, roiDepth, volumeFilename.
+    """
+    if slices_per_exam < 1:
+        raise ValueError(f"'slices_per_exam' must be at least 1, got {slices_per_exam}.")
+    root = Path(os.path.abspath(Path(dataset_dir).expanduser()))
+    volumes = _volumes(root)
+    items: list[dict[str, Any]] = []
+    diagnoses: dict[str, int] = {}
+    used: set[str] = set()
+    for row in read_rows(root / INDEX, COLUMNS):
+        exam, diagnosis = row.text("examId"), row.integer("aclDiagnosis", 0, 2)
+        if diagnoses.setdefault(exam, diagnosis) != diagnosis:
+            raise row.fault("aclDiagnosis", f"must be {diagnoses[exam]}, as in another line of the exam {exam}")
+        volume = _volume(row, volumes, root)
+        if volume in used:
+            raise row.fault("volumeFilename", "must not be listed twice")
+        used.add(volume)
+        for index in central_slices(row.integer("roiZ", 0, MOST), row.integer("roiDepth", 1, MOST), slices_per_exam):
+            label = int(diagnosis > 0)
+            address = slice_address(volume, index)
+            items.append({"image": address, "label": label, "exam": exam, "diagnosis": diagnosis})
+    if not items:
+        raise DataError(f"The table {root / INDEX} lists no exam.\nCopy it again.")
+    return items
+
+
+def central_slices(start: int, depth: int, count: int) -> list[int]:
+    """Number the ``count`` slices nearest to the middle, ``start + depth // 2``, of those from ``start`` on.
+
+    Args:
+        start: First slice of the region.
+        depth: Slices in the region.
+        count: How many are wanted; at most ``depth`` come back.
+
+    Returns:
+        Their numbers, ascending.
+
+    >>> central_slices(10, 5, 1), central_slices(10, 5, 2), central_slices(10, 3, 9)
+    ([12], [11, 12], [10, 11, 12])
+    """
+    middle = start + depth // 2
+    nearest = sorted(range(start, start + depth), key=lambda index: (abs(index - middle), index))
+    return sorted(nearest[:count])
+
+
+def _volumes(root: Path) -> dict[str, Path]:
+    """Volumes by name without suffix, from the folder or the folders vol01, vol02, ... in it."""
+    found: dict[str, Path] = {}
+    for suffix in SUFFIXES:  # of two, the first is taken
+        for path in sorted([*root.glob(f"*{suffix}"), *root.glob(f"vol*/*{suffix}")]):
+            if path.name.startswith("._"):
+                continue
+            if (other := found.setdefault(path.stem, path)) != path and other.suffix == suffix:
+                raise DataError(f"{other} and {path} have one name.\nKeep the one that {INDEX} means.")
+    return found
+
+
+def _volume(row: Row, volumes: dict[str, Path], root: Path) -> str:
+    name = Path(row.text("volumeFilename").replace("\\", "/")).name
+    path = volumes.get(name.removesuffix(".pck").removesuffix(".nii"))
+    if path is None:
+        remedy = f"Unpack vol01 to vol10 in {root}, or delete the line."
+        raise row.fault("volumeFilename", "must be a volume in the folders vol01 to vol10", remedy)
+    return str(path)

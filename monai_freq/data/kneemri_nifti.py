@@ -1,0 +1,117 @@
+"""KneeMRI's pickles turned into NIfTI volumes, once, with checksums."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_freq.data.errors import DataError
+from monai_freq.data.kneemri import INDEX, read_kneemri
+from monai_freq.data.pck import read_pck
+from monai_freq.files import replacing
+
+__all__ = ["convert_kneemri", "verify_kneemri"]
+
+CHECKSUMS = "checksums.json"
+TYPES = (np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64)
+
+
+def convert_kneemri(dataset_dir: str | os.PathLike[str], output_dir: str | os.PathLike[str]) -> Path:
+    """Write every volume of ``metadata.csv`` as ``vol01/<name>.nii``, beside the table and ``checksums.json``.
+
+    The values are kept exactly; the axes are (column, row, slice), and the affine is the identity, since the pickles
+    say nothing of spacing or orientation. A slice is then read without the rest of its volume, and without a pickle.
+    :func:`monai_freq.data.read_kneemri` reads the new folder as it reads the old one.
+
+    Args:
+        dataset_dir: The folder with ``metadata.csv`` and the ``.pck`` files.
+        output_dir: The folder to make. It is written aside and renamed: whole, or not there.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        DataError: ``output_dir`` exists or cannot be written, or the data are faulty.
+
+    >>> convert_kneemri("kneemri", ".")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: The folder . exists already.
+    Let the new volumes go to a folder of their own.
+    """
+    target = Path(output_dir)
+    if target.exists():
+        raise DataError(f"The folder {target} exists already.\nLet the new volumes go to a folder of their own.")
+    root = Path(os.path.abspath(Path(dataset_dir).expanduser()))
+    sources = sorted({Path(item["image"].rpartition("#")[0]) for item in read_kneemri(root)})
+    if any(source.suffix != ".pck" for source in sources):
+        raise DataError(f"{root} holds converted volumes already.\nRead them as they are.")
+    try:
+        with replacing(target) as aside:
+            listed = {}
+            for source in sources:
+                name = source.relative_to(root).with_suffix(".nii")
+                listed[name.as_posix()] = _convert(source, aside / name)
+            shutil.copyfile(root / INDEX, aside / INDEX)
+            (aside / CHECKSUMS).write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"{target} cannot be written: {error.strerror or error}.\nName a folder with room that you may write to."
+        ) from error
+    return target
+
+
+def _convert(source: Path, target: Path) -> dict[str, str]:
+    import nibabel
+
+    volume = _narrowed(read_pck(source))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(volume.T, np.eye(4), dtype=volume.dtype), target)  # type: ignore[no-untyped-call]
+    if not np.array_equal(np.asanyarray(nibabel.load(target).dataobj).T, volume):  # type: ignore[attr-defined]
+        raise DataError(f"{source} does not survive the conversion.\nKeep the .pck file, and report this.")
+    return {"sha256": _sha256(target), "source_sha256": _sha256(source)}
+
+
+def _narrowed(volume: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    low, high = int(volume.min()), int(volume.max())
+    fitting = [kind for kind in TYPES if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max]
+    return volume.astype(fitting[0])
+
+
+def verify_kneemri(dataset_dir: str | os.PathLike[str]) -> int:
+    """Compare the volumes of a converted folder with its ``checksums.json``.
+
+    Args:
+        dataset_dir: A folder of :func:`convert_kneemri`.
+
+    Returns:
+        How many volumes were compared.
+
+    Raises:
+        DataError: The list or a volume is missing or has changed.
+
+    >>> verify_kneemri("no/such/folder")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: no/such/folder/checksums.json cannot be read: ...
+    """
+    root = Path(dataset_dir)
+    try:
+        listed = json.loads((root / CHECKSUMS).read_text(encoding="utf-8"))
+        expected = {str(name): str(entry["sha256"]) for name, entry in listed.items()}
+    except (OSError, ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
+        raise DataError(f"{root / CHECKSUMS} cannot be read: {error}.\nConvert the volumes again.") from error
+    for name, checksum in expected.items():
+        if not (root / name).is_file() or _sha256(root / name) != checksum:
+            raise DataError(f"{root / name} is missing or has changed.\nConvert the volumes again.")
+    return len(expected)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,254 @@
+"""Labels for LoDoPaB-CT: its slices found again in a copy of LIDC-IDRI, whose readers rated the nodules."""
+
+import csv
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_freq.data.dicom_slices import DicomSlice, read_dicom_slice, scan_dicom_folder
+from monai_freq.data.errors import DataError
+from monai_freq.data.hdf5_slices import read_hdf5_slice, slices_shape
+from monai_freq.data.lidc_readings import read_malignancies
+from monai_freq.data.lodopab import LABEL_COLUMNS, PARTS
+from monai_freq.files import replacing
+
+__all__ = ["Match", "attenuation", "match_slices", "write_labels"]
+
+WATER, AIR, MOST = 20.0, 0.02, 81.35858  # linear attenuation per metre; the last is that of 3071 HU
+BLOCKS = 16  # of a thumbnail, along each axis
+COMPARED = 8  # candidates that are compared in full
+
+Floats = NDArray[np.float32]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A slice of LoDoPaB-CT and the one of LIDC-IDRI that it was made from.
+
+    Args:
+        file: The HDF5 file.
+        index: Number of the slice in it.
+        source: The DICOM slice.
+        correlation: Pearson's, over all pixels.
+        margin: By how much the next best slice of LoDoPaB-CT correlates less.
+    """
+
+    file: Path
+    index: int
+    source: DicomSlice
+    correlation: float
+    margin: float
+
+
+def attenuation(hounsfield: NDArray[np.generic]) -> Floats:
+    r"""Convert Hounsfield units to LoDoPaB-CT's scale.
+
+    .. math:: x = \min(\max(\mu / \mu_{\max}, 0), 1), \quad \mu = \text{HU} (20 - 0.02) / 1000 + 20\ \text{m}^{-1}
+
+    with :math:`\mu_{\max} = 81.35858\ \text{m}^{-1}`, that of 3071 HU.
+
+    Args:
+        hounsfield: Values in HU.
+
+    Shape:
+        Any; kept.
+
+    Reference:
+        J. Leuschner et al., LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction, Scientific
+        Data 8, 109 (2021), doi:10.1038/s41597-021-00893-z.
+
+    >>> attenuation(np.array([-1000, 0, 3071])).round(4)
+    array([2.000e-04, 2.458e-01, 1.000e+00], dtype=float32)
+    """
+    mu = np.asarray(hounsfield, dtype=np.float64) * ((WATER - AIR) / 1000) + WATER
+    return np.clip(mu / MOST, 0, 1).astype(np.float32)
+
+
+def write_labels(
+    lidc_dir: str | os.PathLike[str],
+    lodopab_dir: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    min_correlation: float = 0.99,
+    min_margin: float = 0.001,
+) -> int:
+    """Write the table that :func:`monai_freq.data.read_lodopab` reads, with a line for each matched slice and reader.
+
+    Every folder below ``lidc_dir`` that holds DICOM files and an XML file of readings is searched. Of the slices that
+    carry a nodule with a malignancy, :func:`match_slices` keeps those that it can tell. The memory holds thumbnails of
+    LoDoPaB-CT (40 MB) and one scan's slices at a time.
+
+    Args:
+        lidc_dir: A copy of LIDC-IDRI, or a part of one.
+        lodopab_dir: The folder with ``ground_truth_{train|validation|test}_{000}.hdf5``.
+        output: The table to write; it is written aside and renamed.
+        min_correlation: A match must correlate more than this.
+        min_margin: And by so much more than the next best, in both directions.
+
+    Returns:
+        Number of slices in the table.
+
+    Raises:
+        DataError: There are no scans or no slices, a file is damaged, nothing matches, or the table cannot be written.
+
+    Reference:
+        S. G. Armato III et al., The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative
+        (IDRI), Medical Physics 38 (2011), doi:10.1118/1.3528204.
+
+    >>> write_labels("no/such/LIDC-IDRI", "no/such/lodopab", "labels.csv")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: The folder no/such/lodopab holds no file of LoDoPaB-CT.
+    It must hold ground_truth_train_000.hdf5 and so on: unpack the archives there.
+    """
+    files = [file for part in PARTS for file in sorted(Path(lodopab_dir).glob(f"ground_truth_{part}_???.hdf5"))]
+    if not files:
+        raise DataError(
+            f"The folder {lodopab_dir} holds no file of LoDoPaB-CT.\n"
+            "It must hold ground_truth_train_000.hdf5 and so on: unpack the archives there."
+        )
+    readings: dict[str, list[int]] = {}
+    matches = match_slices(_rated_slices(Path(lidc_dir), readings), files, min_correlation, min_margin)
+    if not matches:
+        raise DataError(
+            f"No slice of {lodopab_dir} is found in {lidc_dir}.\nIs that a copy of LIDC-IDRI with its XML files?"
+        )
+    _write(Path(output), matches, readings)
+    return len(matches)
+
+
+def _rated_slices(lidc_dir: Path, readings: dict[str, list[int]]) -> Iterator[DicomSlice]:
+    folders = sorted({file.parent for file in lidc_dir.rglob("*.xml")})
+    for number, folder in enumerate(folders, 1):
+        rated: dict[str, list[int]] = {}
+        for file in sorted(folder.glob("*.xml")):
+            rated |= read_malignancies(file)
+        readings |= rated
+        found = [slice_ for slice_ in scan_dicom_folder(folder) if slice_.uid in rated]
+        _log.info(f"{folder}, {number} of {len(folders)}: {len(found)} slices with rated nodules.")
+        yield from found
+
+
+def match_slices(
+    sources: Iterable[DicomSlice], files: list[Path], min_correlation: float = 0.99, min_margin: float = 0.001
+) -> list[Match]:
+    r"""Find the slices of LoDoPaB-CT that were made from given DICOM slices.
+
+    A DICOM slice is cropped about its centre, scaled by :func:`attenuation`, and correlated, in each of its eight
+    orientations, with every slice of LoDoPaB-CT: first as thumbnails of 16 x 16 block means, then, the nearest eight,
+    in full. It is kept if
+
+    .. math:: r_1 > r_{\min}, \quad r_1 - r_2 \ge m
+
+    with :math:`r_2` the next best slice's correlation, and if no other DICOM slice correlates with its match within m.
+
+    Args:
+        sources: DICOM slices, read one by one.
+        files: HDF5 files of LoDoPaB-CT.
+        min_correlation: :math:`r_{\min}`, in [0, 1).
+        min_margin: m, in [0, 1).
+
+    Returns:
+        The matches, in the order of files and indices.
+
+    Raises:
+        ValueError: A threshold is out of range.
+        DataError: A file is damaged, or a DICOM slice is smaller than those of LoDoPaB-CT.
+
+    Reference:
+        J. Leuschner et al., LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction, Scientific
+        Data 8, 109 (2021), doi:10.1038/s41597-021-00893-z.
+
+    >>> match_slices([], [])
+    []
+    """
+    for name, value in (("min_correlation", min_correlation), ("min_margin", min_margin)):
+        if not 0 <= value < 1:
+            raise ValueError(f"'{name}' must be in [0, 1), got {value}.")
+    gallery = _Gallery(files) if files else None
+    claims: dict[tuple[Path, int], list[Match]] = defaultdict(list)
+    for source in sources if gallery else ():
+        match = gallery.find(source) if gallery else None
+        if match and match.correlation > min_correlation and match.margin >= min_margin:
+            claims[match.file, match.index].append(match)
+    order = {file: number for number, file in enumerate(files)}
+    kept = [best for found in claims.values() if (best := _undisputed(found, min_margin))]
+    return sorted(kept, key=lambda match: (order[match.file], match.index))
+
+
+def _undisputed(found: list[Match], min_margin: float) -> Match | None:
+    best, *others = sorted(found, key=lambda match: -match.correlation)
+    return best if all(best.correlation - other.correlation >= min_margin for other in others) else None
+
+
+class _Gallery:
+    """Thumbnails of all slices of LoDoPaB-CT."""
+
+    def __init__(self, files: list[Path]) -> None:
+        shapes = {file: slices_shape(file) for file in files}
+        self.size = shapes[files[0]][1:]
+        for file, shape in shapes.items():
+            if shape[1:] != self.size or min(self.size) < BLOCKS:
+                raise DataError(f"{file} holds slices of {shape[1:]}, {files[0]} of {self.size}.\nCopy it again.")
+        self.slices = [(file, index) for file, shape in shapes.items() for index in range(shape[0])]
+        thumbnails = (_normalised(_block_means(read_hdf5_slice(*each))).ravel() for each in self.slices)
+        self.thumbnails = np.fromiter(thumbnails, dtype=(np.float32, BLOCKS**2), count=len(self.slices))
+
+    def find(self, source: DicomSlice) -> Match:
+        image = attenuation(_cropped(read_dicom_slice(source.file), self.size, source.file))
+        views = [view for view in _orientations(image) if view.shape == self.size]
+        small = np.stack([_normalised(_block_means(view)).ravel() for view in views])
+        likely = np.argsort(-(self.thumbnails @ small.T).max(axis=1), kind="stable")[:COMPARED]
+        full = np.stack([_normalised(view).ravel() for view in views])
+        scores = []
+        for number in likely:
+            file, index = self.slices[number]
+            scores.append((float((full @ _normalised(read_hdf5_slice(file, index)).ravel()).max()), file, index))
+        scores.sort(key=lambda score: -score[0])
+        (best, file, index), *others = scores
+        return Match(file, index, source, best, best - others[0][0] if others else best)
+
+
+def _cropped(image: NDArray[np.generic], size: tuple[int, int], file: Path) -> NDArray[np.generic]:
+    top, left = ((have - want) // 2 for have, want in zip(image.shape, size, strict=True))
+    if top < 0 or left < 0:
+        raise DataError(f"{file} has {image.shape} pixels, less than the {size} of LoDoPaB-CT.\nLeave the scan out.")
+    return image[top : top + size[0], left : left + size[1]]
+
+
+def _orientations(image: Floats) -> list[Floats]:
+    """Views of an image turned and mirrored: the published files do not say how theirs lie."""
+    return [np.rot90(flipped, turns) for flipped in (image, image.T) for turns in range(4)]
+
+
+def _block_means(image: Floats) -> Floats:
+    edges = [np.linspace(0, length, BLOCKS, endpoint=False).astype(int) for length in image.shape]
+    sums = np.add.reduceat(np.add.reduceat(image, edges[0], axis=0), edges[1], axis=1)
+    counts = [np.diff(np.append(edge, length)) for edge, length in zip(edges, image.shape, strict=True)]
+    return np.asarray(sums / np.outer(*counts), dtype=np.float32)
+
+
+def _normalised(image: Floats) -> Floats:
+    centred = image - image.mean(dtype=np.float64)
+    norm = np.sqrt((centred**2).sum(dtype=np.float64))
+    return np.asarray(centred / norm if norm > 0 else centred, dtype=np.float32)
+
+
+def _write(output: Path, matches: list[Match], readings: Mapping[str, list[int]]) -> None:
+    try:
+        with replacing(output) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow([*LABEL_COLUMNS, "correlation", "sop_uid"])
+            for match in matches:
+                for malignancy in readings[match.source.uid]:
+                    cells = [match.file.name, match.index, match.source.patient, malignancy]
+                    writer.writerow([*cells, f"{match.correlation:.6f}", match.source.uid])
+    except OSError as error:
+        raise DataError(f"{output} cannot be written: {error.strerror or error}.\nName another file.") from error

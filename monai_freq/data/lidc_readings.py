@@ -1,0 +1,88 @@
+"""What LIDC-IDRI's readers say of the slices of a scan."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+from monai_freq.data.errors import DataError
+
+__all__ = ["read_malignancies"]
+
+MOST_BYTES = 64 * 2**20
+
+
+def read_malignancies(file: str | os.PathLike[str]) -> dict[str, list[int]]:
+    """Collect the malignancies that up to four readers gave to the nodules on each slice of a scan.
+
+    A reader counts once for a slice, with the highest of the nodules that he outlined on it. Nodules without a
+    malignancy (those below 3 mm) and values outside 1 to 5 count as not read.
+
+    Args:
+        file: An XML file of LIDC-IDRI, one for each CT series.
+
+    Returns:
+        SOP instance UID of the slice -> malignancy by each reader who saw a nodule there.
+
+    Raises:
+        DataError: The file cannot be read or is no XML of LIDC-IDRI.
+
+    Reference:
+        S. G. Armato III et al., The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative
+        (IDRI), Medical Physics 38 (2011), doi:10.1118/1.3528204.
+
+    >>> read_malignancies("no/such/069.xml")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: no/such/069.xml cannot be read: ...
+    """
+    found: dict[str, list[int]] = defaultdict(list)
+    for session in _children(_parse(Path(file)), "readingSession"):
+        highest: dict[str, int] = {}
+        for nodule in _children(session, "unblindedReadNodule"):
+            malignancy = _malignancy(nodule)
+            for slice_uid in _slices(nodule) if malignancy else ():
+                highest[slice_uid] = max(malignancy, highest.get(slice_uid, 0))
+        for slice_uid, malignancy in highest.items():
+            found[slice_uid].append(malignancy)
+    return dict(found)
+
+
+def _parse(file: Path) -> ElementTree.Element:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES or b"<!ENTITY" in content:  # entities can grow, and LIDC-IDRI has none
+            raise ValueError("it is too large or defines entities")
+        root = ElementTree.fromstring(content)
+    except (OSError, ValueError, LookupError, ElementTree.ParseError) as error:
+        raise DataError(
+            f"{file} cannot be read: {error}.\nIt must be an XML file of LIDC-IDRI. Copy it again."
+        ) from error
+    if _name(root) not in ("LidcReadMessage", "IdriReadMessage"):
+        raise DataError(f"{file} holds no readings of a CT series.\nIt must be an XML file of LIDC-IDRI.")
+    return root
+
+
+def _name(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]  # the files have several namespaces
+
+
+def _children(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
+    return (child for child in element if _name(child) == name)
+
+
+def _malignancy(nodule: ElementTree.Element) -> int:
+    """Malignancy from 1 to 5, or 0."""
+    for characteristics in _children(nodule, "characteristics"):
+        for element in _children(characteristics, "malignancy"):
+            text = (element.text or "").strip()
+            return int(text) if text in ("1", "2", "3", "4", "5") else 0
+    return 0
+
+
+def _slices(nodule: ElementTree.Element) -> Iterator[str]:
+    for outline in _children(nodule, "roi"):
+        for element in _children(outline, "imageSOP_UID"):
+            yield (element.text or "").strip()

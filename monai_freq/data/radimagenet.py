@@ -1,0 +1,95 @@
+"""RadImageNet: radiological pictures, listed in three tables."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_freq.data.errors import DataError
+from monai_freq.data.tables import Row, read_rows
+
+__all__ = ["read_radimagenet"]
+
+PARTS = ("train", "val", "test")
+COLUMNS = ("filename", "label")
+MOST_CLASSES = 165
+
+
+def read_radimagenet(
+    dataset_dir: str | os.PathLike[str], *, classes: Sequence[str] | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """List the pictures of ``RadiologyAI_{train,val,test}.csv``, each table with ``filename`` and ``label``.
+
+    The labels are 0, 1, ... in the order of ``classes``: by default those of the training table, sorted (by number if
+    all are numbers). The pictures must be there but are not opened: :func:`monai_freq.data.check_images` does that.
+
+    Args:
+        dataset_dir: The folder with the tables, to which their paths, ``radiology_ai/...``, are relative.
+        classes: The classes that there may be, at most 165, in the order of their labels.
+
+    Returns:
+        Part ("train", "val", "test") -> ``{"image": path, "label": label, "name": class}`` per line of its table.
+
+    Raises:
+        ValueError: ``classes`` has more than 165 entries, or one twice.
+        DataError: A table is missing or faulty, has a label outside ``classes`` or more than 165, or lists a picture
+            that is missing, outside the folder or listed before, in this or another table.
+
+    Reference:
+        X. Mei et al., RadImageNet: an open radiologic deep learning research dataset for effective transfer learning,
+        Radiology: Artificial Intelligence 4 (2022), doi:10.1148/ryai.210315.
+
+    >>> read_radimagenet("no/such/radimagenet")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: The table .../no/such/radimagenet/RadiologyAI_train.csv is missing.
+    It must have the columns filename, label.
+    """
+    if classes is not None and (len(classes) > MOST_CLASSES or len(set(classes)) < len(classes)):
+        raise ValueError(f"'classes' must be at most {MOST_CLASSES} different names, got {len(classes)}.")
+    root = Path(os.path.abspath(Path(dataset_dir).expanduser()))
+    tables = {part: root / f"RadiologyAI_{part}.csv" for part in PARTS}
+    order = list(classes) if classes is not None else _classes(tables["train"])
+    labels = {name: label for label, name in enumerate(order)}
+    pictures = _Pictures(root)
+    return {part: [_item(row, labels, pictures) for row in read_rows(tables[part], COLUMNS)] for part in PARTS}
+
+
+def _classes(table: Path) -> list[str]:
+    names = {row.text("label") for row in read_rows(table, COLUMNS)}
+    if not 1 <= len(names) <= MOST_CLASSES:
+        raise DataError(
+            f"{table} has {len(names)} different labels, RadImageNet {MOST_CLASSES}.\n"
+            "Correct the table, or name the classes by 'classes'."
+        )
+    numbers = all(name.isascii() and name.isdecimal() and len(name) < 20 for name in names)
+    return sorted(names, key=(lambda name: (int(name), name)) if numbers else None)
+
+
+def _item(row: Row, labels: dict[str, int], pictures: "_Pictures") -> dict[str, Any]:
+    name = row.text("label")
+    if name not in labels:
+        raise row.fault("label", f"must be one of the {len(labels)} classes of the training table or of 'classes'")
+    return {"image": pictures.take(row), "label": labels[name], "name": name}
+
+
+class _Pictures:
+    """The files below a folder, each to be taken once; its folders are listed once, as a look-up per file is slow."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folders: dict[str, set[str]] = {}
+        self.taken: dict[str, tuple[int, str]] = {}
+
+    def take(self, row: Row) -> str:
+        path = row.path("filename", self.root)
+        folder, name = os.path.split(path)
+        if folder not in self.folders:
+            self.folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        if name not in self.folders[folder]:
+            raise row.fault("filename", f"must be a file in {self.root}", "It is missing: unpack the archive again.")
+        if path in self.taken:
+            line, table = self.taken[path]
+            raise row.fault("filename", f"must not be listed again: it is in line {line} of {table}")
+        self.taken[path] = (row.line, row.file.name)
+        return path

@@ -1,0 +1,117 @@
+"""CSV files read by the names in their header, so that a faulty cell is named with its file and line."""
+
+import csv
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from monai_freq.data.errors import DataError
+
+__all__ = ["Row", "read_rows"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table.
+
+    Args:
+        file: The table.
+        line: Number of the line, counted from 1 with the header.
+        cells: Column name -> text, blanks at both ends removed.
+
+    >>> Row(Path("metadata.csv"), 2, {"aclDiagnosis": "3"}).integer("aclDiagnosis", 0, 2)
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: 'aclDiagnosis' in line 2 of metadata.csv must be an integer in [0, 2], got '3'.
+    Correct the table.
+    """
+
+    file: Path
+    line: int
+    cells: dict[str, str]
+
+    def text(self, column: str) -> str:
+        """Fetch a text that is not empty."""
+        if not self.cells[column]:
+            raise self.fault(column, "must not be empty")
+        return self.cells[column]
+
+    def integer(self, column: str, low: int, high: int | None = None) -> int:
+        """Fetch an integer from ``low`` to ``high`` (or more than ``low``)."""
+        text = self.cells[column]
+        # int() would take "1_0" and digits of any script.
+        value = int(text) if text.isascii() and text.removeprefix("-").isdecimal() and len(text) < 20 else low - 1
+        if value < low or (high is not None and value > high):
+            raise self.fault(
+                column, f"must be an integer in [{low}, {high}]" if high is not None else f"must be >= {low}"
+            )
+        return value
+
+    def number(self, column: str, low: float, high: float) -> float:
+        """Fetch a number from ``low`` to ``high``."""
+        try:
+            value = float(self.cells[column])
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise self.fault(column, f"must be a number in [{low:g}, {high:g}]")
+        return value
+
+    def path(self, column: str, root: Path) -> str:
+        """Fetch a path relative to ``root``, made absolute; it must stay inside."""
+        entry = self.text(column).replace("\\", "/")
+        # Lexical on purpose: files may be symbolic links that the user has placed, but the table must not climb out.
+        path = os.path.normpath(root / entry)
+        if "\0" in entry or not Path(path).is_relative_to(root) or Path(path) == root:
+            raise self.fault(column, f"must be a path that stays inside {root}")
+        return path
+
+    def fault(self, column: str, wanted: str, remedy: str = "Correct the table.") -> DataError:
+        """Make the error that says what a cell must be and what it is."""
+        got = repr(self.cells[column])
+        got = got if len(got) <= 60 else f"{got[:57]}..."
+        return DataError(f"{column!r} in line {self.line} of {self.file} {wanted}, got {got}.\n{remedy}")
+
+
+def read_rows(file: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """Read a CSV file in UTF-8 line by line; columns may stand in any order, among others.
+
+    Args:
+        file: The table. Its first line holds the names of the columns.
+        columns: Columns that it must have.
+
+    Raises:
+        DataError: The file is missing, no text, or lacks a column; a line has fewer or more cells than the header.
+
+    >>> next(read_rows(Path("no/such/metadata.csv"), ["examId"]))
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: The table no/such/metadata.csv is missing.
+    It must have the columns examId.
+    """
+    wanted = f"It must have the columns {', '.join(columns)}."
+    if not file.is_file():
+        raise DataError(f"The table {file} is missing.\n{wanted}")
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            yield from _rows(file, csv.reader(stream, skipinitialspace=True, strict=True), columns, wanted)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"The table {file} cannot be read: {error}.\nExport it again as CSV in UTF-8.") from error
+
+
+def _rows(file: Path, lines: Iterator[list[str]], columns: Sequence[str], wanted: str) -> Iterator[Row]:
+    header = [name.strip() for name in next(lines, [])]
+    missing = [name for name in columns if name not in header]
+    if missing:
+        found = ", ".join(header[:12]) if any(header) else "none"
+        raise DataError(f"The table {file} has no column {missing[0]!r} (found: {found[:200]}).\n{wanted}")
+    for cells in lines:
+        if len(cells) == len(header):
+            yield Row(file, lines.line_num, dict(zip(header, map(str.strip, cells), strict=True)))  # type: ignore[attr-defined]
+        elif any(cells):
+            number = lines.line_num  # type: ignore[attr-defined]
+            raise DataError(
+                f"Line {number} of {file} has {len(cells)} cells, its header {len(header)}.\nCorrect or copy it again."
+            )

@@ -1,0 +1,135 @@
+"""ImageNet's classes merged into three by WordNet's hierarchy."""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from monai_freq.data.errors import DataError
+
+__all__ = ["SUPERCLASSES", "read_hierarchy", "superclass_labels"]
+
+SUPERCLASSES = ("living thing", "artifact", "miscellaneous")
+ROOTS = ("n00004258", "n00021939")  # of the first two, in the order in which they claim a word
+MOST_BYTES = 64 * 2**20
+
+
+def superclass_labels(wnids: Iterable[str], hierarchy: str | os.PathLike[str]) -> dict[str, int]:
+    """Assign each class to *living thing* (0), *artifact* (1) or *miscellaneous* (2).
+
+    A word may have several parents, and so be under both. The rule is fixed and does not depend on the order of the
+    file: a word is a living thing if any of its ancestors, or it itself, is n00004258; else an artifact if any is
+    n00021939; else miscellaneous.
+
+    Args:
+        wnids: WordNet IDs such as ``n02084071``.
+        hierarchy: ``wordnet.is_a.txt``, see :func:`read_hierarchy`.
+
+    Returns:
+        WordNet ID -> label.
+
+    Raises:
+        DataError: The hierarchy is faulty or does not know a class.
+
+    Reference:
+        J. Deng et al., ImageNet: a large-scale hierarchical image database, CVPR (2009),
+        doi:10.1109/CVPR.2009.5206848.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "wordnet.is_a.txt").write_text("n00004258 n02084071\\nn00021939 n02958343\\n")
+    ...     superclass_labels(["n02084071", "n02958343"], f"{folder}/wordnet.is_a.txt")
+    {'n02084071': 0, 'n02958343': 1}
+    """
+    parents = read_hierarchy(hierarchy)
+    known = set(parents).union(*parents.values())
+    labels = {}
+    for wnid in wnids:
+        if wnid not in known:
+            raise DataError(f"{hierarchy} does not know the class {wnid}.\nTake the file from image-net.org as it is.")
+        ancestors = _ancestors(wnid, parents)
+        claims = [label for label, root in enumerate(ROOTS) if root in ancestors]
+        labels[wnid] = claims[0] if claims else len(ROOTS)
+    return labels
+
+
+def read_hierarchy(file: str | os.PathLike[str]) -> dict[str, set[str]]:
+    """Read ``wordnet.is_a.txt``: lines of a parent and a child, both WordNet IDs.
+
+    Args:
+        file: The text file.
+
+    Returns:
+        Child -> parents.
+
+    Raises:
+        DataError: The file is missing or has another content, or a word is its own ancestor.
+
+    Reference:
+        G. A. Miller, WordNet: a lexical database for English, Communications of the ACM 38 (1995),
+        doi:10.1145/219717.219748.
+
+    >>> read_hierarchy("no/such/wordnet.is_a.txt")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: no/such/wordnet.is_a.txt cannot be read: ...
+    """
+    parents: dict[str, set[str]] = defaultdict(set)
+    for number, line in enumerate(_text(Path(file)).splitlines(), 1):
+        words = line.split()
+        if words and (len(words) != 2 or not all(re.fullmatch(r"n[0-9]{8}", word) for word in words)):
+            raise DataError(
+                f"Line {number} of {file} must hold two WordNet IDs, a parent and a child, got {line[:60]!r}.\n"
+                "Take the file from image-net.org as it is."
+            )
+        if words:
+            parents[words[1]].add(words[0])
+    if not parents:
+        raise DataError(f"{file} is empty.\nTake the file from image-net.org as it is.")
+    _refuse_cycle(parents, Path(file))
+    return dict(parents)
+
+
+def _text(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"it is larger than {MOST_BYTES} bytes")
+        return content.decode("ascii")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file} cannot be read: {error}.\nTake wordnet.is_a.txt from image-net.org.") from error
+
+
+def _refuse_cycle(parents: Mapping[str, set[str]], file: Path) -> None:
+    children: dict[str, list[str]] = defaultdict(list)
+    for child, above in parents.items():
+        for parent in above:
+            children[parent].append(child)
+    waiting = {child: len(above) for child, above in parents.items()}  # for as many parents to be found free of cycles
+    free = [word for word in children if word not in waiting]
+    while free:
+        for child in children[free.pop()]:
+            waiting[child] -= 1
+            if waiting[child] == 0:
+                free.append(child)
+    circular = [word for word, count in waiting.items() if count]
+    if circular:
+        # Some are merely below a cycle; going up from any of them ends in it.
+        word = min(circular)
+        path: list[str] = []
+        while word not in path:
+            path.append(word)
+            word = min(parent for parent in parents[word] if waiting.get(parent))
+        cycle = " is a ".join([*path[path.index(word) :], word])
+        raise DataError(f"{file} goes round in a circle: {cycle[:200]}.\nTake the file from image-net.org as it is.")
+
+
+def _ancestors(wnid: str, parents: Mapping[str, set[str]]) -> set[str]:
+    found, ahead = {wnid}, [wnid]
+    while ahead:
+        new = parents.get(ahead.pop(), set()) - found
+        found |= new
+        ahead += new
+    return found

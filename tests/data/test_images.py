@@ -1,0 +1,194 @@
+"""Pictures and slices are read by address, and what is no image is refused by name before training."""
+
+import os
+import pickle
+import random
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from monai_freq.data import DataError, check_images, read_image, slice_address
+from monai_freq.data.load_slice import LoadSlice, LoadSliced
+
+GREY = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
+COLOUR = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+
+
+def refusal(function, *arguments, **settings):
+    with pytest.raises(DataError) as caught:
+        function(*arguments, **settings)
+    assert 2 <= len(str(caught.value).splitlines()) <= 3
+    return str(caught.value)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(6)]
+    for number, path in enumerate(paths):
+        Image.fromarray(GREY + np.uint8(number)).save(path)
+    return [{"image": str(path), "label": 0} for path in paths]
+
+
+def test_a_grey_picture_is_read_exactly(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "x.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png"), GREY)
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png", 3), np.stack([GREY] * 3, axis=2))
+
+
+def test_a_colour_picture_is_read_exactly_or_as_luma(tmp_path):
+    Image.fromarray(COLOUR).save(tmp_path / "x.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png", 3), COLOUR)
+    luma = COLOUR @ [0.299, 0.587, 0.114]  # ITU-R BT.601
+    assert np.abs(read_image(tmp_path / "x.png") - luma).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
+def test_every_mode_of_8_bits(tmp_path, mode):
+    suffix = "jpg" if mode in ("CMYK", "YCbCr") else "png"
+    Image.fromarray(COLOUR).convert(mode).save(tmp_path / f"x.{suffix}")
+    assert read_image(tmp_path / f"x.{suffix}").shape == (20, 30)
+    assert read_image(tmp_path / f"x.{suffix}", 3).shape == (20, 30, 3)
+
+
+def test_a_jpeg_by_another_name(tmp_path):
+    smooth = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)
+    Image.fromarray(smooth).save(tmp_path / "n01440764_18.JPEG", quality=95)
+    assert np.abs(read_image(tmp_path / "n01440764_18.JPEG").astype(int) - smooth).max() <= 3
+
+
+def test_a_slice_of_a_nifti_volume(tmp_path):
+    volume = np.random.default_rng(2).integers(0, 900, (6, 5, 4)).astype(np.int16)  # (x, y, z)
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "x.nii")
+    np.testing.assert_array_equal(read_image(slice_address(tmp_path / "x.nii", 3)), volume[:, :, 3].T)
+    assert read_image(slice_address(tmp_path / "x.nii", 3), 3).shape == (5, 6, 3)
+    assert "has no slice 4: it holds 4" in refusal(read_image, slice_address(tmp_path / "x.nii", 4))
+
+
+def test_names_with_a_hash(tmp_path):
+    for name in ("a#b.png", "a#.png", "#1.png"):
+        Image.fromarray(GREY).save(tmp_path / name)
+        np.testing.assert_array_equal(read_image(tmp_path / name), GREY)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_loading_through_monai(pictures, channels):
+    load = LoadSliced("image", channels)
+    image = load(pictures[2])["image"]
+    assert image.shape == (channels, 20, 30)
+    np.testing.assert_array_equal(image[0].numpy(), (GREY + np.uint8(2)).astype(np.float32))
+    assert image.meta["filename_or_obj"] == pictures[2]["image"]
+
+
+def test_settings_are_refused_by_name(pictures):
+    with pytest.raises(ValueError, match="'channels' must be 1 or 3, got 2"):
+        LoadSlice(2)
+    with pytest.raises(ValueError, match="'spacing' is in mm and must be positive, got 0"):
+        LoadSliced("image", spacing=0)
+    with pytest.raises(ValueError, match="'channels' must be 1 or 3, got 4"):
+        read_image(pictures[0]["image"], 4)
+
+
+def test_missing_keys(pictures):
+    with pytest.raises(KeyError, match="scan"):
+        LoadSliced(["image", "scan"])(pictures[0])
+    found = LoadSliced(["image", "scan"], allow_missing_keys=True)(pictures[0])
+    assert found["image"].shape == (1, 20, 30)
+    assert pictures[0]["image"].endswith("0.png")  # the item given is left alone
+
+
+class _Runs:
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.pck#0", "x.hdf5#0", "x.nii#0", "x.npy"])
+def test_a_pickle_under_any_name_runs_nothing(tmp_path, name):
+    (tmp_path / name.split("#")[0]).write_bytes(pickle.dumps(_Runs(f"touch {tmp_path}/pwned")))
+    assert name.split("#")[0] in refusal(LoadSlice(), tmp_path / name)
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "cannot identify"), (b"examId,seriesNo\n", "cannot identify"), (b"%!PS-Adobe-3.0\n", "cannot identify")],
+)
+def test_an_image_that_is_no_image(tmp_path, content, reason):
+    (tmp_path / "x.png").write_bytes(content)
+    message = refusal(read_image, tmp_path / "x.png")
+    assert f"{tmp_path}/x.png cannot be read as an image" in message
+    assert reason in message
+
+
+def test_other_formats_and_depths_are_refused(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "x.png", format="GIF")
+    assert "cannot identify" in refusal(read_image, tmp_path / "x.png")
+    Image.fromarray(GREY.astype(np.uint16) * 200).save(tmp_path / "y.png")
+    assert "not of 8 bits a channel" in refusal(read_image, tmp_path / "y.png")
+
+
+def test_a_picture_of_many_pixels_is_not_unpacked(tmp_path):
+    Image.new("1", (9000, 9000)).save(tmp_path / "x.png")
+    assert "it has 9000 x 9000 pixels" in refusal(read_image, tmp_path / "x.png")
+    Image.new("1", (20000, 20000)).save(tmp_path / "y.png")
+    assert "cannot be read as an image" in refusal(read_image, tmp_path / "y.png")
+
+
+@pytest.mark.parametrize("address", ["x.txt#3", "x.nii.gz#3", "x#3", "x.npy#0"])
+def test_only_known_volumes_have_slices(address):
+    assert "is no volume that slices are read from" in refusal(read_image, address)
+
+
+def test_good_images_pass(pictures):
+    check_images(pictures)
+    check_images(pictures, size=(20, 30), num_workers=1)
+    check_images([{"scan": item["image"]} for item in pictures], image_key="scan")
+    check_images([])
+
+
+def test_the_first_faulty_image_is_named_and_the_others_are_counted(pictures):
+    for number in (2, 4, 5):
+        with open(pictures[number]["image"], "r+b") as file:
+            file.truncate(60)
+    for workers in (1, 4):
+        message = refusal(check_images, pictures, num_workers=workers)
+        assert message.startswith(f"{pictures[2]['image']} cannot be read as an image")
+        assert message.endswith("2 more of the 6 images are faulty too.")
+
+
+def test_another_size_and_an_image_listed_twice(pictures):
+    assert "has the size (20, 30), (30, 20) expected" in refusal(check_images, pictures, size=(30, 20))
+    assert "is listed 2 times" in refusal(check_images, [*pictures, pictures[3]])
+    check_images(pictures, limits=(0, 255))
+    assert "has pixels from 0 to 255, (0, 1) expected" in refusal(check_images, pictures, limits=(0, 1))
+    with pytest.raises(ValueError, match="'num_workers' must be at least 1, got 0"):
+        check_images(pictures, num_workers=0)
+
+
+def test_infinite_pixels_are_refused(tmp_path):
+    volume = np.zeros((4, 4, 2), np.float32)
+    volume[1, 2, 1] = np.nan
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "x.nii")
+    check_images([{"image": f"{tmp_path}/x.nii#0"}])
+    assert "x.nii#1 holds NaN or infinite pixels" in refusal(check_images, [{"image": f"{tmp_path}/x.nii#1"}])
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_mutated_pictures_are_read_or_refused(tmp_path, suffix):
+    Image.fromarray(COLOUR).save(tmp_path / f"x.{suffix}")
+    whole, chance, refusals = (tmp_path / f"x.{suffix}").read_bytes(), random.Random(0), {}
+    for trial in range(400):
+        path, mutated = tmp_path / f"{trial}.{suffix}", bytearray(whole)
+        for _ in range(chance.choice([1, 3, 10])):
+            mutated[chance.randrange(len(mutated))] = chance.randrange(256)
+        path.write_bytes(mutated[: chance.choice([len(whole), chance.randrange(len(whole))])])
+        try:
+            assert read_image(path).ndim == 2
+        except DataError as error:
+            refusals[str(path)] = str(error)
+    assert len(refusals) > 100
+    assert all(name in message for name, message in refusals.items())
