@@ -1,5 +1,6 @@
 """What the bundles' configurations call: where the bundle lies, whether its settings hold, which data it uses."""
 
+from .classification import log_samples, prepare_sources, prepare_targets
 from .intensity import check_window
 from .location import find_bundle
 from .run_folder import begin_run, check_trained
@@ -16,5 +17,8 @@ __all__ = [
     "list_images",
     "log_cases",
     "log_images",
+    "log_samples",
     "prepare_cases",
+    "prepare_sources",
+    "prepare_targets",
 ]

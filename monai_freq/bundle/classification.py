@@ -1,0 +1,255 @@
+"""The samples of a classification bundle: divided into folds, checked, and marked for a shortcut."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..data import (
+    DataError,
+    check_images,
+    divide_folds,
+    plan_shortcut,
+    read_imagenet,
+    read_kneemri,
+    read_lodopab,
+    read_radimagenet,
+)
+from .data_folder import data_folder, tell
+
+__all__ = ["CONDITIONS", "Samples", "log_samples", "prepare_sources", "prepare_targets", "seen_in_all_conditions"]
+
+#: name -> what a classifier is tested on
+CONDITIONS = {
+    "clean": "no sample has the artifact",
+    "iid": "as in training: a fraction of the positives has it",
+    "ood": "all negatives have it, and no positive",
+}
+#: name of a data set -> its reader, what must not be in two parts, and what its folder holds
+_TARGETS = {
+    "lodopab": (read_lodopab, "patient", "ground_truth_*.hdf5 and labels.csv"),
+    "kneemri": (read_kneemri, "exam", "metadata.csv and vol01 to vol10"),
+}
+_SOURCES = {"imagenet": "a folder for each wnid", "radimagenet": "RadiologyAI_*.csv"}
+_HIERARCHY = "wordnet.is_a.txt"
+
+Item = dict[str, Any]
+
+
+class Samples(NamedTuple):
+    """Items of each part: ``image``, an address, ``sample``, its name, ``label``, and what the task adds.
+
+    For targets that is ``shortcut``, the mark of the artifact, and in the test part ``condition``.
+    """
+
+    train: list[Item]
+    val: list[Item]
+    test: list[Item]
+
+
+def prepare_targets(
+    dataset_dir: str | None,
+    *,
+    data: str,
+    phantom: Mapping[str, Any],
+    cache: str | os.PathLike[str],
+    classes: Mapping[str, str],
+    folds: Mapping[str, Any],
+    fold: int = 0,
+    fraction: float = 0.0,
+    positive: int = 1,
+    seed: int = 0,
+    reading: Mapping[str, Any] | None = None,
+    check: Sequence[str] = (),
+) -> Samples:
+    """Find or generate a target data set, take a fold of it, and tie the artifact to the positives.
+
+    Training and validation samples are marked alike, a fraction of the positives; test samples are there once for each
+    of :data:`CONDITIONS`, under the key ``condition``.
+
+    Args:
+        dataset_dir: folder of the data set; None for the phantom.
+        data: ``"lodopab"`` or ``"kneemri"``.
+        phantom: see :func:`monai_freq.bundle.data_folder.data_folder`.
+        cache: folder for phantoms.
+        classes: class number -> name.
+        folds: settings of :func:`monai_freq.data.divide_folds`: ``train``, ``val``, ``test``, ``folds``, ``seed``,
+            ``file``.
+        fold: which fold.
+        fraction: of the positives that have the artifact.
+        positive: class that the artifact is tied to.
+        seed: of the choice.
+        reading: settings of the reader, as ``aggregate`` and ``undecided`` of :func:`monai_freq.data.read_lodopab`.
+        check: parts whose images are read and checked, of ``"train"``, ``"val"``, ``"test"``.
+
+    Raises:
+        SystemExit: something is wrong with the data or the settings; two readable lines say what and where.
+
+    Example:
+        >>> settings = {"phantom": {}, "cache": ".", "classes": {"0": "benign", "1": "malignant"}, "folds": {}}
+        >>> prepare_targets("no_such_folder", data="lodopab", **settings)
+        Traceback (most recent call last):
+        SystemExit: The table ...
+    """
+    try:
+        read, group, holds = _known(_TARGETS, data, "data")
+        _require_settings("folds", folds, divide_folds)
+        _require_settings("reading", reading or {}, read)
+        folder = data_folder(dataset_dir, phantom, cache, holds)
+        items = _named(read(folder, **(reading or {})), folder)
+        _require_classes(items, classes)
+        parts = divide_folds(items, fold, group_key=group, **folds)
+        _check(parts, check)
+        marked = {name: plan_shortcut(parts[name], "label", positive, fraction, seed) for name in ("train", "val")}
+        test = seen_in_all_conditions(parts["test"], fraction=fraction, positive=positive, seed=seed)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+    return Samples(marked["train"], marked["val"], test)
+
+
+def prepare_sources(
+    dataset_dir: str | None,
+    *,
+    source: str,
+    phantom: Mapping[str, Any],
+    cache: str | os.PathLike[str],
+    classes: int,
+    merged: bool = False,
+    shares: Sequence[float] = (0.75, 0.1),
+    seed: int = 0,
+    check: Sequence[str] = (),
+) -> Samples:
+    """Find or generate a source data set for pre-training, divided into training, validation and test samples.
+
+    RadImageNet's tables say what is in which part; ImageNet's folders are divided by chance.
+
+    Args:
+        dataset_dir: folder of the data set; None for the phantom.
+        source: ``"imagenet"`` or ``"radimagenet"``.
+        phantom: see :func:`monai_freq.bundle.data_folder.data_folder`.
+        cache: folder for phantoms.
+        classes: number of classes of the network.
+        merged: whether ImageNet's classes become three: living thing, artifact and miscellaneous.
+        shares: of the samples for training and validation, where they are divided here.
+        seed: of the division.
+        check: parts whose images are read and checked.
+
+    Raises:
+        SystemExit: something is wrong with the data or the settings; two readable lines say what and where.
+
+    Example:
+        >>> prepare_sources("no_such_folder", source="radimagenet", phantom={}, cache=".", classes=6)
+        Traceback (most recent call last):
+        SystemExit: The table ...
+    """
+    try:
+        holds = _known(_SOURCES, source, "source")
+        folder = data_folder(dataset_dir, phantom, cache, holds)
+        if source == "radimagenet":
+            if merged:
+                raise DataError("RadImageNet's classes cannot be merged.\nUse --source imagenet, or do not merge them.")
+            parts = {part: _named(items, folder) for part, items in read_radimagenet(folder).items()}
+        else:
+            parts = _divided(
+                _named(read_imagenet(folder, folder / _HIERARCHY if merged else None), folder), shares, seed
+            )
+        _require_count(parts, classes)
+        _check(parts, check)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+    return Samples(**parts)
+
+
+def seen_in_all_conditions(
+    items: Sequence[Mapping[str, Any]], *, fraction: float, positive: int = 1, seed: int = 0
+) -> list[Item]:
+    """Every test sample once for each of :data:`CONDITIONS`, marked for the artifact accordingly.
+
+    Args:
+        items: with a label.
+        fraction: of the positives that have the artifact in training.
+        positive: class that the artifact is tied to.
+        seed: of the choice.
+
+    Example:
+        >>> items = [{"image": f"{name}.png", "label": label} for name, label in zip("abcd", [0, 1, 0, 1])]
+        >>> seen = seen_in_all_conditions(items, fraction=0.5)
+        >>> [(item["image"], item["condition"]) for item in seen if item["shortcut"]]
+        [('b.png', 'iid'), ('a.png', 'ood'), ('c.png', 'ood')]
+    """
+    negatives = sorted({item["label"] for item in items} - {positive})
+    planned = {
+        "clean": plan_shortcut(items, "label", positive, 0.0, seed),
+        "iid": plan_shortcut(items, "label", positive, fraction, seed),
+        "ood": plan_shortcut(items, "label", negatives, 1.0, seed),
+    }
+    return [item | {"condition": condition} for condition, marked in planned.items() for item in marked]
+
+
+def log_samples(samples: Samples) -> None:
+    """Say in a line for each part how many samples of each class there are, and how many have the artifact.
+
+    Args:
+        samples: the parts.
+
+    Example:
+        >>> log_samples(Samples([], [], []))
+    """
+    for part, items in samples._asdict().items():
+        labels = Counter(item["label"] for item in items)
+        counts = ", ".join(f"{count} of class {label}" for label, count in sorted(labels.items()))
+        marked = sum(item.get("shortcut", False) for item in items)
+        tell(f"{part}: {len(items)} samples ({counts})" + (f", {marked} with the artifact" if marked else ""))
+
+
+def _named(items: Sequence[Mapping[str, Any]], folder: Path) -> list[Item]:
+    """With a name that does not depend on where the data are, as an address gives way to its image."""
+    root = os.path.abspath(folder)
+    return [{**item, "sample": Path(os.path.relpath(item["image"], root)).as_posix()} for item in items]
+
+
+def _known(table: Mapping[str, Any], name: str, argument: str) -> Any:
+    if name not in table:
+        raise DataError(
+            f"'{argument}' must be one of {', '.join(table)}, got {name!r}.\nAs in --{argument} {min(table)}"
+        )
+    return table[name]
+
+
+def _require_settings(name: str, given: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    known = list(signature(function).parameters)[1:]
+    for key in given:
+        if key not in known:
+            raise DataError(f"'{name}' has no setting {key!r}.\nThere are {', '.join(known)}.")
+
+
+def _divided(items: Sequence[Item], shares: Sequence[float], seed: int) -> dict[str, list[Item]]:
+    if len(shares) != 2 or not all(0 < share < 1 for share in shares) or sum(shares) >= 1:
+        raise DataError(
+            f"'shares' must be two parts of 1 for training and validation, got {list(shares)}.\nAs in [0.75, 0.1]"
+        )
+    train, val = (round(share * len(items)) for share in shares)
+    return divide_folds(items, train=train, val=val, folds=1, seed=seed, group_key=None)
+
+
+def _check(parts: Mapping[str, Sequence[Item]], check: Sequence[str]) -> None:
+    check_images([item for part in check for item in parts[part]])
+
+
+def _require_classes(items: Sequence[Item], classes: Mapping[str, str]) -> None:
+    found, wanted = {item["label"] for item in items}, {int(number) for number in classes}
+    if found != wanted:
+        raise DataError(
+            f"The data have the labels {sorted(found)}, the bundle's classes are {sorted(wanted)}.\n"
+            "Check the table of labels, or change 'classes'."
+        )
+
+
+def _require_count(parts: Mapping[str, Sequence[Item]], classes: int) -> None:
+    most = max((item["label"] for items in parts.values() for item in items), default=-1)
+    if most >= classes:
+        raise DataError(f"The data have {most + 1} classes, the network has {classes}.\nAs in --num_classes {most + 1}")
