@@ -42,14 +42,15 @@ FIXED = [
 RANDOM = [
     pytest.param(RandGibbsNoise(prob=1, alpha=(0.4, 0.9)), id="RandGibbsNoise"),
     pytest.param(RandGibbsNoised("image", prob=1, alpha=(0.4, 0.9)), id="RandGibbsNoised"),
-    pytest.param(RandGaussianNoise(prob=1), id="RandGaussianNoise"),
+    pytest.param(RandGaussianNoise(prob=1, sample_std=False), id="RandGaussianNoise"),
     pytest.param(
-        Compose([RandGibbsNoised("image", prob=1), RandGaussianNoised("image", prob=1)]), id="Compose of dictionary"
+        Compose([RandGibbsNoised("image", prob=1), RandGaussianNoised("image", prob=1, sample_std=False)]),
+        id="Compose of dictionary",
     ),
-    pytest.param(Compose([RandGaussianNoise(prob=1), marker]), id="Compose of array"),
+    pytest.param(Compose([RandGaussianNoise(prob=1, sample_std=False), marker]), id="Compose of array"),
     pytest.param(torchio.RandomGhosting(intensity=(0.5, 1)), id="RandomGhosting"),
     pytest.param(torchio.RandomMotion(degrees=20, translation=5), id="RandomMotion"),
-    pytest.param(torchio.MonaiAdapter(RandGaussianNoise(prob=1)), id="MonaiAdapter"),
+    pytest.param(torchio.MonaiAdapter(RandGaussianNoise(prob=1, sample_std=False)), id="MonaiAdapter"),
     pytest.param(noise_of_every_generator, id="every generator"),
 ]
 
