@@ -3,14 +3,12 @@
 import csv
 import importlib.util
 import json
-import os
 import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nibabel
@@ -19,15 +17,17 @@ import pytest
 import torch
 from monai import bundle
 from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata, verify_net_in_out
+from running import ROOT, TASKS, environment, files_below, run, same, scalars_and_images, succeed, tasks_of, wait_for
 
 from monai_freq import phantoms
 
-ROOT = Path(__file__).parent.parent
-TASKS = {file.stem: json.loads(file.read_text()) for file in sorted((ROOT / "bundles/_source/tasks").glob("*.json"))}
+SEGMENTATION = tasks_of("segmentation")
 SIZE = (32, 32, 16)
 DIVISION = ["--val_cases", "4", "--test_cases", "4"]
 GRID = ["--image_size", str(list(SIZE)), *DIVISION]
 SMALL = [*GRID, "--epochs", "1"]
+
+on_all_bundles = pytest.mark.parametrize("name", TASKS, indirect=True)
 
 # What belongs to the template and not to a task is tried on one bundle: each command is a process of many seconds.
 on_one_bundle = pytest.mark.parametrize("name", ["heart_fd"], indirect=True)
@@ -36,7 +36,7 @@ on_one_bundle = pytest.mark.parametrize("name", ["heart_fd"], indirect=True)
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file:UserWarning", "ignore:No hash value:UserWarning")
 
 
-@pytest.fixture(scope="module", params=TASKS)
+@pytest.fixture(scope="module", params=SEGMENTATION)
 def name(request):
     return request.param
 
@@ -54,25 +54,6 @@ def elsewhere(name, tmp_path):
     copy = tmp_path / "bundles" / name
     shutil.copytree(ROOT / "bundles" / name, copy, ignore=shutil.ignore_patterns(".cache", "runs"))
     return copy
-
-
-def environment(**more):
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"} | more
-
-
-def run(config, *options, cwd, program=(sys.executable, "-m"), **more):
-    command = [*program, "monai.bundle", "run", "--config_file", str(config), *map(str, options)]
-    return subprocess.run(command, cwd=cwd, env=environment(**more), capture_output=True, text=True, timeout=300)
-
-
-def succeed(*args, **kwargs):
-    done = run(*args, **kwargs)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
-
-
-def files_below(folder):
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 def rendering():
@@ -94,6 +75,7 @@ def test_rendered_files_are_in_step_with_their_source(tmp_path):
         assert tracked <= files_below(tmp_path / task)
 
 
+@on_all_bundles
 def test_metadata_is_valid(name, tmp_path):
     schema = tmp_path / "schema.json"
     shutil.copy(ROOT / "tests/meta_schema.json", schema)  # already there, MONAI does not download it
@@ -105,6 +87,7 @@ def test_metadata_is_valid(name, tmp_path):
         verify_metadata(meta_file=str(broken), filepath=schema)
 
 
+@on_all_bundles
 @pytest.mark.parametrize("fusion", ["none", "early", "late"])
 @pytest.mark.parametrize("workflow", ["train", "evaluate", "inference"])
 def test_network_fits_the_metadata(name, workflow, fusion):
@@ -187,14 +170,6 @@ def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
 
     new = {path for path in files_below(tmp_path) - before if not path.startswith("images/")}
     assert all(path.startswith(f"bundles/{elsewhere.name}/runs/early/") for path in new), new
-
-
-def scalars_and_images(folder):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(str(folder))
-    events.Reload()
-    return set(events.Tags()["scalars"]) | set(events.Tags()["images"])
 
 
 @on_one_bundle
@@ -286,7 +261,7 @@ def test_every_bundle_trains_evaluates_and_infers(name, dataset, tmp_path, monke
 
 
 NEW_TASK = {
-    "family": "segmentation",
+    "family": ["segmentation"],
     "settings": {"image_size": [32, 32, 16], "classes": {"0": "background", "1": "lesion"}},
     "metadata": {"task": "Segmentation of lesions", "data_source": "ours"},
     "docs": {"title": "lesions", "dataset": "Lesions", "regions": "lesions", "modality": "MR", "data_license": "ours"},
@@ -354,26 +329,6 @@ def test_a_run_killed_at_random_moments_resumes_to_the_same_weights(name, datase
     for file in ("last.pt", "model.pt"):
         one, two = (torch.load(folder / file, weights_only=True) for folder in (whole, killed))
         assert same(one, two)
-
-
-def wait_for(path, process):
-    for _ in range(6000):
-        if path.exists():
-            return
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.02)
-    process.kill()
-    pytest.fail(f"there is still no {path}: the run hangs")
-
-
-def same(one, two):
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, two)
-    if isinstance(one, dict):
-        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(two) and all(map(same, one, two))
-    return one == two
 
 
 @on_one_bundle

@@ -16,6 +16,7 @@ from monai.bundle import ConfigParser
 
 SOURCE = Path(__file__).parent
 WORKFLOWS = ("train", "evaluate", "inference")
+OVERLAYS = ("multi_gpu_train", "paper")
 
 Config = dict[str, Any]
 
@@ -24,39 +25,77 @@ def render(task_file: Path, bundle: Path) -> None:
     """Write the whole bundle of one task."""
     task = json.loads(task_file.read_text())
     task["settings"] = {"name": task_file.stem} | task["settings"]
-    family = SOURCE / task["family"]
+    family = [SOURCE / name for name in task["family"]]
     configs, docs = bundle / "configs", bundle / "docs"
     for folder in (configs, docs):
         folder.mkdir(parents=True, exist_ok=True)
     for workflow in WORKFLOWS:
-        merged = ConfigParser.load_config_files([family / "common.json", family / f"{workflow}.json"])
-        _export(_settings_first(merged | task["settings"] | task.get(workflow, {})), configs / f"{workflow}.json")
-    for overlay in ("multi_gpu_train", "paper"):
-        content = json.loads((family / f"{overlay}.json").read_text()) | task.get(overlay, {})
-        _export(content, configs / f"{overlay}.json")
+        templates = [*_existing(family, "common"), *_existing(family, workflow)]
+        merged = _changed(ConfigParser.load_config_files(templates), task["settings"] | task.get(workflow, {}))
+        _export(_settings_first(merged), configs / f"{workflow}.json")
+    for overlay in OVERLAYS:
+        _export(_merged(family, overlay) | task.get(overlay, {}), configs / f"{overlay}.json")
     _export(_metadata(task, family), configs / "metadata.json")
     shutil.copy(SOURCE / "logging.conf", configs / "logging.conf")
     shutil.copy(SOURCE.parent.parent / "LICENSE", bundle / "LICENSE")
-    (docs / "README.md").write_text(Template((family / "README.md").read_text()).substitute(_words(task, configs)))
+    (docs / "README.md").write_text(Template((family[-1] / "README.md").read_text()).substitute(_words(task, configs)))
     (docs / "data_license.txt").write_text(task["docs"]["data_license"] + "\n")
 
 
-def _metadata(task: Config, family: Path) -> Config:
+def _existing(family: list[Path], name: str) -> list[Path]:
+    """Files of a family, the more special later."""
+    return [file for folder in family if (file := folder / f"{name}.json").is_file()]
+
+
+def _merged(family: list[Path], name: str) -> Config:
+    merged: Config = {}
+    for file in _existing(family, name):
+        merged |= json.loads(file.read_text())
+    return merged
+
+
+def _changed(config: Config, changes: Config) -> Config:
+    """Configuration with settings of its task, of which ``a#b`` is one within another."""
+    parser = ConfigParser(config)
+    for key, value in changes.items():
+        parser[key] = value
+    content: Config = parser.get()
+    return content
+
+
+def _metadata(task: Config, family: list[Path]) -> Config:
     """The metadata common to all bundles, those of the family, and what follows from the task's settings."""
+    shared = _merged(family, "metadata")
+    networks = shared["network_data_format"]
+    describe = _segmentation if task["family"][0] == "segmentation" else _classification
+    labels = describe(task, networks["inputs"]["image"], networks["outputs"]["pred"])
+    named = {"name": task["settings"]["name"]} | labels | task["metadata"]
+    return json.loads((SOURCE / "metadata.json").read_text()) | named | shared
+
+
+def _segmentation(task: Config, image: Config, pred: Config) -> Config:
     size, classes = task["settings"]["image_size"], task["settings"]["classes"]
     foreground = ", ".join(f"{number} is {name}" for number, name in classes.items() if number != "0")
     channels = ", ".join(f"channel {number} is {name}" for number, name in classes.items())
-    labels = {
-        "name": task["settings"]["name"],
+    image |= {"modality": task["docs"]["modality"], "spatial_shape": size}
+    pred |= {"num_channels": len(classes), "spatial_shape": size, "channel_def": classes}
+    return {
         "image_classes": "single channel data, intensity scaled to [0, 1]",
         "label_classes": f"single channel data, {foreground}, 0 is everything else",
         "pred_classes": f"{len(classes)} channels OneHot data, {channels}",
     }
-    shared = json.loads((family / "metadata.json").read_text())
-    networks = shared["network_data_format"]
-    networks["inputs"]["image"] |= {"modality": task["docs"]["modality"], "spatial_shape": size}
-    networks["outputs"]["pred"] |= {"num_channels": len(classes), "spatial_shape": size, "channel_def": classes}
-    return json.loads((SOURCE / "metadata.json").read_text()) | labels | task["metadata"] | shared
+
+
+def _classification(task: Config, image: Config, pred: Config) -> Config:
+    classes = task["metadata"].pop("classes", None) or task["settings"]["classes"]
+    image |= {"modality": task["docs"]["modality"], "spatial_shape": task["settings"]["image_size"]}
+    pred |= {"num_channels": len(classes), "spatial_shape": [], "channel_def": classes}
+    names = ", ".join(f"{number} is {name}" for number, name in classes.items())
+    return {
+        "image_classes": "single channel data, intensity scaled to [0, 1]",
+        "label_classes": f"one number, {names}",
+        "pred_classes": f"{len(classes)} logits, of which {names}",
+    }
 
 
 def _words(task: Config, configs: Path) -> dict[str, str]:
@@ -82,8 +121,11 @@ def _settings_first(config: Config) -> Config:
 
 
 def _is_machinery(key: str, value: object) -> bool:
+    """Components, tables of references, and what is done with them."""
     if isinstance(value, dict):
-        return "_target_" in value or any(isinstance(part, dict) for part in value.values())
+        parts = list(value.values())
+        references = bool(parts) and all(isinstance(part, str) and part.startswith("@") for part in parts)
+        return "_target_" in value or references or any(isinstance(part, dict) for part in parts)
     return key in ("imports", "initialize", "run", "finalize")
 
 

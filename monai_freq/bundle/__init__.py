@@ -1,24 +1,33 @@
 """What the bundles' configurations call: where the bundle lies, whether its settings hold, which data it uses."""
 
-from .classification import log_samples, prepare_sources, prepare_targets
+from .classification import class_names, log_samples, prepare_sources, prepare_targets
+from .initial_weights import load_init
 from .intensity import check_window
 from .location import find_bundle
-from .run_folder import begin_run, check_trained
+from .run_folder import begin_run, check_trained, recorded_classes
 from .segmentation import Cases, list_images, log_cases, log_images, prepare_cases
-from .settings import check_settings
+from .settings import check_choices, check_settings
+from .shown_artifact import shown_artifact
+from .slices import list_slices
 
 __all__ = [
     "Cases",
     "begin_run",
+    "check_choices",
     "check_settings",
     "check_trained",
     "check_window",
+    "class_names",
     "find_bundle",
     "list_images",
+    "list_slices",
+    "load_init",
     "log_cases",
     "log_images",
     "log_samples",
     "prepare_cases",
     "prepare_sources",
     "prepare_targets",
+    "recorded_classes",
+    "shown_artifact",
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data import (
+    SUPERCLASSES,
     DataError,
     check_images,
     divide_folds,
@@ -21,7 +22,15 @@ from ..data import (
 )
 from .data_folder import data_folder, tell
 
-__all__ = ["CONDITIONS", "Samples", "log_samples", "prepare_sources", "prepare_targets", "seen_in_all_conditions"]
+__all__ = [
+    "CONDITIONS",
+    "Samples",
+    "class_names",
+    "log_samples",
+    "prepare_sources",
+    "prepare_targets",
+    "seen_in_all_conditions",
+]
 
 #: name -> what a classifier is tested on
 CONDITIONS = {
@@ -154,9 +163,9 @@ def prepare_sources(
                 raise DataError("RadImageNet's classes cannot be merged.\nUse --source imagenet, or do not merge them.")
             parts = {part: _named(items, folder) for part, items in read_radimagenet(folder).items()}
         else:
-            parts = _divided(
-                _named(read_imagenet(folder, folder / _HIERARCHY if merged else None), folder), shares, seed
-            )
+            items = _named(read_imagenet(folder, folder / _HIERARCHY if merged else None), folder)
+            named = [{**item, "name": SUPERCLASSES[item["label"]] if merged else item["wnid"]} for item in items]
+            parts = _divided(named, shares, seed)
         _require_count(parts, classes)
         _check(parts, check)
     except ValueError as error:
@@ -188,6 +197,21 @@ def seen_in_all_conditions(
         "ood": plan_shortcut(items, "label", negatives, 1.0, seed),
     }
     return [item | {"condition": condition} for condition, marked in planned.items() for item in marked]
+
+
+def class_names(samples: Samples, count: int) -> dict[str, str]:
+    """Class number -> its name in the data, or its number where they have none.
+
+    Args:
+        samples: of sources, with the key ``name``.
+        count: number of classes.
+
+    Example:
+        >>> class_names(Samples([{"label": 1, "name": "cyst"}], [], []), 2)
+        {'0': 'class 0', '1': 'cyst'}
+    """
+    found = {item["label"]: str(item["name"]) for items in samples for item in items if "name" in item}
+    return {str(number): found.get(number, f"class {number}") for number in range(count)}
 
 
 def log_samples(samples: Samples) -> None:

@@ -11,12 +11,12 @@ from ignite import distributed as idist
 
 from ..files import replacing, set_aside
 
-__all__ = ["begin_run", "check_trained"]
+__all__ = ["begin_run", "check_trained", "recorded_classes"]
 
 _RECORD = "settings.json"
-_RESULTS = ("model.pt", "last.pt", _RECORD, "tensorboard", "evaluation", "segmentations")
+_RESULTS = ("model.pt", "last.pt", _RECORD, "tensorboard", "evaluation", "segmentations", "predictions")
 #: settings that decide which cases are the test cases
-_DIVISION = ("split_seed", "val_cases", "test_cases")
+_DIVISION = ("split_seed", "val_cases", "test_cases", "folds", "fold", "reading")
 
 
 def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
@@ -77,6 +77,22 @@ def check_trained(checkpoint: str, **settings: Any) -> None:
     folder = Path(checkpoint).parent
     if (folder / _RECORD).is_file():
         _require_same(folder, settings)
+
+
+def recorded_classes(checkpoint: str, count: int) -> dict[str, str]:
+    """Class number -> name, as the training recorded them beside a checkpoint, or the number where it did not.
+
+    Args:
+        checkpoint: file that the training saved.
+        count: number of classes.
+
+    Example:
+        >>> recorded_classes("no_such.pt", 2)
+        {'0': 'class 0', '1': 'class 1'}
+    """
+    record = Path(checkpoint).parent / _RECORD
+    names = _read(record).get("classes", {}) if record.is_file() else {}
+    return {str(number): str(names.get(str(number), f"class {number}")) for number in range(count)}
 
 
 def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:

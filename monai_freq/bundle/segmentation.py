@@ -140,7 +140,7 @@ def log_cases(cases: Cases) -> None:
 
 
 def log_images(images: Sequence[Mapping[str, str]]) -> None:
-    """Say in one line how many images there are to segment.
+    """Say in one line how many images there are.
 
     Args:
         images: from :func:`list_images`.
@@ -148,7 +148,7 @@ def log_images(images: Sequence[Mapping[str, str]]) -> None:
     Example:
         >>> log_images([])
     """
-    tell(f"{len(images)} images to segment.")
+    tell(f"{len(images)} images for inference.")
 
 
 def _require_classes(dataset: Decathlon, classes: Mapping[str, str]) -> None:

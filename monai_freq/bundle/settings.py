@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 
 from ..networks.frequency_fusion import check_fusion
 from ..spectral.bands import check_bands
 from .command_line import config_files, overridden
 
-__all__ = ["check_settings"]
+__all__ = ["check_choices", "check_settings"]
 
 #: options of ``monai.bundle run`` itself
 _OWN = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
@@ -50,6 +51,28 @@ def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: 
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
             raise SystemExit(f"'{name}' must be a whole number of at least 0, got {value!r}.\nAs in --{name} 4")
     _refuse_unknown_options()
+
+
+def check_choices(**choices: tuple[object, Collection[str]]) -> None:
+    """End the program with two readable lines when a setting is none of those that there are.
+
+    Args:
+        choices: name of the setting -> its value, and what it may be.
+
+    Raises:
+        SystemExit: a value is none of these.
+
+    Example:
+        >>> check_choices(artifact=("blur", ["none", "photon_noise"]))
+        Traceback (most recent call last):
+        SystemExit: 'artifact' must be one of none, photon_noise, got 'blur'.
+        As in --artifact none
+    """
+    for name, (value, known) in choices.items():
+        if value not in known:
+            raise SystemExit(
+                f"'{name}' must be one of {', '.join(known)}, got {value!r}.\nAs in --{name} {next(iter(known))}"
+            )
 
 
 def _refuse_unknown_options() -> None:

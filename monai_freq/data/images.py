@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_freq.data.errors import DataError
-from monai_freq.data.hdf5_slices import read_hdf5_slice
+from monai_freq.data.hdf5_slices import read_hdf5_slice, slices_shape
 from monai_freq.data.pck import read_pck
 
-__all__ = ["check_images", "read_image", "slice_address"]
+__all__ = ["check_images", "count_slices", "read_image", "slice_address"]
 
 MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"}  # 8 bits a channel
 MAX_PIXELS = 64 * 2**20
@@ -65,15 +65,38 @@ def read_image(address: str | os.PathLike[str], channels: int = 1) -> NDArray[np
 
 
 def _read_slice(file: str, index: int) -> NDArray[np.generic]:
-    kind = Path(file).suffix
-    if kind == ".hdf5":
+    if Path(file).suffix == ".hdf5":
         return read_hdf5_slice(file, index)
-    if kind not in (".pck", ".nii"):
-        raise DataError(f"{file} is no volume that slices are read from.\nIt must be a .hdf5, .pck or .nii file.")
-    volume = read_pck(file) if kind == ".pck" else _map_nifti(file)
+    volume = _open_volume(file)
     if index >= volume.shape[0]:
         raise DataError(f"{file} has no slice {index}: it holds {volume.shape[0]}, counted from 0.\nCorrect the list.")
     return np.array(volume[index])  # a copy: a view would keep the whole volume alive
+
+
+def count_slices(file: str | os.PathLike[str]) -> int:
+    """Count the slices of a volume, without reading them where the format allows it.
+
+    Args:
+        file: An HDF5 file, or a ``.pck`` or ``.nii`` volume.
+
+    Raises:
+        DataError: The file is missing, damaged or of another kind.
+
+    >>> count_slices("notes.txt")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: notes.txt is no volume that slices are read from.
+    It must be a .hdf5, .pck or .nii file.
+    """
+    path = os.fspath(file)
+    return slices_shape(path)[0] if Path(path).suffix == ".hdf5" else int(_open_volume(path).shape[0])
+
+
+def _open_volume(file: str) -> Any:
+    kind = Path(file).suffix
+    if kind not in (".pck", ".nii"):
+        raise DataError(f"{file} is no volume that slices are read from.\nIt must be a .hdf5, .pck or .nii file.")
+    return read_pck(file) if kind == ".pck" else _map_nifti(file)
 
 
 def _map_nifti(file: str) -> Any:

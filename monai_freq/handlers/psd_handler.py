@@ -156,8 +156,9 @@ class PSDHandler(TensorBoardHandler):
         except ValueError as error:
             _log.warning(f"{error} It is set aside.")
             logged = PSDHistory(np.zeros(0))
-        kept = logged.before(epoch if epoch > 1 else 0)
-        same = set(kept.kinds) == {"images", "gradients"} | ({"artifact"} if self.artifact is not None else set())
+        kept = logged.before(epoch)
+        known = {"artifact"} if self.artifact is not None or self._given is not None else set()
+        same = set(kept.kinds) == {"images", "gradients"} | known
         if not same or kept.epochs != logged.epochs:
             set_aside(self.file.parent, [self.file.name])
         if not same or not kept.epochs:
@@ -180,6 +181,8 @@ class PSDHandler(TensorBoardHandler):
             kind: np.concatenate([_at(history.frequencies, own, densities[kind]) for own, densities in found])
             for kind in found[0][1]
         }
+        if self._given is not None:
+            joined["artifact"] = np.tile(_at(history.frequencies, *self._given), (logged, 1))
         history.add(epoch, joined)  # a second look at the epoch has taken the first one's place
         history.save(self.file)
         self._history = history
@@ -232,8 +235,9 @@ class PSDHandler(TensorBoardHandler):
 
     def _show(self, history: PSDHistory) -> None:
         epoch = history.epochs[-1]
-        artifact = self._artifact_density(history)
-        for kind in history.kinds:
+        artifact = history.mean["artifact"][-1] if "artifact" in history.kinds else None
+        shown = [kind for kind in history.kinds if kind != "artifact" or self._given is None]  # what is given stays
+        for kind in shown:
             name = f"{self.tag} {KINDS[kind].title}"
             against = artifact if kind == "gradients" else None
             others = {} if against is None else {"artifact": against}
@@ -243,11 +247,6 @@ class PSDHandler(TensorBoardHandler):
                 self._writer.add_scalar(f"{name}/{label}", value, epoch)
         if self.internal_writer:
             self._writer.flush()
-
-    def _artifact_density(self, history: PSDHistory) -> Array | None:
-        if self._given is not None:
-            return _at(history.frequencies, *self._given)
-        return history.mean["artifact"][-1] if "artifact" in history.kinds else None
 
 
 class _Inferred(nn.Module):

@@ -24,14 +24,17 @@ __all__ = ["ScoreReport", "auc", "calibration_error"]
 
 #: equal parts of [0, 1] that confidences are sorted into
 _BINS = 15
+#: most classes of which every score is written
+_MOST_COLUMNS = 20
 
 
 class ScoreReport:
     r"""Scores of every sample, and AUC, accuracy and calibration error of each condition, as CSV and JSON.
 
-    ``scores.csv`` has a line per sample and condition: its probability of each class, after softmax. ``summary.json``
-    has for each condition the area under the ROC curve (mean over the classes, one against the rest, when there are
-    more than two), the accuracy, and the expected calibration error.
+    ``scores.csv`` has a line per sample and condition: its probability of each class, after softmax; with more than 20
+    classes, the most probable one, its probability, and that of the label. ``summary.json`` has for each condition the
+    area under the ROC curve (mean over the classes, one against the rest, when there are more than two), the accuracy,
+    and the expected calibration error. Of samples without labels, there is the table alone.
 
     Args:
         output_dir: folder to write to; files are written aside, then renamed.
@@ -40,7 +43,8 @@ class ScoreReport:
         condition: key of the condition that a sample is seen in; where items have no such key, there is one, ``"all"``.
 
     Shape:
-        In the decollated batch and output of the evaluator: ``pred``, logits ``(K,)``, and ``label``, a class number.
+        In the decollated batch and output of the evaluator: ``pred``, logits ``(K,)``, and ``label``, a class number,
+        if there is one.
 
     Reference:
         C. Guo et al. (2017), "On calibration of modern neural networks", ICML, for the calibration error.
@@ -80,18 +84,29 @@ class ScoreReport:
             logits = seen["pred"].detach().cpu().double().flatten()  # in float32, confident scores are all 1
             if len(logits) != len(self.classes):
                 raise ValueError(f"'classes' names {len(self.classes)} classes, but the network scores {len(logits)}.")
-            scores = dict(zip(self._columns(), logits.softmax(0).tolist(), strict=True))
-            first = {"condition": str(seen.get(self.condition, "all")), "sample": str(seen[self.sample])}
-            self.rows.append(first | {"label": int(seen["label"])} | scores)
+            row = {"condition": str(seen.get(self.condition, "all")), "sample": str(seen[self.sample])}
+            label = {} if seen.get("label") is None else {"label": int(seen["label"])}
+            self.rows.append(row | label | {"scores": logits.softmax(0)})
 
-    def _columns(self) -> list[str]:
-        return [f"score_{name.replace(' ', '_')}" for _, name in sorted(self.classes.items())]
+    def _line(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Row of the table."""
+        scores: Tensor = row["scores"]
+        names = [name for _, name in sorted(self.classes.items())]
+        line = {key: value for key, value in row.items() if key != "scores"}
+        if len(names) <= _MOST_COLUMNS:
+            return line | {f"score_{n.replace(' ', '_')}": s for n, s in zip(names, scores.tolist(), strict=True)}
+        predicted = int(scores.argmax())
+        of_label = {"score_label": float(scores[row["label"]])} if "label" in row else {}
+        return line | {"predicted": predicted, "score_predicted": float(scores[predicted])} | of_label
 
     def _write(self, engine: Engine) -> None:
         rows = from_all_processes(self.rows, ["condition", "sample"])
         if not rows or idist.get_rank() > 0:
             return
-        write_rows(self.folder / "scores.csv", rows, ".12g")
+        write_rows(self.folder / "scores.csv", [self._line(row) for row in rows], ".12g")
+        if not all("label" in row for row in rows):
+            _log.info(f"Scores of {len(rows)} images written to {self.folder}.")
+            return
         summary = {condition: self._measured(rows, condition) for condition in sorted({r["condition"] for r in rows})}
         with replacing(self.folder / "summary.json") as aside:
             aside.write_text(json.dumps(summary, indent=2) + "\n")
@@ -100,7 +115,7 @@ class ScoreReport:
     def _measured(self, rows: Sequence[Mapping[str, Any]], condition: str) -> dict[str, float]:
         own = [row for row in rows if row["condition"] == condition]
         labels = torch.tensor([row["label"] for row in own])
-        scores = torch.tensor([[row[column] for column in self._columns()] for row in own], dtype=torch.float64)
+        scores = torch.stack([row["scores"] for row in own])
         return {
             "samples": len(own),
             "auc": auc(scores, labels),

@@ -51,6 +51,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "peak_memory_bytes": (int, type(None)),
     "validation": (dict,),
     "cases": (list,),
+    "measures": (dict,),
     "error": (str, type(None)),
 }
 
@@ -78,7 +79,8 @@ class Result:
         seconds: ``"train"`` and ``"evaluate"``.
         peak_memory_bytes: most memory that the training or the evaluation held; None if unknown.
         validation: ``"epochs"`` and ``"val_mean_dice"``, two lists of one length.
-        cases: a mapping per test case: ``"case"`` and its metrics by name.
+        cases: a mapping per test case: ``"case"`` and its metrics by name; empty for a classifier.
+        measures: of a classifier, see :func:`monai_freq.study.measures.measured`; empty for a segmenter.
         error: last lines of a failed run's log.
 
     Example:
@@ -102,6 +104,7 @@ class Result:
     peak_memory_bytes: int | None = None
     validation: Mapping[str, list[float]] = field(default_factory=lambda: {"epochs": [], "val_mean_dice": []})
     cases: list[dict[str, Any]] = field(default_factory=list)
+    measures: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
 
     @property
@@ -287,6 +290,8 @@ def _checked(path: str | os.PathLike[str], content: Mapping[str, Any]) -> dict[s
     """The fields of a result; entries that it does not know are left out."""
     entries = {}
     for entry in fields(Result):
+        if entry.name == "measures" and entry.name not in content:
+            continue  # files of studies before there were classifiers
         if entry.name not in content:
             raise ValueError(f"{path} is not the result of a run: it has no '{entry.name}'.")
         value = content[entry.name]

@@ -5,7 +5,7 @@ from .fourier import FourierDisentangle, FourierDisentangled, FourierLowPass, Fo
 from .keyed import Keyed, RandKeyed
 from .nonlocal_means import NonLocalMeans, NonLocalMeansd, RandNonLocalMeans, RandNonLocalMeansd
 from .photon_noise import PhotonNoise, PhotonNoised, RandPhotonNoise, RandPhotonNoised
-from .shortcut import ApplyShortcutd
+from .shortcut import ApplyShortcutd, StaticShortcutd
 from .whiten import SpectrumWhiten, SpectrumWhitend
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "RandPhotonNoised",
     "SpectrumWhiten",
     "SpectrumWhitend",
+    "StaticShortcutd",
     "artifact_psd",
 ]

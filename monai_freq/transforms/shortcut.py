@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, Randomizable
+from monai.transforms import MapTransform, Randomizable, ThreadUnsafe
 from monai.utils import MAX_SEED, TransformBackends
 from torch import Tensor
 
 from .artifact import Artifact, as_artifact, called_on, dictionary_keys, drawing_from, editable, naming, with_artifact
 from .image import as_image, source_of
 
-__all__ = ["ApplyShortcutd"]
+__all__ = ["ApplyShortcutd", "StaticShortcutd"]
 
 
 # Not a Keyed: that declares the twin of an array transform, and an image alone cannot tell whether it is marked.
@@ -33,7 +33,8 @@ class ApplyShortcutd(Randomizable, MapTransform):
     use, are seeded with s for the call only and come back as they were.
 
     Static or not, it is random to MONAI, so no cache stores its results: what is static is the seed, which holds in any
-    epoch, order and worker, and for any artifact that draws from the global generators or from MONAI's ``R``.
+    epoch, order and worker, and for any artifact that draws from the global generators or from MONAI's ``R``. Where a
+    cache is wanted, take :class:`StaticShortcutd`.
 
     Args:
         keys: keys of the images.
@@ -142,6 +143,59 @@ class ApplyShortcutd(Randomizable, MapTransform):
             with naming(key, data[key]):
                 altered[key] = called_on(self.artifact, image, self._drawn)
         return altered
+
+
+class StaticShortcutd(ThreadUnsafe, MapTransform):
+    r"""Do what :class:`ApplyShortcutd` does with ``static=True``, as a transform whose results a cache may keep.
+
+    .. math:: x \mapsto \begin{cases} A_s(x) & \text{if the item is marked} \\ x & \text{otherwise} \end{cases}
+
+    with A the artifact and s a hash of ``seed`` and of the item's first image. To MONAI it is not random:
+    ``CacheDataset`` and its like store the altered images. Artifacts that draw from the global generators want one
+    thread to fill the cache (``num_workers=1``).
+
+    Args:
+        keys: keys of the images.
+        artifact: see :class:`ApplyShortcutd`.
+        flag_key: key of the mark.
+        seed: of the artifacts.
+        allow_missing_keys: whether images may be missing.
+
+    Shape:
+        ``(C, *spatial)`` -> ``(C, *spatial)``, of floating point; type, device and metadata are kept.
+
+    Raises:
+        TypeError, KeyError, ValueError: see :class:`ApplyShortcutd`.
+
+    Reference:
+        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
+        Section 3.
+
+    Example:
+        >>> from monai.data import CacheDataset
+        >>> from monai.transforms import GaussianSmooth
+        >>> items = [{"image": torch.rand(1, 16, 16), "shortcut": True}]
+        >>> cached = CacheDataset(items, StaticShortcutd("image", GaussianSmooth(1.0)), progress=False)
+        >>> bool(cached[0]["image"].std() < items[0]["image"].std())
+        True
+    """
+
+    backend = [TransformBackends.TORCH]
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        artifact: Artifact,
+        flag_key: str = "shortcut",
+        seed: int = 0,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.apply = ApplyShortcutd(keys, artifact, flag_key, True, seed, allow_missing_keys)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
+        """Alter the images of one item if it is marked."""
+        return self.apply(data)
 
 
 def _identity(img: NdarrayOrTensor) -> str:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from monai_freq.bundle import begin_run, check_trained
+from monai_freq.bundle import begin_run, check_trained, recorded_classes
 
 
 def test_results_of_an_earlier_run_are_moved_and_strangers_are_left(tmp_path):
@@ -61,3 +61,12 @@ def test_checkpoints_are_compared_with_their_record(tmp_path):
     (tmp_path / "settings.json").write_text("{")
     with pytest.raises(SystemExit, match=r"settings\.json is not readable"):
         check_trained(str(tmp_path / "model.pt"), theta=0.1)
+
+
+def test_names_of_classes_are_those_of_the_training(tmp_path):
+    begin_run(str(tmp_path), resume=False, classes={"0": "cyst", "1": "mass"})
+    assert recorded_classes(str(tmp_path / "model.pt"), 2) == {"0": "cyst", "1": "mass"}
+    assert recorded_classes(str(tmp_path / "elsewhere/model.pt"), 2) == {"0": "class 0", "1": "class 1"}
+    (tmp_path / "settings.json").write_text("{")
+    with pytest.raises(SystemExit, match=r"settings\.json is not readable"):
+        recorded_classes(str(tmp_path / "model.pt"), 2)

@@ -323,7 +323,7 @@ def test_the_log_counts(caplog):
         log_images([{"image": "a"}, {"image": "b"}])
     assert [record.message for record in caplog.records] == [
         "3 training, 2 validation and 1 test cases.",
-        "2 images to segment.",
+        "2 images for inference.",
     ]
 
 

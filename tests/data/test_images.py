@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from monai_freq.data import DataError, check_images, read_image, slice_address
+from monai_freq.data.images import count_slices
 from monai_freq.data.load_slice import LoadSlice, LoadSliced
 
 GREY = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
@@ -192,3 +193,13 @@ def test_mutated_pictures_are_read_or_refused(tmp_path, suffix):
             refusals[str(path)] = str(error)
     assert len(refusals) > 100
     assert all(name in message for name, message in refusals.items())
+
+
+def test_slices_are_counted(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file["data"] = np.zeros((5, 3, 4), dtype=np.float32)
+    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 3, 6), dtype=np.float32), np.eye(4)), tmp_path / "b.nii")
+    (tmp_path / "c.pck").write_bytes(pickle.dumps(np.zeros((7, 3, 4), dtype=np.int16)))
+    assert [count_slices(tmp_path / name) for name in ("a.hdf5", "b.nii", "c.pck")] == [5, 6, 7]

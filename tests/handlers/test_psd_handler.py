@@ -232,7 +232,8 @@ def test_the_overlap_with_a_given_density(tmp_path):
     PSDHandler(log_dir=tmp_path, artifact=given).attach(trainer)
     trainer.run()
     history, events = logged(tmp_path), events_of(tmp_path)
-    assert history.kinds == ("images", "gradients")
+    assert history.kinds == ("images", "gradients", "artifact")
+    np.testing.assert_allclose(history.mean["artifact"][0], given[1], rtol=1e-6)
     expected = overlap(torch.from_numpy(history.mean["gradients"][0]), given[1].double())
     assert events.Scalars(f"{GRADIENTS}/overlap")[0].value == pytest.approx(float(expected), abs=1e-6)
     assert f"{ARTIFACT}/curve" not in events.Tags()["images"]

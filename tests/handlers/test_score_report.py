@@ -75,7 +75,9 @@ def evaluated(tmp_path, items, classes=CLASSES, batch_size=3):
     report = ScoreReport(tmp_path, classes)
     SupervisedEvaluator(torch.device("cpu"), loader, Echo(), val_handlers=[report]).run()
     with (tmp_path / "scores.csv").open(newline="") as file:
-        return list(csv.DictReader(file)), json.loads((tmp_path / "summary.json").read_text())
+        rows = list(csv.DictReader(file))
+    summary = tmp_path / "summary.json"
+    return rows, json.loads(summary.read_text()) if summary.exists() else None
 
 
 def items_of(logits, labels, **more):
@@ -123,3 +125,25 @@ def test_a_second_run_starts_anew(tmp_path):
 def test_a_network_with_another_number_of_classes_is_refused(tmp_path):
     with pytest.raises(ValueError, match="'classes' names 2 classes, but the network scores 3"):
         evaluated(tmp_path, items_of([[0, 1, 2]], [0]))
+
+
+def test_of_many_classes_the_most_probable_one_is_written(tmp_path):
+    scores, labels = random_scores(40, 30)
+    classes = {str(number): f"class {number}" for number in range(30)}
+    rows, summary = evaluated(tmp_path, items_of(scores.log(), labels), classes)
+    assert set(rows[0]) == {"condition", "sample", "label", "predicted", "score_predicted", "score_label"}
+    right = np.mean([row["predicted"] == row["label"] for row in rows])
+    assert summary["all"]["accuracy"] == pytest.approx(right)
+    assert summary["all"]["auc"] == pytest.approx(auc(scores, labels), abs=1e-6)
+    for row in rows:
+        assert float(row["score_label"]) <= float(row["score_predicted"])
+
+
+def test_images_without_labels_have_scores_alone(tmp_path):
+    scores, labels = random_scores(5, 2)
+    items = [{key: value for key, value in item.items() if key != "label"} for item in items_of(scores.log(), labels)]
+    rows, summary = evaluated(tmp_path, items)
+    assert set(rows[0]) == {"condition", "sample", "score_benign", "score_malignant"}
+    found = {row["sample"]: float(row["score_malignant"]) for row in rows}
+    assert sorted(found.values()) == pytest.approx(sorted(scores[:, 1].tolist()), abs=1e-6)
+    assert summary is None

@@ -11,6 +11,7 @@ from monai.data import CacheDataset, DataLoader, Dataset, MetaTensor
 from monai.transforms import (
     Compose,
     Identityd,
+    Lambdad,
     RandGaussianNoise,
     RandGaussianNoised,
     RandGibbsNoise,
@@ -20,7 +21,7 @@ from monai.transforms import (
 )
 
 from monai_freq.data import plan_shortcut
-from monai_freq.transforms import ApplyShortcutd, FourierLowPass, FourierLowPassd
+from monai_freq.transforms import ApplyShortcutd, FourierLowPass, FourierLowPassd, StaticShortcutd
 
 
 def marker(image):
@@ -324,3 +325,16 @@ def test_on_a_gpu():
         assert one.is_cuda
         assert torch.equal(one, two)
     assert torch.equal(torch.cuda.get_rng_state(), states)
+
+
+@pytest.mark.parametrize("artifact", [*FIXED, *RANDOM])
+def test_a_cache_keeps_what_is_static_and_the_same_as_without_a_cache(artifact):
+    items = [item(name=f"knee/{number}.png") for number in range(3)]
+    counted = []
+    pipeline = Compose([StaticShortcutd("image", artifact), Lambdad("image", lambda x: counted.append(1) or x)])
+    cached = CacheDataset(items, pipeline, num_workers=1, progress=False)
+    assert len(counted) == 3
+    for _ in range(2):
+        for place, one in enumerate(items):
+            assert torch.equal(cached[place]["image"], ApplyShortcutd("image", artifact, static=True)(one)["image"])
+    assert len(counted) == 3  # nothing is computed again

@@ -1,0 +1,50 @@
+"""Weights to start from: taken, refused, or left to chance."""
+
+import pytest
+import torch
+from monai.networks.nets import ResNet
+
+from monai_freq.bundle import load_init
+
+
+def network(classes=2, channels=1):
+    return ResNet("basic", [1, 1, 1, 1], [4, 4, 4, 4], 2, channels, num_classes=classes)
+
+
+def test_random_leaves_the_network_alone():
+    one = network()
+    before = {key: value.clone() for key, value in one.state_dict().items()}
+    load_init(one, "random")
+    assert all(torch.equal(value, before[key]) for key, value in one.state_dict().items())
+
+
+def test_a_head_of_other_classes_is_kept(tmp_path, caplog):
+    source, target = network(classes=10), network()
+    torch.save(source.state_dict(), tmp_path / "model.pt")
+    head = target.fc.weight.clone()
+    load_init(target, str(tmp_path / "model.pt"))
+    assert torch.equal(target.layer1[0].conv1.weight, source.layer1[0].conv1.weight)
+    assert torch.equal(target.fc.weight, head)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: None, ["There is no file", "--init random"]),
+        (lambda path: path.write_bytes(b"none"), ["cannot be read as weights", "--may_differ"]),
+        (lambda path: torch.save(network(channels=2).state_dict(), path), ["of another shape: conv1.weight"]),
+        (lambda path: torch.save({"x": torch.zeros(1)}, path), ["missing: conv1.weight"]),
+    ],
+)
+def test_other_files_are_refused(make, says, tmp_path):
+    path = tmp_path / "model.pt"
+    make(path)
+    with pytest.raises(SystemExit) as stop:
+        load_init(network(), str(path))
+    assert all(part in str(stop.value) for part in [str(path), *says])
+    assert len(str(stop.value).splitlines()) == 2
+
+
+def test_what_may_differ_is_an_argument(tmp_path):
+    torch.save(network(channels=2).state_dict(), tmp_path / "model.pt")
+    load_init(network(), str(tmp_path / "model.pt"), may_differ=["fc", "conv1"])

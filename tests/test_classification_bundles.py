@@ -1,0 +1,422 @@
+"""The classification bundles as people run them: trained, evaluated, resumed, transferred, and refused."""
+
+import csv
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from monai import bundle
+from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.networks.nets import resnet50
+from PIL import Image
+from running import ROOT, TASKS, environment, files_below, run, same, scalars_and_images, succeed, tasks_of, wait_for
+from torch import nn
+
+from monai_freq import phantoms
+from monai_freq.handlers import PSDHistory
+from monai_freq.handlers.score_report import auc
+
+BUNDLES = tasks_of("classification")
+SIZE = {"lodopab_transfer": 48, "kneemri_transfer": 64, "source_pretrain": 32}
+PHANTOMS = {
+    "lodopab_transfer": lambda root: phantoms.write_lodopab(root, train=24, validation=8, test=8, size=48, seed=1),
+    "kneemri_transfer": lambda root: phantoms.write_kneemri(root, exams=40, slices=16, size=64, seed=1),
+    "source_pretrain": lambda root: phantoms.write_imagenet(root, images=4, size=32, seed=1),
+}
+FOLDS = {"train": 24, "val": 8, "test": 8, "folds": 2, "seed": 0}
+
+on_one_bundle = pytest.mark.parametrize("name", ["lodopab_transfer"], indirect=True)
+on_transfers = pytest.mark.parametrize("name", tasks_of("transfer"), indirect=True)
+
+# MONAI's warnings about any configuration, and about validation images of one class, in tests of few images
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:parsing config_file:UserWarning", "ignore:No hash value:UserWarning", "ignore:y values can not be all"
+)
+
+
+@pytest.fixture(scope="module", params=BUNDLES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def dataset(name, tmp_path_factory):
+    """Small data set of the bundle, in its real format."""
+    return PHANTOMS[name](tmp_path_factory.mktemp(name))
+
+
+def small(name, **more):
+    """Settings of a short run on the small data set."""
+    size = 32 if name != "lodopab_transfer" else 48
+    settings = {"image_size": [size, size]}
+    if name != "source_pretrain":
+        settings |= {"folds": FOLDS}
+    return settings | more
+
+
+def as_options(settings):
+    return [word for key, value in settings.items() for word in (f"--{key}", str(value))]
+
+
+def call(name, workflow, dataset, folder, **more):
+    """Run a workflow in this process."""
+    config = str(ROOT / "bundles" / name / f"configs/{workflow}.json")
+    options = {"dataset_dir": str(dataset), "output_dir": str(folder), "threads": 1, "logging_file": False}
+    bundle.run(config_file=config, **small(name), **options, **more)
+
+
+@pytest.mark.parametrize(("config", "kind"), [("train", "train"), ("evaluate", "infer"), ("inference", "infer")])
+def test_properties_that_other_tools_need(name, dataset, config, kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    torch.save({}, tmp_path / "model.pt")
+    workflow = ConfigWorkflow(
+        config_file=str(ROOT / "bundles" / name / f"configs/{config}.json"),
+        workflow_type=kind,
+        logging_file=False,
+        dataset_dir=str(dataset),
+        output_dir=str(tmp_path),
+        threads=1,
+        **small(name),
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    workflow.finalize()
+
+
+def test_train_evaluate_infer(name, dataset, tmp_path):
+    copy = tmp_path / "bundles" / name
+    shutil.copytree(ROOT / "bundles" / name, copy, ignore=shutil.ignore_patterns(".cache", "runs"))
+    before = files_below(tmp_path)
+    options = ["--dataset_dir", dataset, *as_options(small(name))]
+    succeed("configs/train.json", *options, "--epochs", 2, "--val_interval", 1, "--psd_interval", 1, cwd=copy)
+    (result,) = (copy / "runs").iterdir()
+    assert {"model.pt", "last.pt"} <= files_below(result)
+    logged = scalars_and_images(result / "tensorboard")
+    assert {"train_loss", "val_auc", "psd input gradients/centroid"} <= logged
+    history = PSDHistory.load(result / "tensorboard/psd.npz")
+    assert history.epochs == [0, 1, 2]  # from before the training on
+    assert (
+        history.kinds == ("images", "gradients") if name == "source_pretrain" else ("images", "gradients", "artifact")
+    )
+
+    said = succeed("configs/evaluate.json", *options, cwd=copy)
+    rows = list(csv.DictReader((result / "evaluation/scores.csv").read_text().splitlines()))
+    summary = json.loads((result / "evaluation/summary.json").read_text())
+    conditions = {"all"} if name == "source_pretrain" else {"clean", "iid", "ood"}
+    assert set(summary) == {row["condition"] for row in rows} == conditions
+    columns = [column for column in rows[0] if column.startswith("score_")]
+    for condition, measured in summary.items():
+        own = [row for row in rows if row["condition"] == condition]
+        scores = torch.tensor([[float(row[column]) for column in columns] for row in own])
+        labels = torch.tensor([int(row["label"]) for row in own])
+        assert measured["auc"] == pytest.approx(auc(scores, labels), abs=1e-6)
+        assert f"{condition} " in said
+
+    succeed("configs/inference.json", *options, cwd=copy)
+    predicted = list(csv.DictReader((result / "predictions/scores.csv").read_text().splitlines()))
+    tested = {row["sample"]: row for row in rows if row["condition"] in ("clean", "all")}
+    assert {row["sample"] for row in predicted} == set(tested)
+    for row in predicted:
+        assert "label" not in row
+        for column in columns:
+            assert float(row[column]) == pytest.approx(float(tested[row["sample"]][column]), abs=1e-5)
+
+    new = files_below(tmp_path) - before
+    assert all(path.startswith(f"bundles/{name}/runs/{result.name}/") for path in new), new
+
+
+def test_images_of_a_folder_are_scored(tmp_path, monkeypatch):
+    name = "lodopab_transfer"
+    monkeypatch.chdir(ROOT)
+    parser = ConfigParser(ConfigParser.load_config_files([f"bundles/{name}/configs/inference.json"]))
+    torch.save(parser.get_parsed_content("network_def").state_dict(), tmp_path / "model.pt")
+    images = tmp_path / "images"
+    images.mkdir()
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (40, 50), dtype=np.uint8)).save(images / "one.png")
+    with h5py.File(images / "many.hdf5", "w") as file:
+        file["data"] = rng.random((3, 40, 40), dtype=np.float32)
+    config = f"bundles/{name}/configs/inference.json"
+    options = {"input_dir": str(images), "output_dir": str(tmp_path), "threads": 1, "logging_file": False}
+    bundle.run(config_file=config, dataset_dir="no_such_folder", **options)  # which is not looked at
+    rows = list(csv.DictReader((tmp_path / "predictions/scores.csv").read_text().splitlines()))
+    assert [row["sample"] for row in rows] == ["many.hdf5#0", "many.hdf5#1", "many.hdf5#2", "one.png"]
+    (images / "one.png").write_bytes(b"no picture")
+    with pytest.raises(SystemExit, match=r"one\.png cannot be read"):
+        bundle.run(config_file=config, **options)
+
+
+def test_every_workflow_gives_the_network_the_same_image(name, dataset):
+    images = []
+    for workflow in ("train", "evaluate", "inference"):
+        parser = ConfigParser(ConfigParser.load_config_files([str(ROOT / f"bundles/{name}/configs/{workflow}.json")]))
+        parser["samples#_mode_"] = "default"
+        for key, value in small(name, dataset_dir=str(dataset), bundle_root=".", output_dir=".", check=[]).items():
+            parser[key] = value
+        item = parser.get_parsed_content("samples").test[0] | {"shortcut": False}
+        images.append(parser.get_parsed_content("preprocessing")(item)["image"])
+    for image in images:
+        torch.testing.assert_close(image, images[0], rtol=0, atol=0)
+    assert images[0].shape[1:] == tuple(small(name)["image_size"])
+
+
+def test_the_training_images_are_kept_in_memory(name, dataset, tmp_path, monkeypatch):
+    """The cache holds what is not random: an artifact is drawn once an item, not once an epoch."""
+    parser = ConfigParser(ConfigParser.load_config_files([str(ROOT / f"bundles/{name}/configs/train.json")]))
+    for key, value in small(name, dataset_dir=str(dataset), bundle_root=".", output_dir=str(tmp_path)).items():
+        parser[key] = value
+    for part in ("train", "validate"):
+        cached = parser.get_parsed_content(f"{part}#dataset")
+        cached.set_random_state(0) if hasattr(cached, "set_random_state") else None
+        assert all(item["image"].shape == (1, *small(name)["image_size"]) for item in cached._cache)
+    items = cached.data
+    again = parser.get_parsed_content("preprocessing")(dict(items[0]))["image"]
+    torch.testing.assert_close(cached[0]["image"], again, rtol=0, atol=0)
+
+
+def test_paper_overlay(name, monkeypatch):
+    configs = [str(ROOT / f"bundles/{name}/configs/{file}.json") for file in ("train", "paper")]
+    plain, paper = (ConfigParser.load_config_files(files) for files in (configs[:1], configs))
+    assert list(paper) == list(plain)
+    parser = ConfigParser(paper)
+    own, reference = parser.get_parsed_content("network_def"), resnet50(spatial_dims=2, conv1_t_stride=2)
+    shapes, wanted = ({k: tuple(v.shape) for k, v in n.state_dict().items()} for n in (own, reference))
+    assert {k for k in wanted if shapes.get(k) != wanted[k]} <= {"conv1.weight", "fc.weight", "fc.bias"}
+    if name != "source_pretrain":
+        assert (paper["folds"]["train"], paper["folds"]["val"]) == (375, 125)
+        assert "test" not in paper["folds"]
+
+
+@on_one_bundle
+def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):
+    config = ROOT / "bundles" / name / "configs/train.json"
+    options = ["--dataset_dir", str(dataset), "--threads", "1", "--epochs", "12", "--val_interval", "1"]
+    options += [*as_options(small(name)), "--psd_interval", "2", "--lam", "0.01"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    succeed(config, *options, "--output_dir", whole, cwd=ROOT)
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config), *options]
+    process = subprocess.Popen(
+        [*command, "--output_dir", str(killed)], cwd=ROOT, env=environment(), stdout=-3, stderr=-3
+    )
+    wait_for(killed / "last.pt", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    stopped = torch.load(killed / "last.pt", weights_only=True)["epoch"]
+    assert 1 <= stopped < 12
+    said = succeed(config, *options, "--output_dir", killed, "--resume", "true", cwd=ROOT)
+    assert f"after epoch {stopped}." in said
+    for file in ("last.pt", "model.pt"):
+        one, two = (torch.load(folder / file, weights_only=True) for folder in (whole, killed))
+        assert same(one, two)
+    one, two = (PSDHistory.load(folder / "tensorboard/psd.npz") for folder in (whole, killed))
+    assert set(one.epochs) == {0, 2, 4, 6, 8, 10, 12} <= set(two.epochs)
+    kept = [two.epochs.index(epoch) for epoch in one.epochs]
+    np.testing.assert_array_equal(one.mean["gradients"], np.stack(two.mean["gradients"])[kept])
+
+
+@on_one_bundle
+def test_two_processes(name, dataset, tmp_path):
+    configs = ROOT / "bundles" / name / "configs"
+    files = str([str(configs / "train.json"), str(configs / "multi_gpu_train.json")])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
+    options = [*as_options(small(name)), "--dataset_dir", dataset, "--output_dir", tmp_path]
+    succeed(
+        files, *options, "--epochs", 1, "--val_interval", 1, cwd=tmp_path, program=torchrun, CUDA_VISIBLE_DEVICES=""
+    )
+    assert {"model.pt", "last.pt"} <= files_below(tmp_path)
+    assert len(list((tmp_path / "tensorboard").glob("events*"))) == 1  # one process writes
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert not any(key.startswith("module.") for key in state["network"])
+    succeed(configs / "evaluate.json", *options, cwd=tmp_path)
+
+
+@on_one_bundle
+@pytest.mark.parametrize("fusion", ["early", "late"])
+def test_fusion_and_spectral_decoupling_around_the_classifier(name, dataset, fusion, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    call(name, "train", dataset, tmp_path, epochs=1, fusion=fusion, lam=0.01, val_interval=1)
+    call(name, "evaluate", dataset, tmp_path, fusion=fusion)
+    assert (tmp_path / "evaluation/summary.json").is_file()
+    assert json.loads((tmp_path / "settings.json").read_text())["lam"] == 0.01
+
+
+@on_one_bundle
+def test_a_transfer_starts_from_the_source(name, dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    sources = phantoms.write_imagenet(tmp_path, images=4, size=32, seed=1)
+    call("source_pretrain", "train", sources, tmp_path / "source", epochs=1, editing="lowpass")
+    source = tmp_path / "source/model.pt"
+    assert torch.load(source, weights_only=True)["fc.weight"].shape[0] == 3  # superclasses
+    never = {"learning_rate": 0.0, "epochs": 1, "val_interval": 1}
+    call(name, "train", dataset, tmp_path / "target", init=str(source), **never)
+    start, after = (torch.load(file, weights_only=True) for file in (source, tmp_path / "target/model.pt"))
+    for key, value in start.items():
+        if not key.startswith("fc.") and "running_" not in key and "num_batches" not in key:
+            torch.testing.assert_close(after[key], value, rtol=0, atol=0)
+    history = PSDHistory.load(tmp_path / "target/tensorboard/psd.npz")
+    assert history.epochs[0] == 0
+    other = tmp_path / "other.pt"
+    torch.save(nn.Linear(3, 2).state_dict(), other)
+    for init, says in (("no_such.pt", "There is no file no_such.pt"), (str(other), "other.pt is of another network")):
+        with pytest.raises(SystemExit, match=re.escape(says)):
+            call(name, "train", dataset, tmp_path / "refused", init=init)
+    assert not (tmp_path / "refused").exists()  # nothing was started
+
+
+@pytest.mark.parametrize("editing", ["whiten", "lowpass"])
+@pytest.mark.parametrize("source", ["imagenet", "radimagenet"])
+def test_sources_are_edited(source, editing, tmp_path):
+    parser = ConfigParser(ConfigParser.load_config_files([str(ROOT / "bundles/source_pretrain/configs/train.json")]))
+    write = {"imagenet": phantoms.write_imagenet, "radimagenet": phantoms.write_radimagenet}[source]
+    sizes = {"images": 4} if source == "imagenet" else {"train": 12, "validation": 6, "test": 6}
+    folder = write(tmp_path, size=32, seed=1, **sizes)
+    changes = {"dataset_dir": str(folder), "image_size": [32, 32], "source": source, "editing": editing, "cutoff": 0.2}
+    for key, value in (changes | {"bundle_root": ".", "check": []}).items():
+        parser[key] = value
+    image = parser.get_parsed_content("preprocessing")(parser.get_parsed_content("samples").train[0])["image"]
+    spectrum = np.abs(np.fft.fft2(np.asarray(image[0], dtype=np.float64)))
+    radius = np.hypot(*np.meshgrid(np.fft.fftfreq(32), np.fft.fftfreq(32)))
+    rest = spectrum[(radius > 0)]
+    if editing == "whiten":
+        assert rest.std() < 1e-4 * rest.mean()
+    else:
+        assert spectrum[radius > 0.2].max() < 1e-5 * spectrum.max()
+    expected = 3 if (source, editing) == ("imagenet", "lowpass") else {"imagenet": 10, "radimagenet": 6}[source]
+    assert parser.get_parsed_content("num_classes") == expected
+
+
+@on_transfers
+def test_the_artifact_is_where_the_plan_says(name, dataset, tmp_path):
+    parser = ConfigParser(ConfigParser.load_config_files([str(ROOT / f"bundles/{name}/configs/evaluate.json")]))
+    for key, value in small(name, dataset_dir=str(dataset), bundle_root=".", check=[], fraction=1.0).items():
+        parser[key] = value
+    samples, preprocessing = parser.get_parsed_content("samples"), parser.get_parsed_content("preprocessing")
+    plain = {item["sample"]: preprocessing(item)["image"] for item in samples.test if item["condition"] == "clean"}
+    for item in samples.test:
+        altered = not torch.equal(preprocessing(item)["image"], plain[item["sample"]])
+        wanted = {"clean": False, "iid": item["label"] == 1, "ood": item["label"] == 0}[item["condition"]]
+        assert altered == wanted, item
+
+
+@on_one_bundle
+def test_the_same_seed_gives_the_same_scores(name, dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    results = []
+    for folder, seed in (("one", 3), ("two", 3), ("other", 4)):
+        torch.rand(seed + len(results))  # what was drawn before must not matter
+        call(name, "train", dataset, tmp_path / folder, epochs=2, seed=seed)
+        call(name, "evaluate", dataset, tmp_path / folder)
+        results.append((tmp_path / folder / "evaluation/scores.csv").read_text())
+    assert results[0] == results[1]
+    assert results[0] != results[2]
+
+
+def lose_table(folder):
+    (folder / "labels.csv").unlink()
+
+
+def lose_column(folder):
+    table = folder / "labels.csv"
+    table.write_text(table.read_text().replace("malignancy", "severity", 1))
+
+
+def cut_slices(folder):
+    path = next(folder.glob("ground_truth_train_*.hdf5"))
+    path.write_bytes(path.read_bytes()[:-3000])
+
+
+def exceed_labels(folder):
+    table = folder / "labels.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines[:-1], lines[-1].rpartition(",")[0] + ",9"]) + "\n")
+
+
+def share_patient(folder):
+    table = folder / "labels.csv"
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    lines[-1][2] = lines[1][2]
+    table.write_text("\n".join(map(",".join, lines)) + "\n")
+
+
+@on_one_bundle
+@pytest.mark.parametrize(
+    ("damage", "options", "says"),
+    [
+        (lose_table, {}, ["labels.csv", "missing"]),
+        (lose_column, {}, ["labels.csv", "malignancy"]),
+        (cut_slices, {}, ["ground_truth_train_000.hdf5"]),
+        (exceed_labels, {}, ["malignancy", "9"]),
+        (share_patient, {}, ["patient"]),
+        (None, {"fold": 2}, ["'fold' must be in [0, 1], got 2"]),
+        (None, {"fold": -1}, ["'fold' must be a whole number"]),
+        (None, {"fraction": 1.5}, ["'fraction' must be in [0, 1], got 1.5"]),
+        (None, {"artifact": "blur"}, ["'artifact' must be one of none, photon_noise, nonlocal_means, got 'blur'"]),
+        (None, {"folds": FOLDS | {"train": 900}}, ["fewer than 900 for training"]),
+        (None, {"folds": FOLDS | {"tran": 9}}, ["'folds' has no setting 'tran'"]),
+        (None, {"fusion": "middle"}, ["'fusion'", "middle", "early"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_errors_are_a_few_lines_that_name_the_culprit(name, dataset, tmp_path, monkeypatch, damage, options, says):
+    monkeypatch.chdir(ROOT)
+    copy = shutil.copytree(dataset, tmp_path / "data")
+    if damage is not None:
+        damage(copy)
+    config = str(ROOT / "bundles" / name / "configs/train.json")
+    folders = {"dataset_dir": str(copy), "output_dir": str(tmp_path / "out")}
+    with pytest.raises(SystemExit) as stop:
+        bundle.run(config_file=config, logging_file=False, threads=1, **small(name) | folders | options)
+    message = str(stop.value)
+    assert 1 <= len(message.splitlines()) <= 3, message
+    for part in says:
+        assert part in message
+    assert not (tmp_path / "out").exists()  # nothing was started
+
+
+def test_a_source_that_does_not_exist(tmp_path):
+    config = ROOT / "bundles/source_pretrain/configs/train.json"
+    for options, says in (
+        (["--source", "cifar"], "'source' must be one of imagenet, radimagenet, got 'cifar'"),
+        (["--editing", "sharpen"], "'editing' must be one of none, whiten, lowpass, got 'sharpen'"),
+        (["--edting", "whiten"], "Did you mean '--editing'?"),
+    ):
+        done = run(config, *options, "--output_dir", tmp_path / "out", cwd=ROOT)
+        assert done.returncode != 0
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@on_one_bundle
+def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    call(name, "train", dataset, tmp_path, epochs=1, fraction=0.25, mean=0.2)
+    for workflow, other, says in (
+        ("evaluate", {"mean": 0.2}, "fraction=0.25, not 0.5"),
+        ("evaluate", {"fraction": 0.25}, "mean=0.2, not 0.0"),
+        ("evaluate", {"fraction": 0.25, "mean": 0.2, "fold": 1}, "fold=0, not 1"),
+        ("inference", {}, "mean=0.2, not 0.0"),
+        ("train", {"resume": "true", "fraction": 0.25, "mean": 0.2, "lam": 0.5}, "lam=0.0, not 0.5"),
+    ):
+        with pytest.raises(SystemExit, match=re.escape(says)):
+            call(name, workflow, dataset, tmp_path, **other)
+    call(name, "evaluate", dataset, tmp_path, fraction=0.25, mean=0.2)
+    assert (tmp_path / "evaluation/summary.json").is_file()
+
+
+@pytest.mark.parametrize("config", ["evaluate", "inference"])
+def test_without_a_checkpoint(name, dataset, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit, match=r"There is no checkpoint .*model.pt"):
+        call(name, config, dataset, tmp_path)
+
+
+def test_tasks_of_this_family():
+    assert set(BUNDLES) == set(SIZE)
+    assert all(TASKS[name]["family"][0] == "classification" for name in BUNDLES)
