@@ -8,6 +8,7 @@ from .psd_handler import PSDHandler
 from .psd_history import PSDHistory
 from .score_report import ScoreReport
 from .slice_pictures import SlicePictures
+from .validate_before import ValidateBefore
 
 __all__ = [
     "CaseReport",
@@ -18,4 +19,5 @@ __all__ = [
     "RunProgress",
     "ScoreReport",
     "SlicePictures",
+    "ValidateBefore",
 ]

@@ -156,7 +156,7 @@ class PSDHandler(TensorBoardHandler):
         except ValueError as error:
             _log.warning(f"{error} It is set aside.")
             logged = PSDHistory(np.zeros(0))
-        kept = logged.before(epoch)
+        kept = logged.before(epoch if epoch > 1 else 0)
         known = {"artifact"} if self.artifact is not None or self._given is not None else set()
         same = set(kept.kinds) == {"images", "gradients"} | known
         if not same or kept.epochs != logged.epochs:
