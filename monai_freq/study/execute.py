@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
 import hashlib
 import json
@@ -127,7 +126,7 @@ def _attempt(attempt: _Attempt) -> Result:
         outcome = {
             "status": "finished",
             "peak_memory_bytes": max(train_peak, evaluate_peak),
-            "cases": _cases(folder / "evaluation" / "cases.csv"),
+            **run.measured(folder),
         }
     except _FailedError as error:
         outcome["error"] = str(error)
@@ -140,7 +139,7 @@ def _attempt(attempt: _Attempt) -> Result:
         versions=_versions(),
         git_commit=attempt.setup.git_commit,
         seconds=seconds,
-        validation=_curve(folder / _CURVE),
+        validation=_curve(folder / _CURVE, run.key_metric),
     )
 
 
@@ -154,14 +153,14 @@ def _train(attempt: _Attempt) -> tuple[float, int]:
     before = attempt.last_checkpoint
     resumes, earlier = _begin(attempt)
     try:
-        seconds, peak = _call(attempt, "train", _training_options(attempt, resumes))
+        seconds, peak = _call(attempt, "train", _training_options(attempt.run, resumes))
     except _FailedError:
         if not resumes or before is None or attempt.last_checkpoint != before:
             raise
         # what it should continue from may be what is broken
         _begin(attempt, anew=True)
         earlier = 0.0
-        seconds, peak = _call(attempt, "train", _training_options(attempt, False))
+        seconds, peak = _call(attempt, "train", _training_options(attempt.run, False))
     return earlier + seconds, peak
 
 
@@ -189,17 +188,15 @@ def _made_with(run: Run) -> dict[str, Any]:
     return {**own, "changes": dict(run.changes), "configs": configs, "versions": _versions()}
 
 
-def _training_options(attempt: _Attempt, resumes: bool) -> dict[str, Any]:
-    run = attempt.run
-    own = {"train_size": run.size, "draw": run.draw, "seed": run.seed, "resume": resumes}
-    return {"fusion": run.arm, **_dataset(run), **own, **run.changes}
+def _training_options(run: Run, resumes: bool) -> dict[str, Any]:
+    return {**run.own_settings, **_dataset(run), "resume": resumes, **run.changes}
 
 
 def _evaluation_options(run: Run) -> dict[str, Any]:
     """The settings that an evaluation knows; a picture of each case of each run would fill folders."""
     known = {key for file in run.configs("evaluate") for key in _json(file)}
-    changes = {key: value for key, value in run.changes.items() if key.replace("::", "#").split("#")[0] in known}
-    return {"fusion": run.arm, **_dataset(run), **({"pictures": False} if "pictures" in known else {}), **changes}
+    given = {"pictures": False, **run.own_settings, **_dataset(run), **run.changes}
+    return {key: value for key, value in given.items() if key.replace("::", "#").split("#")[0] in known}
 
 
 def _dataset(run: Run) -> dict[str, Any]:
@@ -263,19 +260,13 @@ def _curve_config(folder: Path) -> str:
     return str(folder / "curve.json")
 
 
-def _curve(file: Path) -> dict[str, list[Any]]:
+def _curve(file: Path, metric: str) -> dict[str, list[Any]]:
     points: dict[int, float] = {}
     for line in file.read_text().splitlines() if file.is_file() else []:
         with suppress(ValueError, TypeError):  # the line that a killed run was writing
             epoch, value = json.loads(line)
             points[int(epoch)] = float(value)
-    return {"epochs": sorted(points), "val_mean_dice": [points[epoch] for epoch in sorted(points)]}
-
-
-def _cases(file: Path) -> list[dict[str, Any]]:
-    with file.open(newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    return [{key: value if key == "case" else float(value) for key, value in row.items()} for row in rows]
+    return {"epochs": sorted(points), metric: [points[epoch] for epoch in sorted(points)]}
 
 
 def _versions() -> dict[str, str]:

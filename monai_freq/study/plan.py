@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ..files import set_aside
+from .evaluations import read_cases
 from .results import OtherVersion, Result, read_result, result_file, run_name
 
 __all__ = ["Run", "combinations", "fitted", "missing", "parse_settings", "parse_value", "plan"]
@@ -27,6 +28,12 @@ _OWN = {
     "dataset_dir": "--data",
     "steps": "--steps",
     "overlay": "--overlay",
+    "source": "--sources",
+    "fold": "--folds",
+    "fraction": "--fractions",
+    "artifact": "--artifacts",
+    "init": "--checkpoints",
+    "editing": "--sources",
     **dict.fromkeys(("output_dir", "threads", "resume", "bundle_root", "checkpoint", "config_file", "name"), ""),
 }
 #: how often a training of a given number of steps is validated
@@ -66,10 +73,50 @@ class Run:
     changes: Mapping[str, Any] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
 
+    #: what picks the weights, and its name in the result
+    key_metric: ClassVar[str] = "val_mean_dice"
+
     @property
     def name(self) -> str:
         """Of the run's folder and result."""
         return run_name(self.bundle, self.size, self.draw, self.arm, self.overrides, self.seed)
+
+    @property
+    def own_settings(self) -> dict[str, Any]:
+        """What makes this one of the study's runs, as settings of the bundle."""
+        return {"fusion": self.arm, "train_size": self.size, "draw": self.draw, "seed": self.seed}
+
+    @property
+    def asked_settings(self) -> dict[str, Any]:
+        """The overrides as settings of the bundle, but for those that follow from its data."""
+        return {key: value for key, value in self.overrides.items() if key not in ("steps", "overlay")}
+
+    def measured(self, folder: Path) -> dict[str, Any]:
+        """Entries of the result that the evaluation gives.
+
+        Args:
+            folder: of the run.
+
+        Raises:
+            OSError, ValueError: the evaluation has left nothing, or something else.
+        """
+        return {"cases": read_cases(folder / "evaluation" / "cases.csv")}
+
+    def noting(self, looked: Mapping[str, Any]) -> Run:
+        """The run with what its bundle says of the data.
+
+        Args:
+            looked: see :func:`fitted`.
+
+        Raises:
+            SystemExit: the data do not allow the run.
+        """
+        if self.size is not None and not 1 <= self.size <= looked["cases"]:
+            raise SystemExit(
+                f"{self.bundle} has {looked['cases']} training cases, not {self.size}.\n"
+                "Ask for smaller --sizes, or set fewer val_cases or test_cases."
+            )
+        return replace(self, classes=looked["classes"])
 
     def configs(self, workflow: str) -> list[Path]:
         """Configuration files of ``"train"`` or ``"evaluate"``."""
@@ -213,17 +260,12 @@ def fitted(run: Run, looked: Mapping[str, Any]) -> Run:
         >>> fitted(run, {"cases": 12, "batch_size": 2, "classes": {}}).changes
         {'epochs': 50, 'val_interval': 2}
     """
-    if run.size is not None and not 1 <= run.size <= looked["cases"]:
-        raise SystemExit(
-            f"{run.bundle} has {looked['cases']} training cases, not {run.size}.\n"
-            "Ask for smaller --sizes, or set fewer val_cases or test_cases."
-        )
-    changes = {key: value for key, value in run.overrides.items() if key not in ("steps", "overlay")}
+    changes = run.asked_settings
     if "steps" in run.overrides:
         batches = math.ceil((run.size or looked["cases"]) / looked["batch_size"])
         epochs = math.ceil(run.overrides["steps"] / batches)
         changes = {"epochs": epochs, "val_interval": max(1, epochs // _VALIDATIONS)} | changes
-    return replace(run, changes=changes, classes=looked["classes"])
+    return replace(run.noting(looked), changes=changes)
 
 
 def missing(runs: Iterable[Run], folder: Path) -> Iterator[Run]:

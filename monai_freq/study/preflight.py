@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import json
 import os
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .examples import as_picture, overlapping_groups
 from .plan import Run, fitted
 
 if TYPE_CHECKING:
@@ -68,6 +70,9 @@ class Look:
     Args:
         runs: as planned.
 
+    Attributes:
+        examples: name of a classification bundle -> a PNG file of what its network sees, after :meth:`fitted`.
+
     Example:
         >>> with Look([]) as look:
         ...     look.fitted()
@@ -76,13 +81,14 @@ class Look:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = runs
+        self.examples: dict[str, bytes] = {}
         self._first = {_variant(run): run for run in reversed(runs)}
         asked = [
             {
                 "configs": [str(file) for file in run.configs("train")],
                 "folder": run.folder,
                 "dataset_dir": run.dataset_dir,
-                "overrides": dict(run.overrides),
+                "overrides": run.asked_settings,
             }
             for run in self._first.values()
         ]
@@ -113,6 +119,11 @@ class Look:
         if self._process.returncode:
             raise SystemExit(complaint.strip()[-1000:])
         looked = dict(zip(self._first, json.loads(answer.strip().splitlines()[-1]), strict=True))
+        self.examples = {
+            run.bundle: base64.b64decode(looked[variant]["example"])
+            for variant, run in self._first.items()
+            if "example" in looked[variant]
+        }
         return [fitted(run, looked[_variant(run)]) for run in self.runs]
 
 
@@ -132,6 +143,9 @@ def look_into(
 ) -> dict[str, Any]:
     """What a bundle says of its data, with overrides: ``cases`` for training, ``batch_size`` and ``classes``.
 
+    Of a classifier also the number of ``folds``, ``overlapping_groups``, the number of patients or exams that are in
+    two parts, and an ``example`` of what the network sees, a PNG file in base64.
+
     Args:
         configs: configuration files of its training.
         folder: of the bundle.
@@ -148,13 +162,19 @@ def look_into(
         An --overlay is the name of a file in the configs folder of each bundle.
     """
     parser = opened(configs, folder, dataset_dir, overrides)
-    cases = parser.get_parsed_content("cases")
+    parts = parser.get_parsed_content("cases" if "cases" in parser else "samples")
     classes = parser.get_parsed_content("classes")
-    return {
-        "cases": len(cases.train),
+    looked = {
+        "cases": len(parts.train),
         "batch_size": int(parser.get_parsed_content("batch_size")),
         "classes": {number: name for number, name in classes.items() if int(number) > 0},
     }
+    if "cases" in parser:
+        return looked
+    image = parser.get_parsed_content("preprocessing")(parts.val[0] | {"shortcut": False})["image"]
+    folds = parser["folds"]["folds"] if "folds" in parser else 1
+    apart = {"folds": folds, "overlapping_groups": overlapping_groups(*parts)}
+    return looked | apart | {"example": as_picture(image)}
 
 
 def opened(configs: Sequence[str], folder: str, dataset_dir: str | None, overrides: Mapping[str, Any]) -> ConfigParser:
@@ -183,8 +203,7 @@ def opened(configs: Sequence[str], folder: str, dataset_dir: str | None, overrid
                 f"There is no {file}.\nAn --overlay is the name of a file in the configs folder of each bundle."
             )
     parser = ConfigParser(ConfigParser.load_config_files(list(configs)))
-    changes = {key: value for key, value in overrides.items() if key not in ("steps", "overlay")}
-    for key, value in changes.items():
+    for key, value in overrides.items():
         _require_known(key, list(parser.get()), configs[0])
         parser[key] = value
     parser["bundle_root"], parser["dataset_dir"], parser["check"] = folder, dataset_dir, []

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..files import write_files
 from .execute import Setup, execute
 from .plan import Run, missing
 from .preflight import Look
@@ -70,6 +71,7 @@ def run_study(
     print(f"{len(todo)} of {len(runs)} runs to make. First, a look at their data; missing phantoms are generated.")
     with Look(todo) as look, _cluster(ray, address, cpus, gpus):
         todo = look.fitted()
+        write_files(folder / "examples", {f"{bundle}.png": picture for bundle, picture in look.examples.items()})
         environment = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
         setup = Setup(str(folder), cpus, gpus, _git_commit(), environment)
         task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=retries)(execute)

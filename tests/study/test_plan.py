@@ -60,7 +60,7 @@ def test_options_before_and_after_the_bundles_mean_the_same():
         (["--epochs", "5", "--set", "epochs=6"], "'epochs' is set twice"),
         (["--set", "theta=0.1", "0.1"], "would be called"),
         (["--data", "spleen_fd=/"], "names none of heart_fd"),
-        (["--data", "heart_fd=/no/such"], "There is no folder /no/such"),
+        (["--data", "heart_fd=/no/such"], "There is no /no/such"),
     ],
 )
 def test_what_cannot_be_planned_is_said_in_two_lines(words, says):

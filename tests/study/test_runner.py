@@ -267,7 +267,7 @@ def test_a_look_into_a_bundle(heart, monkeypatch, tmp_path):
         [str(heart / "configs/train.json")],
         str(heart),
         None,
-        {"phantom#cases": 12, "phantom#size": [16, 16, 16], "val_cases": 3, "batch_size": 1, "steps": 9},
+        {"phantom#cases": 12, "phantom#size": [16, 16, 16], "val_cases": 3, "batch_size": 1},
     )
     assert looked == {"cases": 5, "batch_size": 1, "classes": {"1": "left atrium"}}
 

@@ -1,0 +1,64 @@
+"""What the evaluation of a run has left in its folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from ..handlers.psd_history import PSDHistory
+
+__all__ = ["read_cases", "read_measures"]
+
+
+def read_cases(file: Path) -> list[dict[str, Any]]:
+    """Metrics of each test case of a segmentation.
+
+    Args:
+        file: ``cases.csv``.
+
+    Raises:
+        OSError, ValueError: there is no such file, or it holds something else.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp(), "cases.csv")
+        >>> _ = file.write_text("case,dice_heart\\nla_003,0.9\\n")
+        >>> read_cases(file)
+        [{'case': 'la_003', 'dice_heart': 0.9}]
+    """
+    with file.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    return [{key: value if key == "case" else float(value) for key, value in row.items()} for row in rows]
+
+
+def read_measures(folder: Path) -> dict[str, Any]:
+    """How well a classifier tells the classes apart in each condition, and on which frequencies its loss depends.
+
+    ``conditions`` has AUC, accuracy and calibration error of each. ``densities`` has ``frequencies`` in cycles per
+    pixel, and over them the mean power spectrum density of the ``images``, the learning priority ``before`` the first
+    and ``after`` the last epoch that was logged, and the density of the ``artifact`` where there is one.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        OSError, ValueError: a file is not there, or holds something else.
+
+    Example:
+        >>> read_measures(Path("no_such_run"))
+        Traceback (most recent call last):
+        FileNotFoundError: ...
+    """
+    conditions = json.loads((folder / "evaluation" / "summary.json").read_text())
+    history = PSDHistory.load(folder / "tensorboard" / "psd.npz")
+    densities = {
+        "frequencies": history.frequencies,
+        "images": history.mean["images"][-1],
+        "before": history.mean["gradients"][0],
+        "after": history.mean["gradients"][-1],
+    }
+    if "artifact" in history.kinds:
+        densities["artifact"] = history.mean["artifact"][-1]
+    return {"conditions": conditions, "densities": {name: density.tolist() for name, density in densities.items()}}

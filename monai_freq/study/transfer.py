@@ -1,0 +1,99 @@
+"""A transfer study: first the pre-trainings, then the fine-tunings that start from them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..files import replacing
+from .plan import Run
+from .results import Result, note_asked_for, read_result, result_file
+from .runner import run_study
+from .transfer_plan import ClassifierRun, Source
+
+__all__ = ["run_transfer"]
+
+#: what each label of the study stands for
+_SOURCES = "sources.json"
+
+
+def run_transfer(
+    sources: Sequence[Source],
+    pretraining: Mapping[tuple[str, int], ClassifierRun],
+    transfers: Callable[[Mapping[tuple[str, int], str]], Sequence[ClassifierRun]],
+    output_dir: str | os.PathLike[str],
+    **where: Any,
+) -> tuple[int, list[Result]]:
+    """Make the runs that have no finished result yet: pre-trainings, then the fine-tunings from those that are there.
+
+    Args:
+        sources: of the study.
+        pretraining: what :func:`~monai_freq.study.transfer_plan.plan_pretraining` has planned.
+        transfers: from the weights that the pre-trainings give, by label and seed, to the fine-tunings.
+        output_dir: of the study.
+        where: see :func:`~monai_freq.study.runner.run_study`.
+
+    Returns:
+        The number of runs, and the results of those that were made now.
+
+    Raises:
+        SystemExit: something that can be known before stands in the way, as a label that stood for another source.
+
+    Example:
+        >>> import tempfile
+        >>> run_transfer([Source(label="random")], {}, lambda weights: [], tempfile.mkdtemp())
+        (0, [])
+    """
+    folder = Path(output_dir).resolve()
+    weights = {key: str(folder / "runs" / run.name / "model.pt") for key, run in pretraining.items()}
+    planned = list(transfers(weights))
+    _require_same_sources(folder, sources, pretraining)
+    note_asked_for(folder, (run.name for run in (*pretraining.values(), *planned)))
+    results = run_study(list(pretraining.values()), folder, **where)
+    there = {key for key, run in pretraining.items() if _finished(folder, run)}
+    possible = [run for run in planned if (label(run), run.seed) in there or (label(run), run.seed) not in weights]
+    if len(possible) < len(planned):
+        print(f"{len(planned) - len(possible)} fine-tunings wait for a pre-training that failed.")
+    return len(pretraining) + len(planned), results + run_study(possible, folder, **where)
+
+
+def label(run: Run) -> str:
+    """Label of the source that a run starts from.
+
+    Args:
+        run: a fine-tuning.
+
+    Example:
+        >>> label(ClassifierRun(bundle="b", folder="", arm="none", overrides={"source": "random"}))
+        'random'
+    """
+    return str(run.overrides["source"])
+
+
+def _finished(folder: Path, run: Run) -> bool:
+    try:
+        return read_result(result_file(folder, run.name)).finished
+    except ValueError:
+        return False
+
+
+def _require_same_sources(
+    folder: Path, sources: Sequence[Source], pretraining: Mapping[tuple[str, int], ClassifierRun]
+) -> None:
+    """A label stands for one thing in all of a study, as the fine-tunings are named after it."""
+    file = folder / _SOURCES
+    known = json.loads(file.read_text()) if file.is_file() else {}
+    for source in sources:
+        own = {"settings": dict(source.settings), "checkpoint": source.checkpoint, "dataset_dir": source.dataset_dir}
+        trained = [run.overrides for (name, _), run in pretraining.items() if name == source.label]
+        meaning = json.loads(json.dumps(own | {"overrides": dict(trained[0]) if trained else {}}))
+        if known.setdefault(source.label, meaning) != meaning:
+            raise SystemExit(
+                f"In {folder}, the source '{source.label}' was {known[source.label]}, not {meaning}.\n"
+                "Choose another --output_dir."
+            )
+    with replacing(file) as aside:
+        aside.write_text(json.dumps(known, indent=2) + "\n")

@@ -1,0 +1,142 @@
+"""The command ``transfer``: which sources, targets and shortcuts a transfer study has."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .options import add_data, add_where, count, named_paths, seed, share, tell_ended, where
+from .plan import combinations, parse_settings
+from .preflight import bundle_names
+from .transfer_plan import parse_source, plan_pretraining, plan_transfers
+
+__all__ = ["add_transfer"]
+
+_ABOUT = (
+    "Pre-train a classifier on each source, fine-tune it on each target with an artifact on a fraction of the positive "
+    "training images, and test it where the artifact does not tell the label, after Lu et al. 2025. Started again, "
+    "only what is missing or failed is run."
+)
+_SOURCES = ("random", "imagenet", "radimagenet", "imagenet/lowpass", "radimagenet/whiten")
+_FRACTIONS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
+
+
+def add_transfer(commands: Any) -> None:
+    """Add the command.
+
+    Args:
+        commands: of the command line.
+    """
+    command = commands.add_parser(
+        "transfer", help="make the runs of a transfer study that are missing", description=_ABOUT
+    )
+    which = command.add_argument_group("which runs")
+    which.add_argument("targets", nargs="+", metavar="TARGET", help="folder of a bundle, as bundles/lodopab_transfer")
+    which.add_argument(
+        "--sources",
+        nargs="+",
+        default=list(_SOURCES),
+        metavar="SOURCE",
+        help=f"random, imagenet or radimagenet, with /whiten or /lowpass (default: {' '.join(_SOURCES)})",
+    )
+    which.add_argument(
+        "--checkpoints",
+        nargs="+",
+        default=[],
+        metavar="SOURCE=FILE",
+        help="weights that are there already, as imagenet=resnet50.pth: this source is not trained",
+    )
+    which.add_argument(
+        "--artifacts", nargs="+", metavar="NAME", help="photon_noise, nonlocal_means, ... (default: each target's own)"
+    )
+    which.add_argument(
+        "--fractions",
+        nargs="+",
+        type=share,
+        default=list(_FRACTIONS),
+        metavar="P",
+        help="of the positive training images that have the artifact (default: 0 0.1 0.25 0.5 0.75 1)",
+    )
+    which.add_argument("--folds", type=count, default=5, metavar="N", help="number of folds (default: 5)")
+    which.add_argument("--seeds", nargs="+", type=seed, default=[0], metavar="SEED", help="of all trainings")
+    which.add_argument(
+        "--arms", nargs="+", choices=("none", "early", "late"), default=["none"], help="fusions around the network"
+    )
+    which.add_argument("--epochs", type=count, metavar="N", help="of each fine-tuning (default: the bundle's)")
+    which.add_argument("--source_epochs", type=count, metavar="N", help="of each pre-training (default: the bundle's)")
+    for name, whose in (("--set", "the targets"), ("--source_set", "the pre-training")):
+        more = "; with several values, each is run" if name == "--set" else ""
+        which.add_argument(
+            name, nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=f"a setting of {whose}{more}"
+        )
+    which.add_argument("--overlay", metavar="NAME", help="a further file of each bundle's configs, as paper")
+    which.add_argument(
+        "--source_bundle", metavar="BUNDLE", help="that pre-trains (default: source_pretrain beside the first target)"
+    )
+    add_data(which, "your data set for a source or a target, as imagenet=/data/imagenet")
+    add_where(command)
+    command.set_defaults(command=_transfer)
+
+
+def _transfer(arguments: argparse.Namespace) -> int:
+    from .transfer import run_transfer
+
+    targets, pretrainer = bundle_names(arguments.targets), _pretrainer(arguments)
+    named = [word.partition("/")[0] for word in arguments.sources if word != "random"]
+    data = named_paths("--data", arguments.data, [*targets, *dict.fromkeys(named)])
+    checkpoints = named_paths("--checkpoints", arguments.checkpoints, dict.fromkeys(arguments.sources))
+    sources = [parse_source(word, checkpoints, data) for word in dict.fromkeys(arguments.sources)]
+    overlay = {} if arguments.overlay is None else {"overlay": arguments.overlay}
+    settings = _with_epochs("epochs", arguments.epochs, parse_settings(arguments.set))
+    of_source = _with_epochs("source_epochs", arguments.source_epochs, parse_settings(arguments.source_set))
+    (source_overrides,) = _single(combinations(of_source))
+    pretraining = plan_pretraining(sources, pretrainer, seeds=arguments.seeds, overrides=source_overrides | overlay)
+    asked, results = run_transfer(
+        sources,
+        pretraining,
+        lambda weights: plan_transfers(
+            sources,
+            targets,
+            weights,
+            artifacts={name: arguments.artifacts or [_own_artifact(folder)] for name, folder in targets.items()},
+            fractions=arguments.fractions,
+            folds=arguments.folds,
+            seeds=arguments.seeds,
+            arms=arguments.arms,
+            overrides=[variant | overlay for variant in combinations(settings)],
+            data=data,
+        ),
+        arguments.output_dir,
+        **where(arguments),
+    )
+    return tell_ended(asked, results, arguments.output_dir)
+
+
+def _pretrainer(arguments: argparse.Namespace) -> tuple[str, str]:
+    beside = Path(arguments.targets[0]).resolve().parent / "source_pretrain"
+    ((name, folder),) = bundle_names([arguments.source_bundle or str(beside)]).items()
+    return name, folder
+
+
+def _own_artifact(folder: str) -> str:
+    settings: Mapping[str, Any] = json.loads((Path(folder) / "configs/train.json").read_text())
+    if "artifact" not in settings:
+        raise SystemExit(f"{folder} is no bundle of a transfer: it has no 'artifact'.\nAs in bundles/lodopab_transfer")
+    return str(settings["artifact"])
+
+
+def _with_epochs(option: str, epochs: int | None, settings: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    if epochs is None:
+        return settings
+    if "epochs" in settings:
+        raise SystemExit(f"'epochs' is set twice.\nGive --{option}, or epochs=... among the settings.")
+    return settings | {"epochs": [epochs]}
+
+
+def _single(variants: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if len(variants) > 1:
+        raise SystemExit("A source is pre-trained with one value of each setting.\nAs in --source_set epochs=30")
+    return variants

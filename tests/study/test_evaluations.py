@@ -1,0 +1,54 @@
+"""What is read from the folder of a run, against what was written there."""
+
+import json
+
+import numpy as np
+import pytest
+
+from monai_freq.handlers import PSDHistory
+from monai_freq.study.evaluations import read_cases, read_measures
+
+
+def write_run(folder, artifact):
+    history = PSDHistory(np.linspace(0, 0.5, 5))
+    rng = np.random.default_rng(0)
+    for epoch in (0, 5, 10):
+        densities = {kind: rng.random((3, 5)) for kind in ("images", "gradients", *(["artifact"] if artifact else []))}
+        history.add(epoch, densities)
+    history.save(folder / "tensorboard/psd.npz")
+    summary = {"clean": {"samples": 4, "auc": 0.75, "accuracy": 0.5, "calibration_error": 0.1}}
+    (folder / "evaluation").mkdir()
+    (folder / "evaluation/summary.json").write_text(json.dumps(summary))
+    return history, summary
+
+
+@pytest.mark.parametrize("artifact", [True, False])
+def test_measures_of_a_classifier(tmp_path, artifact):
+    history, summary = write_run(tmp_path, artifact)
+    found = read_measures(tmp_path)
+    assert found["conditions"] == summary
+    densities = found["densities"]
+    assert densities["frequencies"] == [0, 0.125, 0.25, 0.375, 0.5]
+    np.testing.assert_array_equal(densities["before"], history.mean["gradients"][0])
+    np.testing.assert_array_equal(densities["after"], history.mean["gradients"][2])
+    np.testing.assert_array_equal(densities["images"], history.mean["images"][2])
+    assert ("artifact" in densities) == artifact
+    assert json.loads(json.dumps(found)) == found  # as the result's file holds it
+
+
+@pytest.mark.parametrize("lost", ["evaluation/summary.json", "tensorboard/psd.npz"])
+def test_a_run_without_its_evaluation_is_no_result(tmp_path, lost):
+    write_run(tmp_path, True)
+    (tmp_path / lost).write_bytes(b"{")
+    with pytest.raises(ValueError, match=r".+"):
+        read_measures(tmp_path)
+    (tmp_path / lost).unlink()
+    with pytest.raises(OSError, match=r".+"):
+        read_measures(tmp_path)
+
+
+def test_cases_of_a_segmentation(tmp_path):
+    (tmp_path / "cases.csv").write_text("case,dice_a\nx,0.5\ny,nan\n")
+    (one, two) = read_cases(tmp_path / "cases.csv")
+    assert one == {"case": "x", "dice_a": 0.5}
+    assert np.isnan(two["dice_a"])
