@@ -38,7 +38,7 @@ def read_measures(folder: Path) -> dict[str, Any]:
 
     ``conditions`` has AUC, accuracy and calibration error of each. ``densities`` has ``frequencies`` in cycles per
     pixel, and over them the mean power spectrum density of the ``images``, the learning priority ``before`` the first
-    and ``after`` the last epoch that was logged, and the density of the ``artifact`` where there is one.
+    and ``after`` the last epoch that was logged, where such are, and the density of the ``artifact`` if there is one.
 
     Args:
         folder: of the run.
@@ -56,9 +56,11 @@ def read_measures(folder: Path) -> dict[str, Any]:
     densities = {
         "frequencies": history.frequencies,
         "images": history.mean["images"][-1],
-        "before": history.mean["gradients"][0],
-        "after": history.mean["gradients"][-1],
     }
+    if history.epochs[0] == 0:
+        densities["before"] = history.mean["gradients"][0]
+    if history.epochs[-1] > 0:
+        densities["after"] = history.mean["gradients"][-1]
     if "artifact" in history.kinds:
         densities["artifact"] = history.mean["artifact"][-1]
     return {"conditions": conditions, "densities": {name: density.tolist() for name, density in densities.items()}}

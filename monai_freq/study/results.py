@@ -80,7 +80,7 @@ class Result:
         peak_memory_bytes: most memory that the training or the evaluation held; None if unknown.
         validation: ``"epochs"`` and ``"val_mean_dice"``, two lists of one length.
         cases: a mapping per test case: ``"case"`` and its metrics by name; empty for a classifier.
-        measures: of a classifier, see :func:`monai_freq.study.measures.measured`; empty for a segmenter.
+        measures: of a classifier, see :func:`monai_freq.study.evaluations.read_measures`; empty for a segmenter.
         error: last lines of a failed run's log.
 
     Example:

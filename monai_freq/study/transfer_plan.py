@@ -115,7 +115,8 @@ class ClassifierRun(Run):
     def asked_settings(self) -> dict[str, Any]:
         """The overrides as settings of the bundle."""
         own = ("overlay", "source")
-        return {key: value for key, value in self.overrides.items() if key not in own} | dict(self.given)
+        asked = {key: value for key, value in self.overrides.items() if key not in own} | dict(self.given)
+        return (_logged_at_the_end(asked["epochs"]) if "epochs" in asked else {}) | asked
 
     def measured(self, folder: Path) -> dict[str, Any]:
         """Entries of the result that the evaluation gives.
@@ -143,6 +144,12 @@ class ClassifierRun(Run):
                 "Ask for fewer --folds, or raise folds#folds with --set."
             )
         return replace(self, classes=looked["classes"], noted={"overlapping_groups": looked["overlapping_groups"]})
+
+
+def _logged_at_the_end(epochs: int) -> dict[str, int]:
+    """Densities of the last epoch, and of a few before: the report wants to know what became of them."""
+    intervals = (epochs // 4, epochs // 2, epochs)
+    return {"psd_interval": next(interval for interval in intervals if interval and epochs % interval == 0)}
 
 
 def plan_pretraining(

@@ -9,10 +9,10 @@ from monai_freq.handlers import PSDHistory
 from monai_freq.study.evaluations import read_cases, read_measures
 
 
-def write_run(folder, artifact):
+def write_run(folder, artifact, epochs=(0, 5, 10)):
     history = PSDHistory(np.linspace(0, 0.5, 5))
     rng = np.random.default_rng(0)
-    for epoch in (0, 5, 10):
+    for epoch in epochs:
         densities = {kind: rng.random((3, 5)) for kind in ("images", "gradients", *(["artifact"] if artifact else []))}
         history.add(epoch, densities)
     history.save(folder / "tensorboard/psd.npz")
@@ -34,6 +34,14 @@ def test_measures_of_a_classifier(tmp_path, artifact):
     np.testing.assert_array_equal(densities["images"], history.mean["images"][2])
     assert ("artifact" in densities) == artifact
     assert json.loads(json.dumps(found)) == found  # as the result's file holds it
+
+
+@pytest.mark.parametrize(
+    ("epochs", "known"), [((0,), {"before"}), ((5, 10), {"after"}), ((0, 10), {"before", "after"})]
+)
+def test_learning_priorities_that_were_not_logged_are_absent(tmp_path, epochs, known):
+    write_run(tmp_path, True, epochs)
+    assert {"before", "after"} & set(read_measures(tmp_path)["densities"]) == known
 
 
 @pytest.mark.parametrize("lost", ["evaluation/summary.json", "tensorboard/psd.npz"])

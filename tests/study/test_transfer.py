@@ -117,7 +117,7 @@ def test_errors_are_said_before_anything_starts(made, words, says, tmp_path, mon
 
 SMALL = [
     *("--sources", "random", "imagenet", "--fractions", "0", "1", "--folds", "1"),
-    *("--epochs", "1", "--source_epochs", "1"),
+    *("--epochs", "2", "--source_epochs", "2"),
     *("--set", "folds#train=24", "folds#val=8", "folds#test=24", "phantom#train=24", "phantom#validation=8"),
     *("phantom#test=24", "phantom#size=48", "image_size=[48,48]"),
     *("--source_set", "phantoms#imagenet#images=4", "phantoms#imagenet#size=32", "image_size=[32,32]"),
@@ -142,7 +142,7 @@ def test_a_small_study_and_its_report(tmp_path):
     results, problems = read_results(out)
     assert not problems
     for result in results:
-        assert result.validation["epochs"] == [0, 1]
+        assert result.validation["epochs"] == [0, 2]
         densities = result.measures["densities"]
         assert len(densities["before"]) == len(densities["frequencies"])
         if result.bundle == "lodopab_transfer":

@@ -34,7 +34,7 @@ def test_only_what_has_no_weights_is_pretrained():
     assert set(runs) == {(label, seed) for label in ("imagenet", "radimagenet whiten") for seed in (0, 1)}
     run = runs["radimagenet whiten", 1]
     assert run.own_settings == {"fusion": "none", "seed": 1}
-    assert run.asked_settings == {"epochs": 3, "source": "radimagenet", "editing": "whiten"}
+    assert run.asked_settings == {"epochs": 3, "psd_interval": 1, "source": "radimagenet", "editing": "whiten"}
     assert run.overrides == {"source": "radimagenet whiten", "epochs": 3}
 
 
@@ -99,3 +99,12 @@ def test_names_are_those_of_the_results():
     result = Result(bundle=run.bundle, status="finished", arm="late", size=None, draw=3, seed=2, overrides=overrides)
     assert run.name == result.name
     assert Path(run.name).parts[0] == "lodopab_transfer"
+
+
+@pytest.mark.parametrize(("epochs", "interval"), [(1, 1), (2, 1), (7, 1), (10, 2), (11, 11), (15, 3), (40, 10)])
+def test_the_last_epoch_is_logged(epochs, interval):
+    run = ClassifierRun(bundle="b", folder="", arm="none", overrides={"source": "random", "epochs": epochs})
+    assert run.asked_settings["psd_interval"] == interval
+    assert epochs % interval == 0
+    own = replace(run, overrides={**run.overrides, "psd_interval": 4})
+    assert own.asked_settings["psd_interval"] == 4
