@@ -99,7 +99,7 @@ def test_train_evaluate_infer(name, dataset, tmp_path):
     (result,) = (copy / "runs").iterdir()
     assert {"model.pt", "last.pt"} <= files_below(result)
     logged = scalars_and_images(result / "tensorboard")
-    assert {"train_loss", "val_auc", "psd input gradients/centroid"} <= logged
+    assert {"train_loss", "val_auc", "val_accuracy", "psd input gradients/centroid"} <= logged
     history = PSDHistory.load(result / "tensorboard/psd.npz")
     assert history.epochs == [0, 1, 2]  # from before the training on
     assert (
@@ -357,7 +357,7 @@ def share_patient(folder):
         (None, {"fold": 2}, ["'fold' must be in [0, 1], got 2"]),
         (None, {"fold": -1}, ["'fold' must be a whole number"]),
         (None, {"fraction": 1.5}, ["'fraction' must be in [0, 1], got 1.5"]),
-        (None, {"artifact": "blur"}, ["'artifact' must be one of none, photon_noise, nonlocal_means, got 'blur'"]),
+        (None, {"artifact": "noise"}, ["'artifact' must be one of none, photon_noise, nonlocal_means, blur, got 'noise'"]),
         (None, {"folds": FOLDS | {"train": 900}}, ["fewer than 900 for training"]),
         (None, {"folds": FOLDS | {"tran": 9}}, ["'folds' has no setting 'tran'"]),
         (None, {"fusion": "middle"}, ["'fusion'", "middle", "early"]),
