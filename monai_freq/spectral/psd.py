@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import reduce
 from typing import NamedTuple
 
@@ -231,7 +232,8 @@ def _fold(amount: Tensor, axis: int) -> Tensor:
 def _magnitude(spectrum: Tensor) -> Tensor:
     """``|F|``; on a CPU by numpy, which is six times as fast as torch there."""
     if spectrum.device.type == "cpu" and not spectrum.requires_grad:
-        return torch.from_numpy(abs(spectrum.numpy()))
+        with suppress(RuntimeError):  # torch.func's tensors have no memory that numpy could see
+            return torch.from_numpy(abs(spectrum.numpy()))
     return spectrum.abs()
 
 

@@ -156,6 +156,25 @@ def test_gradients(shape, power):
     assert torch.autograd.gradcheck(lambda t: radial_psd(t, power=power, spatial_dims=len(shape))[1], (x,))
 
 
+@pytest.mark.parametrize("power", [1, 2])
+def test_under_the_transforms_of_torch_func(power):
+    x, tangent = torch.randn(2, 3, 12, 10, dtype=torch.float64).unbind()
+
+    def density(image):
+        return radial_psd(image, power=power, spatial_dims=2)[1]
+
+    torch.testing.assert_close(torch.func.vmap(density)(x), density(x))
+    _, slope = torch.func.jvp(density, (x,), (tangent,))
+    step = 1e-6
+    torch.testing.assert_close(
+        slope, (density(x + step * tangent) - density(x - step * tangent)) / (2 * step), rtol=1e-5, atol=1e-7
+    )
+    gradient = torch.func.grad(lambda image: density(image).sum())(x)
+    tracked = x.clone().requires_grad_()
+    density(tracked).sum().backward()
+    torch.testing.assert_close(gradient, tracked.grad)
+
+
 def test_the_gradient_of_a_constant_image_is_finite():
     x = torch.ones(8, 8, requires_grad=True)
     radial_psd(x, spatial_dims=2)[1].sum().backward()
