@@ -357,7 +357,11 @@ def share_patient(folder):
         (None, {"fold": 2}, ["'fold' must be in [0, 1], got 2"]),
         (None, {"fold": -1}, ["'fold' must be a whole number"]),
         (None, {"fraction": 1.5}, ["'fraction' must be in [0, 1], got 1.5"]),
-        (None, {"artifact": "noise"}, ["'artifact' must be one of none, photon_noise, nonlocal_means, blur, got 'noise'"]),
+        (
+            None,
+            {"artifact": "noise"},
+            ["'artifact' must be one of none, photon_noise, nonlocal_means, blur, got 'noise'"],
+        ),
         (None, {"folds": FOLDS | {"train": 900}}, ["fewer than 900 for training"]),
         (None, {"folds": FOLDS | {"tran": 9}}, ["'folds' has no setting 'tran'"]),
         (None, {"fusion": "middle"}, ["'fusion'", "middle", "early"]),
