@@ -1,6 +1,6 @@
 """Pictures with matplotlib, without a display."""
 
-from .canvas import as_bytes, new_figure
+from .canvas import as_bytes, literal, new_figure
 from .cases import DrawnCase, show_bands, show_regions
 from .planes import PLANES, center_of, show_plane, three_planes
 from .spectra import density_curve, density_map
@@ -12,6 +12,7 @@ __all__ = [
     "center_of",
     "density_curve",
     "density_map",
+    "literal",
     "new_figure",
     "show_bands",
     "show_plane",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["as_bytes", "new_figure"]
+__all__ = ["as_bytes", "literal", "new_figure"]
 
 
 def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
@@ -48,3 +48,16 @@ def as_bytes(figure: Figure, kind: str) -> bytes:
     with matplotlib.rc_context({"svg.hashsalt": "monai_freq"}):
         figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
+
+
+def literal(text: str) -> str:
+    r"""Text for a figure as it is: users' names are no mathematics.
+
+    Args:
+        text: that may have dollar signs.
+
+    Example:
+        >>> literal("5$ and 6$")
+        '5\\$ and 6\\$'
+    """
+    return text.replace("$", r"\$")

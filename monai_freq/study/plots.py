@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..figures import new_figure
+from ..figures import literal, new_figure
 from .cells import DICE, HD95, Cell, Metric
 from .comparison import Comparison
 from .published import task_of
@@ -152,7 +152,7 @@ def _legend(figure: Figure, styles: dict[str, _Style]) -> None:
     from matplotlib.lines import Line2D
 
     lines = [
-        Line2D([], [], color=color, marker=marker, markersize=5, label=label)
+        Line2D([], [], color=color, marker=marker, markersize=5, label=literal(label))
         for label, (color, marker) in styles.items()
     ]
     if lines:

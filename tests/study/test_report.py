@@ -1,6 +1,7 @@
 """What a report says of planted studies, and above all what it does not say."""
 
 import csv
+import io
 import math
 import re
 from dataclasses import replace
@@ -522,3 +523,11 @@ def test_phantoms_and_mixed_versions_are_said(tmp_path):
 def test_every_verdict_is_one_of_the_known_ones():
     assert set(verdicts(study(gain=0.06) + study(bundle="own_task", arms=("early",)))) <= set(VERDICTS)
     assert {one.metric for one in compare(cells_of(study()))} == {DICE, HD95}
+
+
+def test_a_setting_with_dollar_signs_is_drawn_as_it_is():
+    results = [replace(one, overrides={"note": f"$\\frac {one.arm}"}) for one in study(draws=2)]
+    figure = learning_curves(cells_of(results))
+    figure.savefig(io.BytesIO())  # which would take it for a formula
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert any("\\$\\frac early" in text for text in texts)

@@ -7,13 +7,14 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...figures import literal
 from .cells import RANDOM, data_of, in_order, is_original
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["ARTIFACT", "Style", "legend", "literal", "styles_of", "tidy", "wrapped"]
+__all__ = ["ARTIFACT", "Style", "legend", "styles_of", "tidy", "wrapped"]
 
 #: green, as the paper draws artifacts
 ARTIFACT = "#009E73"
@@ -126,16 +127,3 @@ def wrapped(text: str, width: int = 30) -> str:
     """
     whole = ", ".join(part.replace(" ", _JOINT) if len(part) < width else part for part in text.split(", "))
     return literal("\n".join(textwrap.wrap(whole, width)).replace(_JOINT, " ") or text)
-
-
-def literal(text: str) -> str:
-    r"""Text for a figure as it is: users' names are no mathematics.
-
-    Args:
-        text: that may have dollar signs.
-
-    Example:
-        >>> literal("5$ and 6$")
-        '5\\$ and 6\\$'
-    """
-    return text.replace("$", r"\$")

@@ -1,0 +1,270 @@
+"""The study of docs/results/claims.md: does the source of pre-training decide which shortcut a network takes?
+
+    python docs/results/claims.py out-claims
+
+makes what is missing, an hour on two cores in all, and writes ``out-claims/claims.md`` beside the report.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+import torch
+
+from monai_freq.files import replacing
+from monai_freq.spectral.psd import band_shares, centroid
+from monai_freq.study.results import Result, read_results
+from monai_freq.study.transfer import run_transfer
+from monai_freq.study.transfer_plan import ClassifierRun, Source, parse_source, plan_pretraining, plan_transfers
+from monai_freq.study.transfer_report import write_transfer_report
+
+BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
+SEEDS = (1, 2, 3)
+FOLDS = 3
+FRACTION = 0.5
+LEARNED = 0.75  # AUC without the shortcut, from which on a source counts
+TARGET = {"kneemri_transfer": str(BUNDLES / "kneemri_transfer")}
+SIZES = {"phantom#exams": 400, "folds#train": 200, "folds#val": 60, "folds#test": 140}
+#: label -> epochs, with which accuracies on validation images were about alike in a pilot with another seed
+EPOCHS = {
+    "imagenet": 40,
+    "radimagenet": 20,
+    "imagenet shape": 40,
+    "radimagenet texture": 20,
+    "imagenet lowpass": 20,
+    "radimagenet whiten": 20,
+}
+NATURAL, MEDICAL = "imagenet", "radimagenet"
+
+
+def main(folder: str) -> None:
+    """Make what is missing, then say what it shows."""
+    sources = [Source(label="random"), *(source(label) for label in EPOCHS)]
+    trained = {key: run for label in EPOCHS for key, run in pretraining(label).items()}
+    run_transfer(
+        sources, trained, lambda weights: [*transfers(sources, weights), *decoupling(sources, weights)], folder
+    )
+    write_transfer_report(folder)
+    with replacing(Path(folder) / "claims.md") as aside:
+        aside.write_text(table(read_results(folder)[0]))
+
+
+def source(label: str) -> Source:
+    """One of the 2 x 2, or edited."""
+    name, _, variant = label.partition(" ")
+    if variant in ("shape", "texture"):
+        return Source(label=label, settings={"source": name, "editing": "none", f"phantoms#{name}#cue": variant})
+    return parse_source(label.replace(" ", "/"))
+
+
+def pretraining(label: str) -> Mapping[tuple[str, int], ClassifierRun]:
+    """Of one source, with its own number of epochs."""
+    bundle = ("source_pretrain", str(BUNDLES / "source_pretrain"))
+    return plan_pretraining([source(label)], bundle, seeds=SEEDS, overrides={"epochs": EPOCHS[label]})
+
+
+def transfers(sources: Sequence[Source], weights: Mapping[tuple[str, int], str]) -> list[ClassifierRun]:
+    """Fine-tunings with and without the denoising shortcut."""
+    return plan_transfers(
+        sources,
+        TARGET,
+        weights,
+        artifacts={"kneemri_transfer": ["nonlocal_means"]},
+        fractions=[0, FRACTION],
+        folds=FOLDS,
+        seeds=SEEDS,
+        overrides=[{**SIZES, "epochs": 40}],
+    )
+
+
+def decoupling(sources: Sequence[Source], weights: Mapping[tuple[str, int], str]) -> list[ClassifierRun]:
+    """Spectral decoupling, against a sharpness shift from random weights and against the denoising shortcut."""
+    chosen = {"blur": ("random", (0.0, 0.01)), "nonlocal_means": (NATURAL, (0.01,))}
+    return [
+        run
+        for artifact, (label, lams) in chosen.items()
+        for run in plan_transfers(
+            [source for source in sources if source.label == label],
+            TARGET,
+            weights,
+            artifacts={"kneemri_transfer": [artifact]},
+            fractions=[0, FRACTION],
+            folds=1,
+            seeds=SEEDS,
+            overrides=[{**SIZES, "epochs": 40, **({"lam": lam} if lam else {})} for lam in lams],
+        )
+    ]
+
+
+class Cell(NamedTuple):
+    """What fine-tunings have in common, but for their fold and seed."""
+
+    source: str
+    fraction: float
+    artifact: str = "nonlocal_means"
+    lam: float = 0.0
+
+
+class Found:
+    """Measures of the finished runs, by cell, fold and seed."""
+
+    def __init__(self, results: Iterable[Result]) -> None:
+        self.runs: dict[tuple[Cell, int, int], Result] = {}
+        self.sources: dict[tuple[str, int], Result] = {}
+        for result in results:
+            if result.finished and result.bundle == "source_pretrain":
+                self.sources[result.overrides["source"], result.seed] = result
+            elif result.finished:
+                asked = result.overrides
+                cell = Cell(asked["source"], asked["fraction"], asked["artifact"], asked.get("lam", 0.0))
+                self.runs[cell, result.draw, result.seed] = result
+
+    def auc(self, cell: Cell, condition: str, seed: int | None = None, folds: Iterable[int] = range(FOLDS)) -> float:
+        """Mean over folds, of one seed or all."""
+        chosen = product(folds, SEEDS if seed is None else (seed,))
+        return fmean(self.runs[cell, *key].measures["conditions"][condition]["auc"] for key in chosen)
+
+    def fall(self, cell: Cell, seed: int | None = None, folds: Iterable[int] = range(FOLDS)) -> float:
+        """What the shortcut costs: the O.O.D. AUC of the control less that of the cell."""
+        folds = list(folds)
+        return self.auc(cell._replace(fraction=0.0), "ood", seed, folds) - self.auc(cell, "ood", seed, folds)
+
+    def counts(self, label: str) -> bool:
+        """Whether the source has learned the task, and the artifact alone does not disturb it."""
+        return all(self.auc(Cell(label, 0.0), condition) >= LEARNED for condition in ("iid", "ood"))
+
+    def centroid(self, label: str, moment: str, seed: int) -> float:
+        """Of the learning priority, in cycles per pixel, mean over folds."""
+        return fmean(_centroid(self.runs[Cell(label, 0.0), fold, seed], moment) for fold in range(FOLDS))
+
+
+def _centroid(result: Result, name: str) -> float:
+    densities = result.measures["densities"]
+    return float(centroid(torch.tensor(densities["frequencies"]), torch.tensor(densities[name])))
+
+
+def table(results: Iterable[Result]) -> str:
+    """A line for each claim: what was found, seed by seed."""
+    found = Found(results)
+    claims: list[tuple[str, Callable[[Found], str]]] = [
+        ("(i) the artifact is in the mid-to-high bands: share above 1/6 cycles per pixel", _artifact),
+        ("(ii) the natural source's learning priority is above the medical one's, before fine-tuning", _before),
+        ("(ii) and after fine-tuning", _after),
+        ("(iii) the natural source takes the shortcut, the medical one resists: difference of delta_ood", _natural),
+        ("(iii) carried by image statistics: dead leaves - smooth, with the same cue", _statistics),
+        ("(iii) carried by the class cue: texture - shape, on the same statistics", _cue),
+        ("(iv) whitening makes the medical source fall: delta_ood whitened - plain", _whitening),
+        ("(iv) low-pass makes the natural source resist: delta_ood low-pass - plain", _lowpass),
+        ("(v) I.I.D. AUC is alike for all sources: range of the means at fraction 0.5", _alike),
+        ("(v) random initialisation varies most: SD of the O.O.D. AUC over folds and seeds at fraction 0.5", _random),
+        ("(vi) decoupling lowers the price of a sharpness shift: delta_ood off - on", _sharpness),
+        ("(vi) and of the denoising shortcut from the natural source", _noise),
+        ("accuracies of the sources on their test images", _accuracies),
+        ("sources that count", _counting),
+    ]
+    lines = [f"| {claim} | {_said(say, found)} |" for claim, say in claims]
+    return "\n".join(["| claim | found, seed by seed |", "|---|---|", *lines]) + "\n"
+
+
+def _said(say: Callable[[Found], str], found: Found) -> str:
+    try:
+        return say(found)
+    except KeyError as missing:
+        return f"not made yet: {missing}"
+
+
+def _per_seed(values: Iterable[float]) -> str:
+    return ", ".join(f"{value:+.3f}" for value in values)
+
+
+def _difference(found: Found, one: str, other: str) -> str:
+    values = [found.fall(Cell(one, FRACTION), seed) - found.fall(Cell(other, FRACTION), seed) for seed in SEEDS]
+    left_out = [label for label in (one, other) if not found.counts(label)]
+    return _per_seed(values) + (f" (inconclusive: {', '.join(left_out)})" if left_out else "")
+
+
+def _artifact(found: Found) -> str:
+    shares = []
+    for seed in SEEDS:
+        densities = found.runs[Cell(NATURAL, FRACTION), 0, seed].measures["densities"]
+        share = band_shares(torch.tensor(densities["frequencies"]), torch.tensor(densities["artifact"]))
+        shares.append(float(share["mid"] + share["high"]))
+    return ", ".join(f"{share:.3f}" for share in shares)
+
+
+def _before(found: Found) -> str:
+    return _per_seed(found.centroid(NATURAL, "before", s) - found.centroid(MEDICAL, "before", s) for s in SEEDS)
+
+
+def _after(found: Found) -> str:
+    return _per_seed(found.centroid(NATURAL, "after", s) - found.centroid(MEDICAL, "after", s) for s in SEEDS)
+
+
+def _natural(found: Found) -> str:
+    return _difference(found, NATURAL, MEDICAL)
+
+
+def _statistics(found: Found) -> str:
+    texture = _difference(found, NATURAL, "radimagenet texture")
+    return f"texture: {texture}; shape: {_difference(found, 'imagenet shape', MEDICAL)}"
+
+
+def _cue(found: Found) -> str:
+    leaves = _difference(found, NATURAL, "imagenet shape")
+    return f"dead leaves: {leaves}; smooth: {_difference(found, 'radimagenet texture', MEDICAL)}"
+
+
+def _whitening(found: Found) -> str:
+    return _difference(found, "radimagenet whiten", MEDICAL)
+
+
+def _lowpass(found: Found) -> str:
+    return _difference(found, "imagenet lowpass", NATURAL)
+
+
+def _alike(found: Found) -> str:
+    means = {label: found.auc(Cell(label, FRACTION), "iid") for label in ("random", *EPOCHS)}
+    return ", ".join(f"{label} {mean:.3f}" for label, mean in means.items())
+
+
+def _random(found: Found) -> str:
+    def spread(label: str) -> float:
+        runs = (found.runs[Cell(label, FRACTION), *key] for key in product(range(FOLDS), SEEDS))
+        return float(stdev(run.measures["conditions"]["ood"]["auc"] for run in runs))
+
+    return ", ".join(f"{label} {spread(label):.3f}" for label in ("random", *EPOCHS))
+
+
+def _decoupled(found: Found, cell: Cell) -> str:
+    falls = [(found.fall(cell, s, [0]), found.fall(cell._replace(lam=0.01), s, [0])) for s in SEEDS]
+    return _per_seed(off - on for off, on in falls)
+
+
+def _sharpness(found: Found) -> str:
+    return _decoupled(found, Cell("random", FRACTION, "blur"))
+
+
+def _noise(found: Found) -> str:
+    return _decoupled(found, Cell(NATURAL, FRACTION))
+
+
+def _accuracies(found: Found) -> str:
+    def mean(label: str) -> float:
+        return fmean(found.sources[label, seed].measures["conditions"]["all"]["accuracy"] for seed in SEEDS)
+
+    return ", ".join(f"{label} {mean(label):.3f}" for label in EPOCHS)
+
+
+def _counting(found: Found) -> str:
+    return ", ".join(label for label in ("random", *EPOCHS) if found.counts(label)) or "none"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("Name a folder for the results.\nAs in python docs/results/claims.py out-claims")
+    main(sys.argv[1])
