@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -55,6 +56,27 @@ def same(one, two):
     if isinstance(one, (list, tuple)):
         return len(one) == len(two) and all(map(same, one, two))
     return one == two
+
+
+def undisturbed_and_killed(config, options, tmp_path):
+    """Folders of a training and of one that was killed in between and resumed, which ends with the same weights."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    succeed(config, *options, "--output_dir", whole, cwd=ROOT)
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config), *options]
+    process = subprocess.Popen(
+        [*command, "--output_dir", str(killed)], cwd=ROOT, env=environment(), stdout=-3, stderr=-3
+    )
+    wait_for(killed / "last.pt", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    stopped = torch.load(killed / "last.pt", weights_only=True)["epoch"]
+    assert 1 <= stopped < int(options[options.index("--epochs") + 1])
+    said = succeed(config, *options, "--output_dir", killed, "--resume", "true", cwd=ROOT)
+    assert f"after epoch {stopped}." in said
+    for file in ("last.pt", "model.pt"):
+        one, two = (torch.load(folder / file, weights_only=True) for folder in (whole, killed))
+        assert same(one, two)
+    return whole, killed
 
 
 def scalars_and_images(folder):

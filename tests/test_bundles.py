@@ -6,7 +6,6 @@ import json
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,18 @@ import pytest
 import torch
 from monai import bundle
 from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata, verify_net_in_out
-from running import ROOT, TASKS, environment, files_below, run, same, scalars_and_images, succeed, tasks_of, wait_for
+from running import (
+    ROOT,
+    TASKS,
+    environment,
+    files_below,
+    run,
+    same,
+    scalars_and_images,
+    succeed,
+    tasks_of,
+    undisturbed_and_killed,
+)
 
 from monai_freq import phantoms
 
@@ -288,22 +298,7 @@ def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):
     config = ROOT / "bundles" / name / "configs/train.json"
     options = ["--image_size", str(list(SIZE)), "--epochs", "12", "--dataset_dir", str(dataset), "--threads", "1"]
     options += ["--val_cases", "2", "--test_cases", "1", "--val_interval", "1"]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    succeed(config, *options, "--output_dir", whole, cwd=ROOT)
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config), *options]
-    process = subprocess.Popen(
-        [*command, "--output_dir", str(killed)], cwd=ROOT, env=environment(), stdout=-3, stderr=-3
-    )
-    wait_for(killed / "last.pt", process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    stopped = torch.load(killed / "last.pt", weights_only=True)["epoch"]
-    assert 1 <= stopped < 12
-    said = succeed(config, *options, "--output_dir", killed, "--resume", "true", cwd=ROOT)
-    assert f"after epoch {stopped}." in said
-    for file in ("last.pt", "model.pt"):
-        one, two = (torch.load(folder / file, weights_only=True) for folder in (whole, killed))
-        assert same(one, two)
+    undisturbed_and_killed(config, options, tmp_path)
 
 
 @on_one_bundle

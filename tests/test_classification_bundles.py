@@ -4,8 +4,6 @@ import csv
 import json
 import re
 import shutil
-import signal
-import subprocess
 import sys
 
 import h5py
@@ -16,7 +14,16 @@ from monai import bundle
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.networks.nets import resnet50
 from PIL import Image
-from running import ROOT, TASKS, environment, files_below, run, same, scalars_and_images, succeed, tasks_of, wait_for
+from running import (
+    ROOT,
+    TASKS,
+    files_below,
+    run,
+    scalars_and_images,
+    succeed,
+    tasks_of,
+    undisturbed_and_killed,
+)
 from torch import nn
 
 from monai_freq import phantoms
@@ -199,22 +206,7 @@ def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):
     config = ROOT / "bundles" / name / "configs/train.json"
     options = ["--dataset_dir", str(dataset), "--threads", "1", "--epochs", "12", "--val_interval", "1"]
     options += [*as_options(small(name)), "--psd_interval", "2", "--lam", "0.01"]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    succeed(config, *options, "--output_dir", whole, cwd=ROOT)
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config), *options]
-    process = subprocess.Popen(
-        [*command, "--output_dir", str(killed)], cwd=ROOT, env=environment(), stdout=-3, stderr=-3
-    )
-    wait_for(killed / "last.pt", process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    stopped = torch.load(killed / "last.pt", weights_only=True)["epoch"]
-    assert 1 <= stopped < 12
-    said = succeed(config, *options, "--output_dir", killed, "--resume", "true", cwd=ROOT)
-    assert f"after epoch {stopped}." in said
-    for file in ("last.pt", "model.pt"):
-        one, two = (torch.load(folder / file, weights_only=True) for folder in (whole, killed))
-        assert same(one, two)
+    whole, killed = undisturbed_and_killed(config, options, tmp_path)
     one, two = (PSDHistory.load(folder / "tensorboard/psd.npz") for folder in (whole, killed))
     assert set(one.epochs) == {0, 2, 4, 6, 8, 10, 12} <= set(two.epochs)
     kept = [two.epochs.index(epoch) for epoch in one.epochs]
