@@ -92,7 +92,7 @@ def test_metadata_is_valid(name, tmp_path):
     metadata = ROOT / "bundles" / name / "configs/metadata.json"
     verify_metadata(meta_file=str(metadata), filepath=schema)
     broken = tmp_path / "metadata.json"
-    broken.write_text(metadata.read_text().replace('"num_channels": 1', '"num_channels": "one"'))
+    broken.write_text(metadata.read_text().replace('"num_channels": 1,', '"num_channels": "one",'))
     with pytest.raises(ValueError, match="Failed validating"):
         verify_metadata(meta_file=str(broken), filepath=schema)
 
