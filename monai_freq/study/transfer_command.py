@@ -58,7 +58,8 @@ def add_transfer(commands: Any) -> None:
         type=share,
         default=list(_FRACTIONS),
         metavar="P",
-        help="of the positive training images that have the artifact (default: 0 0.1 0.25 0.5 0.75 1)",
+        help="of the positive training images that have the artifact; 0, the control, always belongs to the study "
+        "(default: 0 0.1 0.25 0.5 0.75 1)",
     )
     which.add_argument("--folds", type=count, default=5, metavar="N", help="number of folds (default: 5)")
     which.add_argument("--seeds", nargs="+", type=seed, default=[0], metavar="SEED", help="of all trainings")

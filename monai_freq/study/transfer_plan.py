@@ -216,7 +216,7 @@ def plan_transfers(
         targets: name -> folder of the bundles.
         checkpoints: label and seed -> file of the weights that a pre-training gave.
         artifacts: name of a target -> its artifacts.
-        fractions: of the positive training images that have the artifact.
+        fractions: of the positive training images that have the artifact; 0, the control, is always among them.
         folds: number of folds.
         seeds: of the trainings.
         arms: fusions around the network.
@@ -229,7 +229,7 @@ def plan_transfers(
     Example:
         >>> runs = plan_transfers(
         ...     [parse_source("random")], {"lodopab_transfer": "bundles/lodopab_transfer"}, {},
-        ...     artifacts={"lodopab_transfer": ["photon_noise"]}, fractions=[0, 0.5], folds=1,
+        ...     artifacts={"lodopab_transfer": ["photon_noise"]}, fractions=[0.5], folds=1,
         ... )
         >>> [run.name for run in runs]  # doctest: +NORMALIZE_WHITESPACE
         ['lodopab_transfer/nall_draw0_none_artifact=photon_noise_fraction=0.0_source=random_seed0',
@@ -237,7 +237,7 @@ def plan_transfers(
     """
     if wrong := [fraction for fraction in fractions if not 0 <= fraction <= 1]:
         raise SystemExit(f"A fraction must be in [0, 1], got {wrong[0]}.\nAs in --fractions 0 0.25 0.5")
-    wanted = list(dict.fromkeys(float(fraction) for fraction in fractions))
+    wanted = list(dict.fromkeys((0.0, *(float(fraction) for fraction in fractions))))
     grid = itertools.product(dict.fromkeys(seeds), range(folds), overrides, targets, dict.fromkeys(arms))
     return [
         ClassifierRun(

@@ -73,6 +73,7 @@ def test_whole_and_broken_numbers_name_the_same_run():
         return [run.name for run in runs]
 
     assert names([0, 1]) == names([0.0, 1.0, 1])
+    assert names([1]) == names([0, 1])  # without the control, nobody knows what the shortcut costs
     with pytest.raises(SystemExit, match=r"must be in \[0, 1\], got 1.5"):
         names([1.5])
 
