@@ -34,12 +34,21 @@ def render(task_file: Path, bundle: Path) -> None:
         merged = _changed(ConfigParser.load_config_files(templates), task["settings"] | task.get(workflow, {}))
         _export(_settings_first(merged), configs / f"{workflow}.json")
     for overlay in OVERLAYS:
-        _export(_merged(family, overlay) | task.get(overlay, {}), configs / f"{overlay}.json")
+        content = _merged(family, overlay) | task.get(overlay, {})
+        if "initialize" in content:
+            content["initialize"] = [*content["initialize"], *_beyond_threads(configs / "train.json")]
+        _export(content, configs / f"{overlay}.json")
     _export(_metadata(task, family), configs / "metadata.json")
     shutil.copy(SOURCE / "logging.conf", configs / "logging.conf")
     shutil.copy(SOURCE.parent.parent / "LICENSE", bundle / "LICENSE")
     (docs / "README.md").write_text(Template((family[-1] / "README.md").read_text()).substitute(_words(task, configs)))
     (docs / "data_license.txt").write_text(task["docs"]["data_license"] + "\n")
+
+
+def _beyond_threads(train: Path) -> list[str]:
+    """What a training does first, but for its threads: of several processes, each has its own."""
+    steps: list[str] = json.loads(train.read_text())["initialize"]
+    return [step for step in steps if "set_num_threads" not in step]
 
 
 def _existing(family: list[Path], name: str) -> list[Path]:

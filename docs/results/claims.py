@@ -30,7 +30,7 @@ FRACTION = 0.5
 LEARNED = 0.75  # AUC without the shortcut, from which on a source counts
 TARGET = {"kneemri_transfer": str(BUNDLES / "kneemri_transfer")}
 SIZES = {"phantom#exams": 400, "folds#train": 200, "folds#val": 60, "folds#test": 140}
-#: label -> epochs, with which accuracies on validation images were about alike in a pilot with another seed
+#: label -> epochs; still to be chosen so that the accuracies of the sources are alike, see claims.md
 EPOCHS = {
     "imagenet": 40,
     "radimagenet": 20,

@@ -59,7 +59,7 @@ class PSDHandler(TensorBoardHandler):
         max_samples: most samples to log from; they are held on the network's device until the epoch ends.
         artifact: any transform of MONAI or TorchIO for images ``(C, *spatial)``, of which a copy is called (a function
             cannot be copied, and should draw from the global generators only), or what
-            :func:`monai_freq.transforms.artifact_psd` returned: frequencies and a density.
+            :func:`monai_freq.transforms.artifact_psd` returned: frequencies and a density, kept in the file.
         network: what to differentiate; the engine's by default.
         loss: of a batch of predictions and labels, where a network with several outputs predicts the first of them;
             the ``loss_function`` of the engine or of ``trainer`` by default, which is given all outputs, as there. The
