@@ -14,6 +14,7 @@ _SUBMODULES = (
     "losses",
     "networks",
     "phantoms",
+    "shipped_bundles",
     "spectral",
     "study",
     "transforms",

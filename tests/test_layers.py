@@ -17,6 +17,8 @@ MAY_IMPORT = {
     "spectral": set(),
     "figures": set(),
     "files": set(),
+    "shipped_bundles": {"files"},
+    "__main__": {"shipped_bundles"},
     "data": {"files"},
     "phantoms": {"data", "files"},
     "transforms": {"spectral"},

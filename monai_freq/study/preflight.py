@@ -38,7 +38,7 @@ def bundle_names(folders: Sequence[str]) -> dict[str, str]:
         >>> bundle_names(["bundles/no_such"])
         Traceback (most recent call last):
         SystemExit: There is no bundle in .../bundles/no_such: it has no configs/metadata.json.
-        A bundle is a folder such as bundles/heart_fd.
+        A bundle is a folder; python -m monai_freq copy heart_fd makes one.
     """
     found: dict[str, str] = {}
     for folder in map(Path, folders):
@@ -54,7 +54,7 @@ def _name(folder: Path) -> str:
         if not (folder / "configs" / file).is_file():
             raise SystemExit(
                 f"There is no bundle in {folder}: it has no configs/{file}.\n"
-                "A bundle is a folder such as bundles/heart_fd."
+                "A bundle is a folder; python -m monai_freq copy heart_fd makes one."
             )
     try:
         return str(json.loads((folder / "configs/metadata.json").read_text())["name"])

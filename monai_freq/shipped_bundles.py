@@ -1,0 +1,101 @@
+"""The bundles that come with the package, for those who have installed it without a checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+from .files import replacing
+
+__all__ = ["copy_bundle", "describe_bundle", "list_bundles"]
+
+
+def list_bundles() -> list[str]:
+    """Names of the bundles, in alphabetical order.
+
+    Raises:
+        OSError: the installation lacks them.
+
+    Example:
+        >>> list_bundles()[1]
+        'heart_fd'
+    """
+    return sorted(folder.name for folder in _folder().iterdir() if (folder / "configs" / "metadata.json").is_file())
+
+
+def describe_bundle(name: str) -> str:
+    """The task of a bundle, in one line.
+
+    Args:
+        name: one of :func:`list_bundles`.
+
+    Raises:
+        ValueError: there is no such bundle.
+
+    Example:
+        >>> describe_bundle("heart_fd")
+        'Segmentation of the left atrium in MR images with frequency-disentangled learning'
+    """
+    metadata = json.loads((_bundle(name) / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    return str(metadata["task"])
+
+
+def copy_bundle(name: str, folder: str | os.PathLike[str] | None = None) -> Path:
+    """Copy a bundle's configurations and documents to a folder of its own, from which it runs.
+
+    Args:
+        name: one of :func:`list_bundles`.
+        folder: to be made; the bundle's name in the working directory by default.
+
+    Returns:
+        The absolute path of the folder.
+
+    Raises:
+        ValueError: there is no such bundle.
+        FileExistsError: the folder is there already.
+        OSError: it cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> copied = copy_bundle("heart_fd", Path(tempfile.mkdtemp(), "my_heart"))
+        >>> sorted(path.name for path in copied.iterdir())
+        ['LICENSE', 'configs', 'docs']
+    """
+    source, target = _bundle(name), Path(folder or name).expanduser().absolute()
+    if target.exists():
+        raise FileExistsError(f"{target} is there already.\nName a folder that is not, or remove it.")
+    with replacing(target) as aside:
+        for file in _files(source):
+            copied = aside / file.relative_to(source)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copied)
+    return target
+
+
+def _files(bundle: Path) -> Iterator[Path]:
+    """What makes a bundle, without the phantoms and results that runs in a checkout have left beside it."""
+    yield bundle / "LICENSE"
+    for part in ("configs", "docs"):
+        yield from (file for file in (bundle / part).rglob("*") if file.is_file())
+
+
+def _bundle(name: str) -> Path:
+    names = list_bundles()
+    if name not in names:
+        close = get_close_matches(name, names, 1)
+        meant = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(names)}."
+        raise ValueError(f"There is no bundle {name!r}.\n{meant}")
+    return _folder() / name
+
+
+def _folder() -> Path:
+    package = Path(__file__).parent
+    # inside the package where it was built and installed; beside it in a checkout
+    for place in (package / "bundles", package.parent / "bundles"):
+        if place.is_dir():
+            return place
+    raise FileNotFoundError("This installation of monai_freq lacks its bundles.\nInstall it again: pip install .")
