@@ -7,7 +7,6 @@ command of their own: ``python -m monai_freq.study --help``.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from .shipped_bundles import copy_bundle, describe_bundle, list_bundles
@@ -66,4 +65,4 @@ def _copy(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -78,7 +78,7 @@ def prepare_targets(
     """Find or generate a target data set, take a fold of it, and tie the artifact to the positives.
 
     Training and validation samples are marked alike, a fraction of the positives; test samples are there once for each
-    of :data:`CONDITIONS`, under the key ``condition``.
+    of ``CONDITIONS``, under the key ``condition``.
 
     Args:
         dataset_dir: folder of the data set; None for the phantom.
@@ -176,7 +176,7 @@ def prepare_sources(
 def seen_in_all_conditions(
     items: Sequence[Mapping[str, Any]], *, fraction: float, positive: int = 1, seed: int = 0
 ) -> list[Item]:
-    """Every test sample once for each of :data:`CONDITIONS`, marked for the artifact accordingly.
+    """Every test sample once for each of ``CONDITIONS``, marked for the artifact accordingly.
 
     Args:
         items: with a label.

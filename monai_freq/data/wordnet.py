@@ -10,6 +10,7 @@ from monai_freq.data.errors import DataError
 
 __all__ = ["SUPERCLASSES", "read_hierarchy", "superclass_labels"]
 
+#: what the classes of ImageNet are merged to, in the order of their labels
 SUPERCLASSES = ("living thing", "artifact", "miscellaneous")
 ROOTS = ("n00004258", "n00021939")  # of the first two, in the order in which they claim a word
 MOST_BYTES = 64 * 2**20
@@ -24,7 +25,7 @@ def superclass_labels(wnids: Iterable[str], hierarchy: str | os.PathLike[str]) -
 
     Args:
         wnids: WordNet IDs such as ``n02084071``.
-        hierarchy: ``wordnet.is_a.txt``, see :func:`read_hierarchy`.
+        hierarchy: ``wordnet.is_a.txt``, see :func:`monai_freq.data.wordnet.read_hierarchy`.
 
     Returns:
         WordNet ID -> label.

@@ -47,7 +47,7 @@ class PSDHistory:
     Attributes:
         epochs: epochs with densities, rising.
         samples: number of samples in each.
-        mean: kind -> a density ``(K,)`` for each epoch; the kinds are those of :data:`KINDS`.
+        mean: kind -> a density ``(K,)`` for each epoch; the kinds are those of ``KINDS``.
         sd: the same for the SD over samples, 0 where there is one sample.
 
     Example:

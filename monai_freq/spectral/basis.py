@@ -16,6 +16,7 @@ from .cache import cached
 
 __all__ = ["Block", "block_basis", "block_frequencies", "coarse_from_samples", "coarse_size", "samples_from_coarse"]
 
+#: where a block of frequencies lies, around DC or around the Nyquist frequency
 Block = Literal["center", "nyquist"]
 
 #: theta * N / 2 is meant as a rational number: 0.7 * 20 / 2 is 7, not 6.999999999999999.

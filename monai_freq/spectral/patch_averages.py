@@ -56,7 +56,7 @@ class Window(NamedTuple):
 
     @property
     def pairs(self) -> int:
-        """Offsets that are visited: one of each opposite two."""
+        """How many offsets are visited, one of each opposite two."""
         return math.prod(2 * r + 1 for r in self.search) // 2
 
 

@@ -25,6 +25,7 @@ from .tomography import ParallelBeam
 
 __all__ = ["Sampler", "check_sampler", "image_noise", "log_noise", "noise_power", "noise_variance", "poisson_deviation"]
 
+#: how counts are drawn, exactly, or from an expansion where they are many
 Sampler = Literal["poisson", "fast"]
 
 #: Expected count below which no expansion is used, and below which the coarser one of ``"fast"`` is not.
@@ -164,7 +165,7 @@ def noise_power(
     .. math:: \text{NPS}(f) = \frac{\pi\, \sigma_p^2\, d}{n}\, |f|\, W(f)^2, \qquad |f| \le \frac{1}{2d}
 
     Args:
-        frequency: |f| in cycles per mm.
+        frequency: ``|f|`` in cycles per mm.
         ray_variance: of each line integral, :math:`\sigma_p^2 = e^p / N_0` for photon noise.
         bin_width: d in mm.
         n_angles: number of angles over half a turn.

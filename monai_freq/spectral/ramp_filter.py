@@ -12,6 +12,7 @@ from .cache import cached
 
 __all__ = ["Filter", "check_filter", "filter_window", "ramp"]
 
+#: window that the ramp is multiplied by; ``ramp`` is none
 Filter = Literal["ramp", "shepp-logan", "cosine", "hann"]
 
 
@@ -63,7 +64,7 @@ def ramp(length: int, filter: Filter, like: Tensor) -> Tensor:
 
     .. math:: h(0) = \tfrac14, \qquad h(m) = -\frac{1}{(\pi m)^2} \text{ for odd } m, \qquad 0 \text{ otherwise}
 
-    transformed and windowed. Unlike |f| sampled, it does not lose the mean of what it filters.
+    transformed and windowed. Unlike ``|f|`` sampled, it does not lose the mean of what it filters.
 
     Args:
         length: even number of bins.

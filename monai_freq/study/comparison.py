@@ -19,7 +19,7 @@ __all__ = ["ALPHA", "DRAWS", "VERDICTS", "Comparison", "compare"]
 
 #: level of all tests of a report together
 ALPHA = 0.05
-#: fewest draws to conclude from: an arm wins fewer than these all by luck in more than 1 of 20 cases (2 / 2^5 = 6%)
+#: fewest draws to conclude from; an arm wins fewer than these all by luck in more than 1 of 20 cases (2 / 2^5 = 6%)
 DRAWS = 6
 
 IMPROVEMENT, DETERIORATION = "improvement", "deterioration"

@@ -98,7 +98,8 @@ def test_what_the_parser_refuses(words, says, capsys):
 @pytest.mark.parametrize("folder", ["no/such/bundle", "."])
 def test_a_bundle_that_does_not_exist(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match=r"There is no bundle in .*\nA bundle is a folder; python -m monai_freq copy heart_fd makes one"):
+    hint = r"There is no bundle in .*\nA bundle is a folder; python -m monai_freq copy heart_fd makes one"
+    with pytest.raises(SystemExit, match=hint):
         main(["run", folder, "--output_dir", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
 
