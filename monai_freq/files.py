@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or not there."""
+"""Files and folders that are either whole or not there, and folders that one run at a time writes to."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["replacing", "set_aside", "write_files"]
+try:
+    import fcntl
+except ImportError:  # on Windows, where nothing is claimed
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["claim", "release", "replacing", "set_aside", "write_files"]
 
 _log = logging.getLogger(__name__)
+_claimed: dict[Path, int] = {}
 
 
 @contextmanager
@@ -110,3 +116,66 @@ def set_aside(folder: Path, names: Iterable[str]) -> None:
     for path in found:
         path.rename(kept / path.name)
     _log.info(f"The results of an earlier run are now in {kept}.")
+
+
+def claim(folder: Path) -> bool:
+    """Keep other processes from claiming a folder, until :func:`release` or until this process ends, however it ends.
+
+    Nothing is left in the folder. Where the system or the file system has no such locks, every claim succeeds.
+
+    Args:
+        folder: it is made if need be.
+
+    Returns:
+        Whether it is this process's now.
+
+    Raises:
+        OSError: the folder cannot be made, or nothing can be written to it.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> claim(folder), claim(folder)
+        (True, True)
+        >>> release(folder)
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError("it is read-only")
+    if fcntl is None or folder.resolve() in _claimed:
+        return True
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    except OSError:  # some network file systems
+        os.close(descriptor)
+        return True
+    _claimed[folder.resolve()] = descriptor
+    return True
+
+
+def release(folder: Path) -> None:
+    """Let other processes claim a folder again.
+
+    Args:
+        folder: claimed, or not.
+
+    Example:
+        >>> release(Path("never_claimed"))
+    """
+    descriptor = _claimed.pop(folder.resolve(), None)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _forget() -> None:
+    """A forked worker leaves its parent's claims alone: else they would last as long as it does."""
+    while _claimed:
+        os.close(_claimed.popitem()[1])
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -6,7 +6,7 @@ from .intensity import check_window
 from .location import find_bundle
 from .run_folder import begin_run, check_trained, recorded_classes
 from .segmentation import Cases, list_images, log_cases, log_images, prepare_cases
-from .settings import check_choices, check_settings
+from .settings import check_choices, check_image_size, check_settings
 from .shown_artifact import shown_artifact
 from .slices import list_slices
 
@@ -14,6 +14,7 @@ __all__ = [
     "Cases",
     "begin_run",
     "check_choices",
+    "check_image_size",
     "check_settings",
     "check_trained",
     "check_window",

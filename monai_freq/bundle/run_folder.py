@@ -9,7 +9,7 @@ from typing import Any
 
 from ignite import distributed as idist
 
-from ..files import replacing, set_aside
+from ..files import claim, replacing, set_aside
 
 __all__ = ["begin_run", "check_trained", "recorded_classes"]
 
@@ -28,7 +28,8 @@ def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
         settings: what a resumed run must share.
 
     Raises:
-        SystemExit: the run that is there was made with other settings.
+        SystemExit: the run that is there was made with other settings; another process trains into the folder, or
+            nothing can be written to it.
 
     Example:
         >>> import tempfile
@@ -41,13 +42,27 @@ def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
     """
     folder = Path(output_dir)
     continues = str(resume).lower() == "true"
-    if continues and (folder / _RECORD).is_file():
-        _require_same(folder, settings)
-    elif idist.get_rank() == 0:
-        if not continues:
-            set_aside(folder, _RESULTS)
-        with replacing(folder / _RECORD) as aside:
-            aside.write_text(json.dumps(settings | _whole_path(settings), indent=2) + "\n")
+    try:
+        if idist.get_rank() == 0:
+            _claim(folder)
+        if continues and (folder / _RECORD).is_file():
+            _require_same(folder, settings)
+        elif idist.get_rank() == 0:
+            if not continues:
+                set_aside(folder, _RESULTS)
+            with replacing(folder / _RECORD) as aside:
+                aside.write_text(json.dumps(settings | _whole_path(settings), indent=2) + "\n")
+    except OSError as error:
+        raise SystemExit(
+            f"{folder} cannot be written to: {error.strerror or error}.\nPass --output_dir <a folder with room>."
+        ) from error
+
+
+def _claim(folder: Path) -> None:
+    if not claim(folder):
+        raise SystemExit(
+            f"Another process is training into {folder}.\nWait until it has ended, or pass another --output_dir."
+        )
 
 
 def check_trained(checkpoint: str, **settings: Any) -> None:

@@ -1,6 +1,5 @@
 """Open every volume once before training, so that a broken file is named now and not in the middle of an epoch."""
 
-import gzip
 import os
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_freq.data.errors import DataError
+from monai_freq.data.nifti import open_nifti
 
 __all__ = ["check_cases"]
 
 AFFINE_TOLERANCE = 1e-3
 SHOWN = 5  # unknown values in a message
-BLOCK = 1 << 20  # bytes
 
 
 def check_cases(
@@ -33,7 +32,7 @@ def check_cases(
 
     Args:
         cases: ``{"image": path, "label": path}`` each; a case without ``"label"`` has its image checked.
-        labels: The label values allowed, e.g. :attr:`Decathlon.labels`.
+        labels: The label values allowed, e.g. ``Decathlon.labels``.
         channels: Channels that every image must have, a 3D one having one; any number by default.
         num_workers: Threads (default: up to 4). Each holds one volume at a time.
 
@@ -107,12 +106,8 @@ def _check_values(path: str, voxels: NDArray[Any], labels: Collection[int]) -> N
 
 
 def _read(path: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    import nibabel
-
     try:
-        if path.endswith(".gz"):
-            _drain(path)
-        volume: Any = nibabel.load(path)
+        volume = open_nifti(path)
         # The header alone reads well in a truncated file: only the voxels tell.
         return np.asanyarray(volume.dataobj), np.asarray(volume.affine)
     except MemoryError:
@@ -122,13 +117,6 @@ def _read(path: str) -> tuple[NDArray[Any], NDArray[Any]]:
         raise DataError(
             f"{_short(path)} cannot be read: {reason}. Is it a complete NIfTI file? Copy or unpack it again."
         ) from error
-
-
-def _drain(path: str) -> None:
-    # gzip compares its checksum at the very end, where nibabel, which stops after the last voxel, does not come.
-    with gzip.open(path) as stream:
-        while stream.read(BLOCK):
-            pass
 
 
 def _short(path: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_freq.data.errors import DataError
+from monai_freq.data.errors import DataError, shown
 
 __all__ = ["Decathlon", "read_decathlon"]
 
@@ -108,7 +108,7 @@ class Index:
         except json.JSONDecodeError as error:
             where = f"line {error.lineno}, column {error.colno}"
             raise DataError(f"{file} is not valid JSON: {error.msg} at {where}. {self.REMEDY}") from error
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DataError(f"{file} cannot be read: {error}. {self.REMEDY}") from error
         self._expect(isinstance(self.content, dict), "", "an object", self.content)
 
@@ -124,7 +124,7 @@ class Index:
         wanted = 'an object such as {"0": "name", "1": "name"}'
         self._expect(isinstance(value, dict) and len(value) > 0, f"'{key}' ", wanted, value)
         for number, name in value.items():
-            self._expect(number.isdecimal() and isinstance(name, str), f"'{key}' ", wanted, value)
+            self._expect(number.isdecimal() and len(number) < 20 and isinstance(name, str), f"'{key}' ", wanted, value)
         return {int(number): name for number, name in value.items()}
 
     def pairs(self, key: str) -> Iterator[dict[str, str]]:
@@ -163,7 +163,7 @@ class Index:
         root = self.file.parent
         path = os.path.normpath(root / entry)
         if not Path(path).is_relative_to(root) or Path(path) == root:
-            raise DataError(f"{self.file} lists {entry!r}, which leaves the folder. Paths must stay inside {root}.")
+            raise DataError(f"{self.file} lists {shown(entry)!r}, which leaves the folder. Paths must stay in {root}.")
         return path
 
 
@@ -174,13 +174,13 @@ def _is_companion(entry: str) -> bool:
 def _refuse_duplicates(images: list[str], index: Path) -> None:
     twice = [image for image, count in Counter(images).items() if count > 1]
     if twice:
-        name = Path(twice[0]).relative_to(index.parent)
+        name = shown(str(Path(twice[0]).relative_to(index.parent)))
         raise DataError(f"{index} lists the image {name} more than once. Keep one entry for each image.")
 
 
 def _refuse_missing(paths: list[str], root: Path) -> None:
-    missing = [path for path in paths if not Path(path).is_file()]
+    missing = [path for path in paths if not os.path.isfile(path)]  # any name may be in the list
     if missing:
-        name = Path(missing[0]).relative_to(root)
+        name = shown(str(Path(missing[0]).relative_to(root)))
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise DataError(f"{name}{others} is listed in {root / INDEX} but missing. Unpack the archive again.")

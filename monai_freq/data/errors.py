@@ -1,6 +1,8 @@
-"""The one error that readers raise about a user's files."""
+"""The one error that readers raise about a user's files, and how it quotes them."""
 
-__all__ = ["DataError"]
+__all__ = ["DataError", "shown"]
+
+MOST = 80  # characters
 
 
 class DataError(ValueError):
@@ -14,3 +16,16 @@ class DataError(ValueError):
     ...
     monai_freq.data.errors.DataError: labelsTr/la_003.nii.gz is missing. Unpack the archive again.
     """
+
+
+def shown(text: str) -> str:
+    """What a file says, as a message may show it: short, in characters that neither break lines nor steer terminals.
+
+    Args:
+        text: From the file.
+
+    >>> shown("os.system"), shown("a\\nb"), len(shown("x" * 10**6))
+    ('os.system', 'a\\\\nb', 80)
+    """
+    printable = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[:MOST])
+    return printable if len(text) <= MOST and len(printable) <= MOST else f"{printable[: MOST - 3]}..."

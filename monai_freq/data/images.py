@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from monai_freq.data.errors import DataError
 from monai_freq.data.hdf5_slices import read_hdf5_slice, slices_shape
+from monai_freq.data.nifti import open_nifti
 from monai_freq.data.pck import read_pck
 
 __all__ = ["check_images", "count_slices", "read_image", "slice_address"]
@@ -100,14 +101,12 @@ def _open_volume(file: str) -> Any:
 
 
 def _map_nifti(file: str) -> Any:
-    import nibabel
-
     try:
-        volume = np.asanyarray(nibabel.load(file).dataobj)  # type: ignore[attr-defined]  # mapped, not read
+        volume = np.asanyarray(open_nifti(file).dataobj)  # mapped, not read
     except Exception as error:  # nibabel raises a dozen unrelated types on damaged files
         raise DataError(f"{file} cannot be read: {_reason(error)}.\nConvert the volume again.") from error
-    if volume.ndim != 3:
-        raise DataError(f"{file} must be 3D, but has the shape {volume.shape}.\nConvert the volume again.")
+    if volume.ndim != 3 or volume.size == 0:
+        raise DataError(f"{file} must be 3D with voxels, but has the shape {volume.shape}.\nConvert the volume again.")
     return volume.T  # (x, y, z) on the disk, (slice, row, column) here
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.errors import DataError
+from monai_freq.data.errors import DataError, shown
 from monai_freq.data.kneemri import INDEX, read_kneemri
 from monai_freq.data.pck import read_pck
 from monai_freq.files import replacing
@@ -107,8 +107,8 @@ def verify_kneemri(dataset_dir: str | os.PathLike[str]) -> int:
     except (OSError, ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{root / CHECKSUMS} cannot be read: {error}.\nConvert the volumes again.") from error
     for name, checksum in expected.items():
-        if not (root / name).is_file() or _sha256(root / name) != checksum:
-            raise DataError(f"{root / name} is missing or has changed.\nConvert the volumes again.")
+        if not os.path.isfile(root / name) or _sha256(root / name) != checksum:  # any name may be in the list
+            raise DataError(f"{root}/{shown(name)} is missing or has changed.\nConvert the volumes again.")
     return len(expected)
 
 

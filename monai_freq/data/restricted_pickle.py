@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_freq.data.errors import shown
+
 __all__ = ["load_integers"]
 
 MAX_OPCODES = 1000  # an array takes about 60
@@ -122,7 +124,7 @@ def _refuse(reason: str) -> NoReturn:
 
 
 def _refuse_name(name: str) -> NoReturn:
-    _refuse(f"it asks for {name if len(name) <= 80 else f'{name[:77]}...'}, which no array of integers needs")
+    _refuse(f"it asks for {shown(name)}, which no array of integers needs")
 
 
 class _Unpickler(pickle.Unpickler):

@@ -11,6 +11,8 @@ from monai_freq.data.errors import DataError
 
 __all__ = ["Row", "read_rows"]
 
+LONGEST = 500  # characters of a name or a path
+
 
 @dataclass(frozen=True)
 class Row:
@@ -33,9 +35,11 @@ class Row:
     cells: dict[str, str]
 
     def text(self, column: str) -> str:
-        """Fetch a text that is not empty."""
+        """Fetch a text that is not empty, and no longer than a path."""
         if not self.cells[column]:
             raise self.fault(column, "must not be empty")
+        if len(self.cells[column]) > LONGEST:  # messages and folds repeat it
+            raise self.fault(column, f"must have at most {LONGEST} characters")
         return self.cells[column]
 
     def integer(self, column: str, low: int, high: int | None = None) -> int:

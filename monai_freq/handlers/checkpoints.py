@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from torch import nn
 
-from ..files import replacing, set_aside
+from ..files import release, replacing, set_aside
 from .engine_parts import bare
 
 __all__ = ["Checkpoints"]
@@ -40,7 +41,7 @@ class Checkpoints:
 
     Raises:
         ValueError: there is no network among the objects, or resume is neither true nor false.
-        SystemExit: ``last.pt`` cannot be read or belongs to another network.
+        SystemExit: ``last.pt`` cannot be read or belongs to another network; or a checkpoint cannot be written.
 
     Example:
         >>> import tempfile
@@ -119,11 +120,11 @@ class Checkpoints:
         _save_whole(state | progress, self.folder / self.last_file)
 
     def _finish(self, engine: Engine) -> None:
-        if self.best > -math.inf or idist.get_rank() > 0:
-            return
-        best = self.folder / self.best_file
-        _save_whole(bare(self.objects["network"]).state_dict(), best)
-        _log.info(f"No validation gave a metric to choose by: {best} holds the weights at the end of the training.")
+        if self.best == -math.inf and idist.get_rank() == 0:
+            best = self.folder / self.best_file
+            _save_whole(bare(self.objects["network"]).state_dict(), best)
+            _log.info(f"No validation gave a metric to choose by: {best} holds the weights at the end of the training.")
+        release(self.folder)
 
     def _new_metric(self, engine: Engine) -> float | None:
         """Key metric of the validation that ran in this epoch, if one did."""
@@ -139,5 +140,13 @@ class Checkpoints:
 
 
 def _save_whole(content: object, path: Path) -> None:
-    with replacing(path) as aside, aside.open("wb") as file:
-        torch.save(content, file)
+    try:
+        with replacing(path) as aside, aside.open("wb") as file:
+            torch.save(content, file)
+    except (OSError, RuntimeError) as error:  # of a full disk torch says no more than where its writing stopped
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "a part of it could not be"
+        free = shutil.disk_usage(path.parent).free // 2**20
+        raise SystemExit(
+            f"{path} cannot be written, with {free} MB free there: {reason}.\n"
+            "The checkpoint before it is whole: make room, and continue with --resume true."
+        ) from error

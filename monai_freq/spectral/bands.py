@@ -38,6 +38,7 @@ __all__ = [
     "split",
 ]
 
+#: which band is called low
 Convention = Literal["figure2", "equation1", "released"]
 
 #: a tone at the cutoff is kept: in floats, 3 * (1 / 10) is more than 0.3
@@ -80,8 +81,12 @@ def check_bands(theta: float, convention: str = "figure2", axes: Sequence[int] =
         raise ValueError(f"'convention' must be one of {', '.join(get_args(Convention))}, got {convention!r}.")
     if spatial_dims < 1:
         raise ValueError(f"'spatial_dims' must be at least 1, got {spatial_dims}.")
-    if not axes or len(set(axes)) != len(axes) or not all(0 <= axis < spatial_dims for axis in axes):
-        raise ValueError(f"'axes' must be different spatial axes in [0, {spatial_dims - 1}], got {tuple(axes)}.")
+    if not _are_axes(axes, spatial_dims):
+        raise ValueError(f"'axes' must be different spatial axes in [0, {spatial_dims - 1}], got {axes!r}.")
+
+
+def _are_axes(axes: object, spatial_dims: int) -> bool:
+    return isinstance(axes, Sequence) and 0 < len(axes) == len(set(axes)) and set(axes) <= set(range(spatial_dims))
 
 
 def check_cutoff(cutoff: float) -> None:

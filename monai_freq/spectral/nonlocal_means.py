@@ -11,9 +11,11 @@ from torch import Tensor
 
 from .patch_averages import Window, weighted_means
 from .precision import as_given, check_image, compute_dtype, full_precision
+from .scalars import is_finite_number
 
 __all__ = ["NoiseModel", "check_nonlocal_means", "nonlocal_means"]
 
+#: of the noise to remove, Rician in magnitude MR, Gaussian elsewhere
 NoiseModel = Literal["rician", "gaussian"]
 Radius = int | Sequence[int]
 
@@ -118,7 +120,7 @@ def check_nonlocal_means(
     if spatial_dims not in (2, 3, None):
         raise ValueError(f"'spatial_dims' must be 2 or 3, got {spatial_dims!r}.")
     for name, amount in (("h", h), ("sigma", sigma)):
-        if isinstance(amount, bool) or not (math.isfinite(amount) and amount >= 0):
+        if not (is_finite_number(amount) and amount >= 0):
             raise ValueError(f"'{name}' is in units of the image, finite and at least 0, got {amount!r}.")
     _check_radius("patch_radius", patch_radius, spatial_dims)
     if search_radius is not None:

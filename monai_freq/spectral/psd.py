@@ -21,6 +21,7 @@ from torch import Tensor
 
 from .cache import cached
 from .precision import check_image, compute_dtype
+from .scalars import is_finite_number
 
 __all__ = ["BANDS", "band_shares", "centroid", "overlap", "radial_psd"]
 
@@ -259,5 +260,5 @@ def _check(x: Tensor, spacing: Sequence[float] | None, power: float, spatial_dim
     check_image(x, spatial_dims)
     if spacing is not None and (len(spacing) != spatial_dims or not all(math.isfinite(d) and d > 0 for d in spacing)):
         raise ValueError(f"'spacing' must be {spatial_dims} positive voxel sizes in mm, got {tuple(spacing)}.")
-    if isinstance(power, bool) or not power > 0:
+    if not (is_finite_number(power) and power > 0):
         raise ValueError(f"'power' must be positive, got {power!r}.")

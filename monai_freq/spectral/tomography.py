@@ -26,6 +26,7 @@ from .polar_grid import PolarGrid
 from .polar_spectrum import adjoint_polar_spectrum, polar_spectrum
 from .precision import as_given, check_image, compute_dtype, full_precision
 from .ramp_filter import Filter, check_filter, ramp
+from .scalars import is_finite_number
 
 __all__ = ["ParallelBeam"]
 
@@ -332,7 +333,11 @@ def _check(shape: Sequence[int], spacing: Sequence[float], n_angles: int, n_dete
         raise ValueError(f"'shape' must be the rows and columns of an image, got {tuple(shape)}.")
     if len(spacing) != 2 or not all(math.isfinite(d) and d > 0 for d in spacing):
         raise ValueError(f"'spacing' must be two positive pixel sizes, got {tuple(spacing)}.")
-    if isinstance(n_angles, bool) or int(n_angles) != n_angles or n_angles < 1:
+    if not _is_count(n_angles):
         raise ValueError(f"'n_angles' must be a positive integer, got {n_angles!r}.")
-    if n_detectors is not None and (int(n_detectors) != n_detectors or n_detectors < 1):
+    if n_detectors is not None and not _is_count(n_detectors):
         raise ValueError(f"'n_detectors' must be a positive integer, got {n_detectors!r}.")
+
+
+def _is_count(value: object) -> bool:
+    return is_finite_number(value) and int(value) == value and value >= 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
+import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -28,11 +30,19 @@ __all__ = [
     "drawing_from",
     "editable",
     "naming",
+    "one_at_a_time",
     "seeded",
     "with_artifact",
 ]
 
 Artifact = Callable[..., Any]
+
+#: The generators that :func:`seeded` seeds belong to the process: two threads would draw from each other's seed.
+one_at_a_time = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a worker that is forked meanwhile would wait for a thread that it does not have
+    os.register_at_fork(
+        before=one_at_a_time.acquire, after_in_parent=one_at_a_time.release, after_in_child=one_at_a_time.release
+    )
 
 
 def artifact_psd(
@@ -82,6 +92,7 @@ def artifact_psd(
         True
     """
     artifact = as_artifact(transform)
+    _check_seed(seed)
     sizes, densities, frequencies = set(), [], torch.zeros(0)
     for place, image in enumerate(images):
         residual = artifact_residual(artifact, image, key, seed=seed + place)
@@ -294,6 +305,8 @@ def drawing_from(artifact: Artifact, seed: int, device: torch.device) -> Iterato
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the generators of Python, NumPy and PyTorch for the block; they come back as they were.
 
+    One thread at a time is in such a block. What another draws meanwhile, outside of one, comes from these seeds.
+
     Args:
         seed: in [0, 2^32).
         device: the only GPU, if any, whose generator is concerned.
@@ -308,22 +321,33 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         >>> torch.equal(torch.get_rng_state(), before)
         True
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"'seed' must be an integer in [0, 2^32), got {seed!r}.")
-    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    _check_seed(seed)
+    with one_at_a_time, _put_back(device):
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
         # torch.manual_seed would seed every GPU, and only this image's generator is put back.
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _put_back(device: torch.device) -> Iterator[None]:
+    """Have the generators as they were when the block ends."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
-            random.seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
             yield
         finally:
             random.setstate(of_python)
             np.random.set_state(of_numpy)  # noqa: NPY002
+
+
+def _check_seed(seed: int) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"'seed' must be an integer in [0, 2^32), got {seed!r}.")
 
 
 def _floating(img: object) -> Tensor:
@@ -331,6 +355,4 @@ def _floating(img: object) -> Tensor:
     if not isinstance(img, Tensor | np.ndarray):
         raise ValueError(f"the image must be a tensor or an array, got {type(img).__name__}: load it first.")
     image = torch.as_tensor(as_image(img)[0])
-    if image.is_complex() or image.numel() == 0:
-        raise ValueError(f"the image must be real and not empty, got {image.dtype}, shape {tuple(image.shape)}.")
     return image.to(torch.promote_types(image.dtype, torch.float32))

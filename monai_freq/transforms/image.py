@@ -10,7 +10,9 @@ from monai.data import MetaTensor, get_track_meta
 from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 
-__all__ = ["as_image", "like_image", "require_finite", "source_of"]
+from ..spectral.scalars import is_finite_number
+
+__all__ = ["as_image", "check_probability", "like_image", "require_finite", "source_of"]
 
 
 def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
@@ -20,7 +22,7 @@ def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
         img: ``(C, *spatial)`` with one to three spatial dimensions.
 
     Raises:
-        ValueError: another number of dimensions.
+        ValueError: another number of dimensions, complex values, or none.
 
     Example:
         >>> as_image(torch.rand(1, 4, 4))[1].shape
@@ -32,6 +34,8 @@ def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
         raise ValueError(
             f"an image must have the shape (C, *spatial) with 1 to 3 spatial axes, got {tuple(tensor.shape)}."
         )
+    if tensor.is_complex() or tensor.numel() == 0:
+        raise ValueError(f"an image must be real and not empty, got {tensor.dtype}, shape {tuple(tensor.shape)}.")
     return tracked, tensor
 
 
@@ -72,6 +76,24 @@ def require_finite(image: Tensor) -> None:
             f"the image has {nan} NaN and {infinite} infinite of {image.numel()} values: "
             "mend the file, or replace them first."
         )
+
+
+def check_probability(prob: float) -> None:
+    """Refuse a probability outside [0, 1].
+
+    Args:
+        prob: of transforming an image.
+
+    Raises:
+        ValueError: it is outside its range, or no number.
+
+    Example:
+        >>> check_probability(1.5)
+        Traceback (most recent call last):
+        ValueError: 'prob' must be in [0, 1], got 1.5.
+    """
+    if not is_finite_number(prob) or not 0 <= prob <= 1:
+        raise ValueError(f"'prob' must be in [0, 1], got {prob!r}.")
 
 
 def source_of(img: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +13,8 @@ from torch import Tensor
 
 from ..spectral.noise_sigma import estimate_noise_sigma
 from ..spectral.nonlocal_means import NoiseModel, check_nonlocal_means, nonlocal_means
-from .image import as_image, like_image, require_finite
+from ..spectral.scalars import is_finite_number
+from .image import as_image, check_probability, like_image, require_finite
 from .keyed import Keyed, RandKeyed
 
 __all__ = ["NonLocalMeans", "NonLocalMeansd", "RandNonLocalMeans", "RandNonLocalMeansd"]
@@ -79,7 +79,8 @@ class NonLocalMeans(Transform):
         noise_model: NoiseModel = "rician",
         channel_wise: bool = True,
     ) -> None:
-        check_nonlocal_means(h or 0.0, patch_radius, search_radius, noise_model, sigma or 0.0)
+        strength, noise = (0.0 if amount is None else amount for amount in (h, sigma))
+        check_nonlocal_means(strength, patch_radius, search_radius, noise_model, noise)
         _check_factors(h_factor)
         self.h = h
         self.h_factor = h_factor
@@ -138,10 +139,9 @@ class RandNonLocalMeans(RandomizableTransform):
         noise_model: NoiseModel = "rician",
         channel_wise: bool = True,
     ) -> None:
-        if not 0 <= prob <= 1:
-            raise ValueError(f"'prob' must be in [0, 1], got {prob!r}.")
+        check_probability(prob)
         super().__init__(prob)
-        check_nonlocal_means(0.0, patch_radius, search_radius, noise_model, sigma or 0.0)
+        check_nonlocal_means(0.0, patch_radius, search_radius, noise_model, 0.0 if sigma is None else sigma)
         if not isinstance(h_factor, Sequence) or len(h_factor) != 2:
             raise ValueError(f"'h_factor' must be (low, high), got {h_factor!r}.")
         _check_factors(*h_factor)
@@ -208,8 +208,6 @@ class _Settings(NamedTuple):
 
 
 def _check_factors(*factors: float) -> None:
-    if any(isinstance(factor, bool) for factor in factors) or not all(
-        low <= high < math.inf for low, high in zip((0.0, *factors), factors, strict=False)
-    ):
+    if not all(map(is_finite_number, factors)) or not 0 <= factors[0] <= factors[-1]:
         got = factors[0] if len(factors) == 1 else factors
         raise ValueError(f"'h_factor' is in units of sigma, finite and at least 0, low before high, got {got!r}.")

@@ -18,8 +18,9 @@ from torch import Tensor
 from ..spectral.photon_statistics import Sampler, check_sampler, image_noise
 from ..spectral.precision import compute_dtype
 from ..spectral.ramp_filter import Filter, check_filter
+from ..spectral.scalars import is_finite_number
 from ..spectral.tomography import ParallelBeam
-from .image import as_image, like_image, require_finite
+from .image import as_image, check_probability, like_image, require_finite
 from .keyed import RandKeyed
 
 __all__ = ["PhotonNoise", "PhotonNoised", "RandPhotonNoise", "RandPhotonNoised"]
@@ -183,8 +184,7 @@ class RandPhotonNoise(RandomizableTransform):
         sampler: Sampler = "poisson",
         slice_dim: int = -1,
     ) -> None:
-        if not 0 <= prob <= 1:
-            raise ValueError(f"'prob' must be in [0, 1], got {prob}.")
+        check_probability(prob)
         super().__init__(prob)
         self.n_photons = _dose_range(n_photons)
         self.scan = _Scan(n_angles, n_detectors, extent_mm, spacing, input_range, filter, min_count, sampler, slice_dim)
@@ -326,7 +326,8 @@ def _attenuation_per_mm(input_range: InputRange) -> tuple[float, float]:
     """Gain and offset from an image's values to attenuation."""
     if isinstance(input_range, str) and input_range == "hu":
         return _PER_HU / 1000, _WATER / 1000
-    if isinstance(input_range, str) or len(input_range) != 4 or not all(map(math.isfinite, input_range)):
+    four = isinstance(input_range, Sequence) and len(input_range) == 4
+    if not four or not all(map(is_finite_number, input_range)):
         raise ValueError(f"'input_range' must be 'hu' or (a_min, a_max, b_min, b_max), got {input_range!r}.")
     a_min, a_max, b_min, b_max = map(float, input_range)
     if not (a_min < a_max and b_min < b_max):
@@ -345,20 +346,22 @@ def _require_hu(image: Tensor) -> None:
 
 
 def _dose_range(n_photons: Sequence[float]) -> tuple[float, float]:
-    if isinstance(n_photons, Sequence) and len(n_photons) == 2 and 0 < n_photons[0] <= n_photons[1] < math.inf:
+    pair = isinstance(n_photons, Sequence) and len(n_photons) == 2 and all(map(is_finite_number, n_photons))
+    if pair and 0 < n_photons[0] <= n_photons[1]:
         return float(n_photons[0]), float(n_photons[1])
     raise ValueError(f"'n_photons' must be (low, high) with 0 < low <= high, got {n_photons!r}.")
 
 
 def _check_positive(name: str, value: float) -> None:
-    if isinstance(value, bool) or not 0 < value < math.inf:
+    if not (is_finite_number(value) and value > 0):
         raise ValueError(f"'{name}' must be positive, got {value!r}.")
 
 
 def _check_size(extent_mm: float | None, spacing: Sequence[float] | None) -> None:
     if extent_mm is not None and spacing is not None:
-        raise ValueError(f"give 'extent_mm' or 'spacing', not both, got {extent_mm} and {tuple(spacing)}.")
+        raise ValueError(f"give 'extent_mm' or 'spacing', not both, got {extent_mm} and {spacing}.")
     if extent_mm is not None:
         _check_positive("extent_mm", extent_mm)
-    if spacing is not None and (len(spacing) not in (2, 3) or not all(0 < size < math.inf for size in spacing)):
-        raise ValueError(f"'spacing' must be 2 or 3 positive pixel sizes in mm, got {tuple(spacing)}.")
+    sizes = spacing if isinstance(spacing, Sequence) and len(spacing) in (2, 3) else ()
+    if spacing is not None and not (sizes and all(is_finite_number(size) and size > 0 for size in sizes)):
+        raise ValueError(f"'spacing' must be 2 or 3 positive pixel sizes in mm, got {spacing}.")

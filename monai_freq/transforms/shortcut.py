@@ -14,7 +14,17 @@ from monai.transforms import MapTransform, Randomizable, ThreadUnsafe
 from monai.utils import MAX_SEED, TransformBackends
 from torch import Tensor
 
-from .artifact import Artifact, as_artifact, called_on, dictionary_keys, drawing_from, editable, naming, with_artifact
+from .artifact import (
+    Artifact,
+    as_artifact,
+    called_on,
+    dictionary_keys,
+    drawing_from,
+    editable,
+    naming,
+    one_at_a_time,
+    with_artifact,
+)
 from .image import as_image, source_of
 
 __all__ = ["ApplyShortcutd", "StaticShortcutd"]
@@ -112,8 +122,9 @@ class ApplyShortcutd(Randomizable, MapTransform):
         for key, image in images.items():
             with naming(key, image):
                 ready[key] = editable(image)
-        self.randomize(next(iter(images.values())))
-        altered = self._alter(data, ready)
+        with one_at_a_time:  # threads share the seed that is drawn, and the artifact's random state
+            self.randomize(next(iter(images.values())))
+            altered = self._alter(data, ready)
         result = dict(data)
         for key, image in images.items():
             with naming(key, image):

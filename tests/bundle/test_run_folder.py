@@ -1,6 +1,8 @@
 """The folder of a run: nothing is lost, and other settings are refused."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -70,3 +72,38 @@ def test_names_of_classes_are_those_of_the_training(tmp_path):
     (tmp_path / "settings.json").write_text("{")
     with pytest.raises(SystemExit, match=r"settings\.json is not readable"):
         recorded_classes(str(tmp_path / "model.pt"), 2)
+
+
+OTHER_RUN = """
+import sys, time
+from pathlib import Path
+from monai_freq.files import claim
+print(claim(Path(sys.argv[1])), flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_folder_that_another_process_trains_into_is_refused_untouched(tmp_path):
+    (tmp_path / "last.pt").write_text("state")
+    other = subprocess.Popen([sys.executable, "-c", OTHER_RUN, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline().strip() == "True"
+        for resume in (True, False):
+            with pytest.raises(SystemExit) as caught:
+                begin_run(str(tmp_path), resume=resume, seed=0)
+            assert str(caught.value).splitlines() == [
+                f"Another process is training into {tmp_path}.",
+                "Wait until it has ended, or pass another --output_dir.",
+            ]
+        assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+    finally:
+        other.kill()
+        other.communicate()
+    begin_run(str(tmp_path), resume=True, seed=0)
+    assert (tmp_path / "settings.json").is_file()
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=r"file/run cannot be written to: Not a directory\.\nPass --output_dir"):
+        begin_run(str(tmp_path / "file" / "run"), resume=False, seed=0)

@@ -1,6 +1,7 @@
 """Every kind of broken volume is found, and the first in the list is the one that is named."""
 
 import gzip
+import struct
 from pathlib import Path
 
 import nibabel
@@ -182,3 +183,14 @@ def test_the_first_in_the_list_is_named_and_the_others_are_counted(cases, num_wo
 def test_num_workers_is_at_least_one(cases):
     with pytest.raises(ValueError, match="'num_workers' must be at least 1, got 0"):
         check_cases(cases, LABELS, num_workers=0)
+
+
+@pytest.mark.parametrize("name", ["la_000.nii", "la_000.nii.gz"])
+def test_a_header_that_promises_more_than_the_file_holds_asks_for_no_memory(tmp_path, name):
+    save(str(tmp_path / name), np.zeros(SHAPE, np.float32))
+    content = (tmp_path / name).read_bytes()
+    whole = bytearray(gzip.decompress(content) if name.endswith(".gz") else content)
+    struct.pack_into("<4h", whole, 40, 3, 32767, 32767, 32767)  # 140 TB
+    (tmp_path / name).write_bytes(gzip.compress(whole) if name.endswith(".gz") else whole)
+    message = refusal([{"image": f"{tmp_path}/{name}"}])
+    assert f"{name} cannot be read: it has {len(whole)} bytes, where its header promises 1407" in message

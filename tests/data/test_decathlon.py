@@ -223,3 +223,32 @@ def test_a_training_image_among_the_test_images(folder, index):
     index["test"].append("./imagesTr/la_007.nii.gz")
     write(folder, index)
     assert "lists the image imagesTr/la_007.nii.gz more than once" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"name": ' + "9" * 5000 + "}", "cannot be read: Exceeds the limit"),
+        (
+            '{"training": [{"image": "dataset.json", "label": "dataset.json"}], "name": "", "labels": {"%s": ""}}'
+            % ("9" * 5000),
+            "'labels' in",
+        ),
+        ("[" * 100_000, "cannot be read: maximum recursion depth exceeded"),
+        (
+            '{"training": [{"image": "%s.nii", "label": "b.nii"}]}' % ("a" * 70_000),
+            r"aaa\.\.\. \(and 1 more\) is listed in",
+        ),
+        (
+            '{"training": [{"image": "a\\u001b[2J\\nb", "label": "b.nii"}]}',
+            r"a\\x1b\[2J\\nb \(and 1 more\) is listed in",
+        ),
+        ('{"training": [{"image": "../%s", "label": "b"}]}' % ("a" * 70_000), r"aaa\.\.\.', which leaves the folder"),
+    ],
+)
+def test_what_is_hostile_in_the_list_is_refused_in_a_short_message(tmp_path, text, says):
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(DataError, match=says) as caught:
+        read_decathlon(tmp_path)
+    assert len(str(caught.value)) < 500
+    assert str(caught.value).replace("\n", "").isprintable()

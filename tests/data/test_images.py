@@ -203,3 +203,19 @@ def test_slices_are_counted(tmp_path):
     nibabel.save(nibabel.Nifti1Image(np.zeros((4, 3, 6), dtype=np.float32), np.eye(4)), tmp_path / "b.nii")
     (tmp_path / "c.pck").write_bytes(pickle.dumps(np.zeros((7, 3, 4), dtype=np.int16)))
     assert [count_slices(tmp_path / name) for name in ("a.hdf5", "b.nii", "c.pck")] == [5, 6, 7]
+
+
+def test_a_volume_without_voxels_is_refused(tmp_path):
+    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 0, 6), dtype=np.float32), np.eye(4)), tmp_path / "x.nii")
+    for read in (count_slices, lambda file: read_image(slice_address(file, 0))):
+        assert "x.nii must be 3D with voxels, but has the shape (4, 0, 6)" in refusal(read, tmp_path / "x.nii")
+
+
+def test_a_header_that_promises_more_than_the_file_holds_asks_for_no_memory(tmp_path):
+    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 5, 6), dtype=np.int16), np.eye(4)), tmp_path / "x.nii")
+    content = bytearray((tmp_path / "x.nii").read_bytes())
+    content[40:48] = np.array([3, 32767, 32767, 32767], dtype="<i2").tobytes()  # 70 TB
+    (tmp_path / "x.nii").write_bytes(content)
+    assert "x.nii cannot be read: it has 592 bytes, where its header promises 70" in refusal(
+        count_slices, tmp_path / "x.nii"
+    )

@@ -264,3 +264,12 @@ def test_damaged_nifti_volumes_are_read_or_refused(folder, tmp_path):
 def test_slices_per_exam_is_refused_by_name(folder):
     with pytest.raises(ValueError, match="'slices_per_exam' must be at least 1, got 0"):
         read_kneemri(folder, 0)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\x00b", "..", "\x1b[2J"])
+def test_any_name_may_stand_in_the_list_of_checksums(tmp_path, name):
+    (tmp_path / "checksums.json").write_text(json.dumps({name: {"sha256": "0"}}))
+    message = refusal(verify_kneemri, tmp_path)
+    assert "is missing or has changed" in message
+    assert message.replace("\n", "").isprintable()
+    assert len(message) < 400

@@ -305,3 +305,10 @@ def test_no_numpy_object_reaches_the_unpickler():
         "numpy.core.numeric._frombuffer",
         "numpy._core.numeric._frombuffer",
     }
+
+
+def test_a_name_is_shown_without_what_breaks_lines_or_steers_terminals():
+    message = refusal(b"\x80\x02" + global_("os\x1b[2J\x0b sys\x00tem" + "m" * 5000) + b".")
+    assert message.isprintable()
+    assert len(message) < 150
+    assert r"it asks for os\x1b[2J\x0b.sys\x00temmmm" in message

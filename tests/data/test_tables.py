@@ -1,9 +1,11 @@
 """Tables are read by the names in their header, and a faulty line or cell is named."""
 
+from pathlib import Path
+
 import pytest
 
 from monai_freq.data import DataError
-from monai_freq.data.tables import read_rows
+from monai_freq.data.tables import Row, read_rows
 
 
 @pytest.fixture
@@ -78,3 +80,13 @@ def test_paths_stay_inside(table, tmp_path):
     for text in ("../x", "/etc/passwd", ".", "a/../..", "..\\x"):
         with pytest.raises(DataError, match="must be a path that stays inside"):
             cell(table, text).path("a", tmp_path)
+
+
+def test_a_cell_longer_than_any_path_is_refused_in_a_short_message():
+    row = Row(Path("labels.csv"), 2, {"patient": "x" * 501, "file": "x" * 500})
+    assert row.text("file") == "x" * 500
+    with pytest.raises(
+        DataError, match=r"'patient' in line 2 of labels.csv must have at most 500 characters"
+    ) as caught:
+        row.text("patient")
+    assert len(str(caught.value)) < 200

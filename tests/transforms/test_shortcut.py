@@ -2,6 +2,8 @@
 
 import pickle
 import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -338,3 +340,31 @@ def test_a_cache_keeps_what_is_static_and_the_same_as_without_a_cache(artifact):
         for place, one in enumerate(items):
             assert torch.equal(cached[place]["image"], ApplyShortcutd("image", artifact, static=True)(one)["image"])
     assert len(counted) == 3  # nothing is computed again
+
+
+class SwitchingThreads:
+    """An artifact during which other threads get their turn between any two draws."""
+
+    def __call__(self, image):
+        for draw in (random.random, np.random.rand, lambda: torch.rand(1)) * 5:
+            time.sleep(1e-4)
+            image = image + draw()
+        return image
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_threads_do_not_draw_from_each_other(static):
+    items = [{"image": torch.full((1, 4, 4), float(i)), "shortcut": True} for i in range(24)]
+    shortcut = ApplyShortcutd("image", SwitchingThreads(), static=static, seed=3).set_random_state(5)
+    alone = [shortcut(item)["image"] for item in items]
+    shortcut.set_random_state(5)
+    before = random.getstate(), torch.get_rng_state()
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda item: shortcut(item)["image"], items))
+    assert random.getstate() == before[0]
+    assert torch.equal(torch.get_rng_state(), before[1])
+    if static:
+        assert all(map(torch.equal, together, alone))
+    else:  # who comes first is not known; each has one of the draws
+        added = [sorted(float(image[0, 0, 0]) - i for i, image in enumerate(images)) for images in (together, alone)]
+        np.testing.assert_allclose(*added, atol=1e-4)

@@ -1,0 +1,103 @@
+"""What workers and threads may not change: deterministic and static transforms, and a training."""
+
+import multiprocessing
+
+import numpy as np
+import pytest
+import torch
+from monai import bundle
+from monai.data import DataLoader, Dataset, ThreadDataLoader
+from monai.transforms import Compose, RandGaussianNoise
+from running import ROOT, same
+
+from monai_freq import phantoms
+from monai_freq.transforms import (
+    ApplyShortcutd,
+    FourierDisentangled,
+    FourierLowPassd,
+    NonLocalMeansd,
+    PhotonNoised,
+    RandNonLocalMeansd,
+    RandPhotonNoised,
+    SpectrumWhitend,
+    StaticShortcutd,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:a detector bin expects:UserWarning")  # a documented warning
+
+SAME = {
+    "FourierDisentangled": FourierDisentangled("image"),
+    "FourierLowPassd": FourierLowPassd("image", cutoff=0.2),
+    "SpectrumWhitend": SpectrumWhitend("image"),
+    "NonLocalMeansd": NonLocalMeansd("image", search_radius=2, noise_model="gaussian"),
+    "static ApplyShortcutd": ApplyShortcutd("image", RandGaussianNoise(prob=1), static=True),
+    "StaticShortcutd": StaticShortcutd("image", RandGaussianNoise(prob=1)),
+}
+SCAN = {"extent_mm": 200, "n_angles": 8, "input_range": (-1000, 1000, 0, 1)}
+DRAWN = {
+    "RandNonLocalMeansd": RandNonLocalMeansd("image", prob=0.9, search_radius=2),
+    "PhotonNoised": PhotonNoised("image", **SCAN),
+    "RandPhotonNoised": RandPhotonNoised("image", prob=0.5, **SCAN),
+    "ApplyShortcutd": ApplyShortcutd("image", RandGaussianNoise(prob=1)),
+}
+
+
+def loaded(transform, workers, loader=DataLoader, **options):
+    """All images of one pass, in order."""
+    generator = torch.Generator().manual_seed(0)
+    items = [{"image": torch.rand(1, 12, 12, generator=generator), "shortcut": True} for _ in range(8)]
+    torch.manual_seed(7)
+    batches = loader(Dataset(items, Compose([transform])), batch_size=2, num_workers=workers, **options)
+    return torch.cat([batch["image"] for batch in batches])
+
+
+def test_the_number_of_workers_and_threads_does_not_matter():
+    """All transforms in one pipeline, since every worker is a process."""
+    pipeline = Compose([*SAME.values()])
+    one = loaded(pipeline, 0)
+    for workers in (1, 2):
+        assert torch.equal(loaded(pipeline, workers), one)
+    assert torch.equal(loaded(pipeline, 2, ThreadDataLoader, use_thread_workers=True), one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transform", SAME.values(), ids=SAME)
+def test_each_by_itself(transform):
+    one = loaded(transform, 0)
+    for workers in (1, 2):
+        assert torch.equal(loaded(transform, workers), one)
+    assert torch.equal(loaded(transform, 2, ThreadDataLoader, use_thread_workers=True), one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transform", DRAWN.values(), ids=DRAWN)
+def test_draws_repeat_with_the_number_of_workers_and_only_so(transform):
+    """As with every random transform of MONAI, whose workers have seeds of their own: docs/reliability.md says so."""
+    by_workers = {workers: [loaded(transform, workers) for _ in range(2)] for workers in (0, 1, 2)}
+    for first, second in by_workers.values():
+        assert torch.equal(first, second)
+    assert not torch.equal(by_workers[1][0], by_workers[2][0])
+    assert np.isfinite(by_workers[2][0].numpy()).all()
+
+
+@pytest.mark.slow
+def test_a_training_ends_with_the_same_weights(tmp_path):
+    size = (32, 32, 16)
+    dataset = phantoms.write_heart(tmp_path / "heart", cases=6, test_cases=0, size=size, seed=1)
+    settings = {"dataset_dir": str(dataset), "image_size": list(size), "val_cases": 1, "test_cases": 1, "threads": 1}
+    settings |= {"epochs": 3, "val_interval": 1, "logging_file": False}
+    config = str(ROOT / "bundles/heart_fd/configs/train.json")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["monai.bundle", "monai.engines", "monai.handlers", "monai_freq.bundle"])
+    states = []
+    for workers in (0, 1, 2):
+        folder = tmp_path / str(workers)
+        loaders = {f"{part}#dataloader#num_workers": workers for part in ("train", "validate")}
+        arguments = {"config_file": config, "output_dir": str(folder), **settings, **loaders}
+        process = context.Process(target=bundle.run, kwargs=arguments)
+        process.start()
+        process.join(timeout=300)
+        assert process.exitcode == 0
+        states.append(torch.load(folder / "last.pt", weights_only=True))
+    assert same(states[0], states[1])
+    assert same(states[0], states[2])
