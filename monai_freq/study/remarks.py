@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from .cells import DICE, Cell
+from .cells import DICE, Cell, cells_of
 from .comparison import DRAWS, Comparison
 from .convergence import NOT_JUDGED, SHARE, UNDERTRAINED, convergence
 from .results import Result
@@ -38,13 +38,14 @@ def remarks(results: Sequence[Result], shared: Shared) -> list[str]:
 
     Args:
         results: of the runs.
-        shared: overrides that all runs share.
+        shared: overrides that all runs of a task share.
 
     Example:
-        >>> remarks([], [("epochs", "5")])
+        >>> run = {"bundle": "heart_fd", "status": "finished", "arm": "none", "size": 4, "draw": 0, "seed": 0}
+        >>> remarks([Result(**run, overrides={"epochs": 5})], [("epochs", "5")])
         ['All runs: epochs=5.']
     """
-    lines = [f"All runs: {', '.join(f'{key}={value}' for key, value in shared)}."] if shared else []
+    lines = list(_in_common(results, shared))
     phantoms = {run.bundle for run in results if run.settings and run.settings.get("dataset_dir", "") is None}
     if phantoms:
         lines.append(
@@ -58,6 +59,19 @@ def remarks(results: Sequence[Result], shared: Shared) -> list[str]:
         if len(found) > 1:
             lines.append(f"The runs are of {len(found)} different {name}: {'; '.join(found)}.")
     return lines
+
+
+def _in_common(results: Sequence[Result], shared: Shared) -> Iterator[str]:
+    """The overrides that labels leave out: of all runs, and of each task by itself."""
+    of_task = {cell.bundle: set(cell.overrides) for cell in cells_of(results)}
+    everywhere = [item for item in shared if all(item in own for own in of_task.values())]
+    own = {task: [item for item in shared if item in items] for task, items in of_task.items()}
+    lines = {"All runs": everywhere} | {
+        task: [item for item in items if item not in everywhere] for task, items in own.items()
+    }
+    for whose, items in lines.items():
+        if items:
+            yield f"{whose}: {', '.join(f'{key}={value}' for key, value in items)}."
 
 
 def _few_draws(comparisons: Sequence[Comparison], shared: Shared) -> Iterator[str]:

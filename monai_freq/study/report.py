@@ -193,9 +193,13 @@ def _methods(comparisons: Sequence[Comparison]) -> Iterator[Block]:
 
 
 def _shared(results: Sequence[Result]) -> list[tuple[str, str]]:
-    """Overrides that all runs have, when there are several runs."""
-    cells = cells_of(results)
-    return sorted(set.intersection(*(set(cell.overrides) for cell in cells))) if cells else []
+    """Overrides that tell no two runs of a task apart: labels need not repeat them."""
+    of_task: dict[str, list[set[tuple[str, str]]]] = {}
+    for cell in cells_of(results):
+        of_task.setdefault(cell.bundle, []).append(set(cell.overrides))
+    every = {item for own in of_task.values() for items in own for item in items}
+    varying = {item for own in of_task.values() for item in every if 0 < sum(item in items for items in own) < len(own)}
+    return sorted(every - varying)
 
 
 def _count(number: int, noun: str) -> str:

@@ -531,3 +531,18 @@ def test_a_setting_with_dollar_signs_is_drawn_as_it_is():
     figure.savefig(io.BytesIO())  # which would take it for a formula
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert any("\\$\\frac early" in text for text in texts)
+
+
+def test_settings_that_tell_no_runs_of_a_task_apart_are_named_once(tmp_path):
+    results = [
+        *study(bundle="heart_fd", draws=2, steps=9, image_size=[48, 48, 24], theta=0.1),
+        *study(bundle="heart_fd", draws=2, steps=9, image_size=[48, 48, 24], theta=0.2),
+        *study(bundle="hippocampus_fd", draws=2, steps=9, image_size=[64, 64, 48], theta=0.1),
+    ]
+    text = report(tmp_path, results)["report.md"]
+    assert "- All runs: steps=9.\n" in text
+    assert "- heart_fd: image_size=[48, 48, 24].\n" in text
+    assert "- hippocampus_fd: image_size=[64, 64, 48].\n" in text
+    assert text.count("image_size") == 2
+    assert "early (theta 0.1)" in text  # tells runs of the heart apart, so that of the hippocampus has it too
+    assert "early (theta 0.2)" in text
