@@ -47,8 +47,7 @@ links: .venv/.documenting
 bundles: .venv/.installed
 	$(BIN)/python bundles/_source/render.py
 
-tutorials: .venv/.documenting
-	$(INSTALL) --editable ".[study]"
+tutorials: .venv/.developing
 	$(BIN)/python tutorials/execute.py
 
 reliability: .venv/.developing
