@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from monai.bundle import ConfigParser
+from running import ROOT
 
-ROOT = Path(__file__).parent.parent
 PAGES = [
     page.relative_to(ROOT).as_posix()
     for pattern in ("README.md", "CONTRIBUTING.md", "docs/**/*.md", "bundles/*/docs/README.md", "tutorials/README.md")

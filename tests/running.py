@@ -1,6 +1,7 @@
 """Bundles run as people run them, in processes of their own, and what they left."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from monai import bundle
 
 ROOT = Path(__file__).parent.parent
 TASKS = {file.stem: json.loads(file.read_text()) for file in sorted((ROOT / "bundles/_source/tasks").glob("*.json"))}
@@ -32,6 +34,15 @@ def succeed(*args, **kwargs):
     done = run(*args, **kwargs)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
+
+
+def started(config, **arguments):
+    """Process that runs a configuration, a child of one that has all libraries from the start."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["monai.bundle", "monai.engines", "monai.handlers", "monai_freq.bundle"])
+    process = context.Process(target=bundle.run, kwargs={"config_file": str(config), **arguments})
+    process.start()
+    return process
 
 
 def files_below(folder):

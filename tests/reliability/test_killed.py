@@ -1,14 +1,12 @@
 """A training that is killed again and again ends with the weights of one that was left alone."""
 
-import multiprocessing
 import random
 import signal
 import time
 
 import pytest
 import torch
-from monai import bundle
-from running import ROOT, same
+from running import ROOT, same, started
 
 from monai_freq import phantoms
 
@@ -20,19 +18,9 @@ SIZE = (32, 32, 16)
 def training(tmp_path_factory):
     """Start a training of the heart bundle in a process of its own, into a folder."""
     dataset = phantoms.write_heart(tmp_path_factory.mktemp("heart"), cases=8, test_cases=0, size=SIZE, seed=1)
-    context = multiprocessing.get_context("forkserver")  # whose children have all libraries from the start
-    context.set_forkserver_preload(["monai.bundle", "monai.engines", "monai.handlers", "monai_freq.bundle"])
     settings = {"dataset_dir": str(dataset), "image_size": list(SIZE), "val_cases": 2, "test_cases": 1, "threads": 1}
     settings |= {"epochs": 60, "val_interval": 1, "psd_interval": 5, "logging_file": False, "resume": "true"}
-    config = str(ROOT / "bundles/heart_fd/configs/train.json")
-
-    def start(folder):
-        arguments = {"config_file": config, "output_dir": str(folder), **settings}
-        process = context.Process(target=bundle.run, kwargs=arguments)
-        process.start()
-        return process
-
-    return start
+    return lambda folder: started(ROOT / "bundles/heart_fd/configs/train.json", output_dir=str(folder), **settings)
 
 
 def epoch_of(folder):

@@ -1,7 +1,6 @@
 """Runs on a full disk, in a read-only folder, without a network, beside another run: whole files, or short errors."""
 
 import json
-import multiprocessing
 import shutil
 import subprocess
 import sys
@@ -9,14 +8,12 @@ import time
 
 import pytest
 import torch
-from monai import bundle
-from running import ROOT, environment, same
+from running import ROOT, environment, same, started
 
 from monai_freq import phantoms
 
 SIZE = (32, 32, 16)
 CONFIGS = ROOT / "bundles/heart_fd/configs"
-PRELOADED = ["monai.bundle", "monai.engines", "monai.handlers", "monai_freq.bundle"]
 
 pytestmark = pytest.mark.slow
 
@@ -33,13 +30,7 @@ def dataset(tmp_path_factory):
 
 
 def training(folder, **settings):
-    """A training in a process of its own, that has all libraries from the start."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    arguments = {"config_file": str(CONFIGS / "train.json"), "output_dir": str(folder), **settings}
-    process = context.Process(target=bundle.run, kwargs=arguments)
-    process.start()
-    return process
+    return started(CONFIGS / "train.json", output_dir=str(folder), **settings)
 
 
 def ended(process):

@@ -1,14 +1,11 @@
 """What workers and threads may not change: deterministic and static transforms, and a training."""
 
-import multiprocessing
-
 import numpy as np
 import pytest
 import torch
-from monai import bundle
 from monai.data import DataLoader, Dataset, ThreadDataLoader
 from monai.transforms import Compose, RandGaussianNoise
-from running import ROOT, same
+from running import ROOT, same, started
 
 from monai_freq import phantoms
 from monai_freq.transforms import (
@@ -51,22 +48,22 @@ def loaded(transform, workers, loader=DataLoader, **options):
     return torch.cat([batch["image"] for batch in batches])
 
 
+def assert_same_with_any_workers(transform):
+    one = loaded(transform, 0)
+    for workers in (1, 2):
+        assert torch.equal(loaded(transform, workers), one)
+    assert torch.equal(loaded(transform, 2, ThreadDataLoader, use_thread_workers=True), one)
+
+
 def test_the_number_of_workers_and_threads_does_not_matter():
     """All transforms in one pipeline, since every worker is a process."""
-    pipeline = Compose([*SAME.values()])
-    one = loaded(pipeline, 0)
-    for workers in (1, 2):
-        assert torch.equal(loaded(pipeline, workers), one)
-    assert torch.equal(loaded(pipeline, 2, ThreadDataLoader, use_thread_workers=True), one)
+    assert_same_with_any_workers(Compose([*SAME.values()]))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("transform", SAME.values(), ids=SAME)
 def test_each_by_itself(transform):
-    one = loaded(transform, 0)
-    for workers in (1, 2):
-        assert torch.equal(loaded(transform, workers), one)
-    assert torch.equal(loaded(transform, 2, ThreadDataLoader, use_thread_workers=True), one)
+    assert_same_with_any_workers(transform)
 
 
 @pytest.mark.slow
@@ -86,16 +83,12 @@ def test_a_training_ends_with_the_same_weights(tmp_path):
     dataset = phantoms.write_heart(tmp_path / "heart", cases=6, test_cases=0, size=size, seed=1)
     settings = {"dataset_dir": str(dataset), "image_size": list(size), "val_cases": 1, "test_cases": 1, "threads": 1}
     settings |= {"epochs": 3, "val_interval": 1, "logging_file": False}
-    config = str(ROOT / "bundles/heart_fd/configs/train.json")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["monai.bundle", "monai.engines", "monai.handlers", "monai_freq.bundle"])
+    config = ROOT / "bundles/heart_fd/configs/train.json"
     states = []
     for workers in (0, 1, 2):
         folder = tmp_path / str(workers)
         loaders = {f"{part}#dataloader#num_workers": workers for part in ("train", "validate")}
-        arguments = {"config_file": config, "output_dir": str(folder), **settings, **loaders}
-        process = context.Process(target=bundle.run, kwargs=arguments)
-        process.start()
+        process = started(config, output_dir=str(folder), **settings, **loaders)
         process.join(timeout=300)
         assert process.exitcode == 0
         states.append(torch.load(folder / "last.pt", weights_only=True))
