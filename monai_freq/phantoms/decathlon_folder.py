@@ -2,17 +2,16 @@
 
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data import DataError
+from monai_freq.phantoms.complete_folder import refuse_below, write_complete_folder
 
 __all__ = ["DrawCase", "PhantomTask", "write_decathlon_folder"]
 
@@ -50,8 +49,8 @@ def write_decathlon_folder(
 ) -> Path:
     """Write ``root/<task.folder>`` unless it is there already with the same settings.
 
-    The files are written to a hidden folder beside it, flushed to the disk, and renamed: any number of processes may
-    call this at once, and one that is killed leaves no folder of that name. Case i depends on ``seed`` and i alone.
+    Any number of processes may call this at once, see
+    :func:`~monai_freq.phantoms.complete_folder.write_complete_folder`. Case i depends on ``seed`` and i alone.
 
     Args:
         root: Folder to hold the task's folder; made when missing. Use another for other settings.
@@ -82,32 +81,18 @@ def write_decathlon_folder(
     ...     sorted(path.name for path in folder.glob("images*/*.nii.gz"))
     ['noise_001.nii.gz', 'noise_002.nii.gz', 'noise_003.nii.gz']
     """
-    _refuse_settings(cases, test_cases, size, seed)
-    target = Path(os.path.abspath(Path(root).expanduser())) / task.folder
-    index = _index(task, cases, test_cases, size, seed)
-    if not target.exists():
-        try:
-            _write_aside(target, task, index)
-        except OSError as error:
-            raise DataError(
-                f"The phantom {target} cannot be written: {error.strerror or error}.\n"
-                "Let $MONAI_FREQ_CACHE name a folder with room that you may write to."
-            ) from error
-    _refuse_other(target, index)
-    return target
-
-
-def _refuse_settings(cases: int, test_cases: int, size: Sequence[int], seed: int) -> None:
-    for name, value, least in (("cases", cases, 1), ("test_cases", test_cases, 0), ("seed", seed, 0)):
-        if value < least:
-            raise ValueError(f"'{name}' must be at least {least}, got {value}.")
+    refuse_below(1, cases=cases)
+    refuse_below(0, test_cases=test_cases, seed=seed)
     if len(size) != 3 or min(size) < 16:
         raise ValueError(f"'size' must be three numbers of voxels of at least 16, got {tuple(size)}.")
-
-
-def _index(task: PhantomTask, cases: int, test_cases: int, size: Sequence[int], seed: int) -> dict[str, Any]:
-    names = [f"{task.stem}_{number:03}.nii.gz" for number in range(1, cases + test_cases + 1)]
     settings = {"version": task.version, "cases": cases, "test_cases": test_cases, "size": list(size), "seed": seed}
+    x, y, z = size
+    fill = partial(_write, task, _index(task, cases, test_cases), (x, y, z), seed)
+    return write_complete_folder(Path(root) / task.folder, settings, fill)
+
+
+def _index(task: PhantomTask, cases: int, test_cases: int) -> dict[str, Any]:
+    names = [f"{task.stem}_{number:03}.nii.gz" for number in range(1, cases + test_cases + 1)]
     return {
         "name": task.name,
         "description": task.description,
@@ -121,35 +106,12 @@ def _index(task: PhantomTask, cases: int, test_cases: int, size: Sequence[int], 
         "numTest": test_cases,
         "training": [{"image": f"./imagesTr/{name}", "label": f"./labelsTr/{name}"} for name in names[:cases]],
         "test": [f"./imagesTs/{name}" for name in names[cases:]],
-        "phantom": settings,
     }
 
 
-def _write_aside(target: Path, task: PhantomTask, index: dict[str, Any]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile.mkdtemp: its folders are closed to other users, and a cache is often shared.
-    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        _write(aside, task, index)
-        _rename(aside, target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _rename(aside: Path, target: Path) -> None:
-    try:
-        aside.rename(target)
-    except OSError:
-        if not target.exists():
-            raise
-        return  # another process was first; it drew the same voxels, or its settings are refused by the caller
-    _sync(target.parent)
-
-
-def _write(folder: Path, task: PhantomTask, index: dict[str, Any]) -> None:
+def _write(task: PhantomTask, index: dict[str, Any], size: Size, seed: int, folder: Path) -> None:
     for part in ("imagesTr", "labelsTr", "imagesTs"):
-        (folder / part).mkdir(parents=True)
-    size, seed = tuple(index["phantom"]["size"]), index["phantom"]["seed"]
+        (folder / part).mkdir()
     for number, case in enumerate(index["training"]):
         image, label, affine = task.draw_case(_generator(seed, number), size)
         _save(folder / case["image"], image, affine)
@@ -159,8 +121,6 @@ def _write(folder: Path, task: PhantomTask, index: dict[str, Any]) -> None:
         image, _, affine = task.draw_case(_generator(seed, number, 1), size)
         _save(folder / path, image, affine)
     (folder / "dataset.json").write_text(json.dumps(index, indent=4) + "\n", encoding="utf-8")
-    for path in (folder / "dataset.json", *folder.iterdir(), folder):
-        _sync(path)
 
 
 def _generator(seed: int, number: int, *stream: int) -> np.random.Generator:
@@ -173,29 +133,3 @@ def _save(path: Path, voxels: NDArray[np.generic], affine: NDArray[np.float64]) 
     image = nibabel.Nifti1Image(voxels, affine)  # type: ignore[no-untyped-call]
     image.header.set_xyzt_units("mm")  # type: ignore[no-untyped-call]
     nibabel.save(image, path)
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _refuse_other(target: Path, index: dict[str, Any]) -> None:
-    try:
-        found = json.loads((target / "dataset.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = {}
-    settings = found.get("phantom") if isinstance(found, dict) else None
-    if settings != index["phantom"]:
-        raise DataError(
-            f"{target} holds {f'a phantom with other settings ({settings})' if settings else 'something else'}, not "
-            f"the one asked for ({index['phantom']}).\nDelete or move that folder, or write this one elsewhere."
-        )
-    listed = [*(path for case in index["training"] for path in case.values()), *index["test"]]
-    missing = [path for path in listed if not (target / path).is_file()]
-    if missing:
-        raise DataError(f"{missing[0]} is missing in the phantom {target}. Delete that folder to have it drawn again.")

@@ -1,4 +1,4 @@
-"""A generated folder is complete or absent, whoever writes it, and is only taken for what it is."""
+"""A generated Decathlon folder reads like a real one, and is taken for nothing else."""
 
 import json
 import multiprocessing
@@ -24,12 +24,6 @@ def draw(rng, size):
 
 def draw_slowly(rng, size):
     time.sleep(0.1)
-    return draw(rng, size)
-
-
-def draw_and_fail(rng, size):
-    if rng.random() < 2:
-        raise KeyboardInterrupt
     return draw(rng, size)
 
 
@@ -70,7 +64,7 @@ def test_files_hold_what_was_drawn(tmp_path):
 def test_dataset_json_has_the_keys_of_the_real_ones(tmp_path):
     index = json.loads((write_decathlon_folder(tmp_path, task(), **SETTINGS) / "dataset.json").read_text())
     real = "name description reference licence release tensorImageSize modality labels numTraining numTest"
-    assert set(index) == {*real.split(), "training", "test", "phantom"}
+    assert set(index) == {*real.split(), "training", "test"}
     assert (index["numTraining"], index["numTest"]) == (3, 2)
     assert index["training"][0] == {"image": "./imagesTr/noise_001.nii.gz", "label": "./labelsTr/noise_001.nii.gz"}
 
@@ -109,44 +103,11 @@ def test_an_older_version_is_refused(tmp_path):
         write_decathlon_folder(tmp_path, task(version=2), **SETTINGS)
 
 
-@pytest.mark.parametrize("content", [None, "{}", "[]", "no json", '{"name": "LeftAtrium", "training": []}'])
-def test_real_data_in_that_place_is_refused(tmp_path, content):
-    folder = tmp_path / "Task00_Noise"
-    folder.mkdir()
-    (folder / "precious.txt").write_text("mine")
-    if content is not None:
-        (folder / "dataset.json").write_text(content)
-    with pytest.raises(DataError, match="Task00_Noise holds something else"):
-        write_decathlon_folder(tmp_path, task(never), **SETTINGS)
-    assert (folder / "precious.txt").read_text() == "mine"
-
-
 def test_a_phantom_with_a_file_deleted_is_refused(tmp_path):
     folder = write_decathlon_folder(tmp_path, task(), **SETTINGS)
     (folder / "labelsTr" / "noise_003.nii.gz").unlink()
-    with pytest.raises(DataError, match=r"labelsTr/noise_003.nii.gz is missing .* Delete that folder"):
+    with pytest.raises(DataError, match=r"labelsTr/noise_003.nii.gz is missing .*\nDelete that folder"):
         write_decathlon_folder(tmp_path, task(), **SETTINGS)
-
-
-def test_an_interrupted_write_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        write_decathlon_folder(tmp_path, task(draw_and_fail), **SETTINGS)
-    assert list(tmp_path.iterdir()) == []
-    assert write_decathlon_folder(tmp_path, task(), **SETTINGS).is_dir()
-
-
-def test_a_killed_writer_leaves_no_folder_of_that_name(tmp_path):
-    writer = multiprocessing.get_context("spawn").Process(
-        target=write_decathlon_folder, args=(tmp_path, task(draw_slowly)), kwargs=SETTINGS | {"cases": 100}
-    )
-    writer.start()
-    while not list(tmp_path.glob(".*/imagesTr/*.nii.gz")):
-        assert writer.is_alive()
-        time.sleep(0.02)
-    writer.kill()
-    writer.join()
-    assert not (tmp_path / "Task00_Noise").exists()
-    read_decathlon(write_decathlon_folder(tmp_path, task(), **SETTINGS))
 
 
 def _write_and_report(root, barrier, results):
@@ -168,25 +129,6 @@ def test_two_processes_may_write_at_once(tmp_path):
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert found == [str(tmp_path / "Task00_Noise")] * 2
     assert [path.name for path in tmp_path.iterdir()] == ["Task00_Noise"]
-
-
-def test_the_loser_of_a_race_uses_the_winner(tmp_path):
-    def draw_while_another_finishes(rng, size):
-        write_decathlon_folder(tmp_path, task(), **SETTINGS)
-        return draw(rng, size)
-
-    folder = write_decathlon_folder(tmp_path, task(draw_while_another_finishes), **SETTINGS)
-    assert len(voxels(folder)) == 8
-    assert [path.name for path in tmp_path.iterdir()] == ["Task00_Noise"]
-
-
-def test_a_place_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(DataError) as caught:
-        write_decathlon_folder(tmp_path / "file" / "cache", task(), **SETTINGS)
-    message = str(caught.value)
-    assert str(tmp_path / "file" / "cache" / "Task00_Noise") in message
-    assert "$MONAI_FREQ_CACHE" in message
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
