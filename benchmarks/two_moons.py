@@ -17,6 +17,7 @@ from measure import Target
 from torch import Tensor, nn
 
 from monai_freq.figures import new_figure
+from monai_freq.figures.palette import BLUE, ORANGE, SKY_BLUE, VERMILLION
 from monai_freq.losses import SpectralDecouplingLoss
 
 MARGIN = 0.1
@@ -171,9 +172,9 @@ def draw_boundaries(axes: Axes, name: str, arm: Sequence[Run]) -> None:
     for run in arm:
         height = run.network(places).view(len(line), len(line)).T
         if run is arm[0]:
-            axes.contourf(line, line, height, levels=[-1e9, 0, 1e9], colors=["#56B4E9", "#E69F00"], alpha=0.25)
+            axes.contourf(line, line, height, levels=[-1e9, 0, 1e9], colors=[SKY_BLUE, ORANGE], alpha=0.25)
         axes.contour(line, line, height, levels=[0], colors="black", linewidths=2 if run is arm[0] else 0.6)
-    for label, color, marker in ((0, "#0072B2", "o"), (1, "#D55E00", "^")):
+    for label, color, marker in ((0, BLUE, "o"), (1, VERMILLION, "^")):
         chosen = x[y[:, 0] == label]
         axes.scatter(chosen[:, 0], chosen[:, 1], s=9, c=color, marker=marker, linewidths=0)
     axes.set(xlabel="first coordinate", title=name, aspect="equal", xlim=(-1.8, 1.8), ylim=(-1.8, 1.8))

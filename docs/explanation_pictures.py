@@ -14,12 +14,12 @@ from torch import Tensor
 from transform_pictures import mr_slice, robust, show
 
 from monai_freq.figures import new_figure
+from monai_freq.figures.palette import BLUE, VERMILLION
 from monai_freq.phantoms.source_images import draw_source_image
 from monai_freq.spectral.bands import split
 from monai_freq.spectral.psd import centroid, radial_psd
 
 IMAGES = Path(__file__).parent / "images" / "explanation"
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 PER_VOXEL = "spatial frequency (cycles / voxel)"
 
 
@@ -58,7 +58,7 @@ def same_density() -> Figure:
     show(axes[0], image, "a phantom", (0, 1))
     show(axes[1], other, "the same magnitudes, random phases", robust(other))
     plot(axes[2], image, "phantom", "black", "-")
-    plot(axes[2], other, "random phases", ORANGE, "--")
+    plot(axes[2], other, "random phases", VERMILLION, "--")
     axes[2].set(xlabel=PER_VOXEL, ylabel="mean |F|", yscale="log", xlim=(0, 0.5))
     axes[2].legend(frameon=False, fontsize="small")
     return figure
@@ -76,7 +76,7 @@ def voxel_size() -> Figure:
     coarse = torch.nn.functional.avg_pool2d(fine, 2)
     figure = new_figure(9.6, 3.1)
     left, right = figure.subplots(1, 2, sharey=True)
-    for image, spacing, color, style in ((fine, 1.4, "black", "-"), (coarse, 2.8, ORANGE, "--")):
+    for image, spacing, color, style in ((fine, 1.4, "black", "-"), (coarse, 2.8, VERMILLION, "--")):
         label = f"{image.shape[-1]} voxels of {spacing} mm"
         for axes, unit in ((left, 1.0), (right, spacing)):
             frequencies, density = radial_psd(image, [unit] * 2, spatial_dims=2)
@@ -92,7 +92,7 @@ def delta_ood() -> Figure:
     """AUC and its loss for a network whose score follows the disease, the artifact, and the artifact's disturbance."""
     disease, reliance = 2.0, torch.linspace(0, 4, 81)
     disturbances = {"disturbs towards healthy": (-1.5, BLUE, "-."), "does not disturb": (0.0, "black", "-")}
-    disturbances |= {"disturbs towards ill": (1.5, ORANGE, "--")}
+    disturbances |= {"disturbs towards ill": (1.5, VERMILLION, "--")}
     figure = new_figure(9.6, 3.3)
     left, right = figure.subplots(1, 2)
     for label, (disturbance, color, style) in disturbances.items():
@@ -117,7 +117,7 @@ def sources() -> Figure:
     """Source phantoms of both statistics, and their mean densities whatever tells the class."""
     figure = new_figure(9.6, 3.1)
     axes = figure.subplots(1, 3, width_ratios=[1, 1, 1.5])
-    for place, (statistics, color) in enumerate((("dead_leaves", "black"), ("smooth", ORANGE))):
+    for place, (statistics, color) in enumerate((("dead_leaves", "black"), ("smooth", VERMILLION))):
         for cue, style in (("texture", "-"), ("shape", "--")):
             images = torch.stack([source_image(seed, statistics, cue) for seed in range(100)])
             frequencies, density = radial_psd(images, spatial_dims=2)

@@ -14,6 +14,7 @@ from monai.transforms import GibbsNoise
 from torch import Tensor
 
 from monai_freq.figures import new_figure
+from monai_freq.figures.palette import BLUE, VERMILLION
 from monai_freq.phantoms.heart import draw_heart_case
 from monai_freq.phantoms.spleen import draw_spleen_case
 from monai_freq.spectral.photon_statistics import noise_power
@@ -30,7 +31,7 @@ from monai_freq.transforms import (
 
 IMAGES = Path(__file__).parent / "images" / "transforms"
 WINDOW = (-160.0, 240.0)  # HU
-BEFORE, AFTER, RESIDUAL = ("#000000", "-"), ("#0072B2", "-"), ("#D55E00", "--")
+BEFORE, AFTER, RESIDUAL = ("#000000", "-"), (BLUE, "-"), (VERMILLION, "--")
 
 
 @cache
@@ -142,9 +143,9 @@ def noise_power_spectra() -> Figure:
     figure = new_figure(8, 3.1)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
     show(left, noise[:1], "photon noise in a disk of water", (-400, 400))
-    right.plot(frequencies, measured, color="#0072B2", label=f"measured, {scans} scans")
+    right.plot(frequencies, measured, color=BLUE, label=f"measured, {scans} scans")
     right.plot(frequencies, theory, color="black", linestyle="--", label="theory: ramp")
-    right.axhline(white, color="#D55E00", linestyle=":", label="drawn per pixel: white")
+    right.axhline(white, color=VERMILLION, linestyle=":", label="drawn per pixel: white")
     right.set(xlabel="spatial frequency (cycles / mm)", ylabel="noise power (HU² mm²)", xlim=(0, 0.5 / pixel))
     right.set_ylim(bottom=0)
     right.legend(frameon=False, fontsize="small")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .canvas import new_figure
+from .palette import BLUISH_GREEN, ORANGE, REDDISH_PURPLE, SKY_BLUE, VERMILLION, YELLOW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +20,7 @@ __all__ = ["PLANES", "center_of", "color_of", "show_plane", "three_planes"]
 #: name -> the axis of a volume in RAS orientation that is held fixed
 PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}
 
-#: the Okabe-Ito palette, which remains distinct under the common colour deficiencies
-_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
+_COLORS = (ORANGE, SKY_BLUE, BLUISH_GREEN, YELLOW, REDDISH_PURPLE, VERMILLION)
 
 
 def three_planes(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .canvas import new_figure
+from .palette import BLUE, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,6 @@ __all__ = ["density_curve", "density_map"]
 Array = NDArray[np.float64]
 
 FREQUENCY = "spatial frequency (cycles / voxel)"
-_BLUE, _ORANGE = "#0072B2", "#D55E00"  # of the Okabe-Ito palette
 _TICKS = (0, 0.1, 0.2, 0.3, 0.4, 0.5)
 _BORDERS = (1 / 6, 1 / 3)  # of the low, mid and high band
 
@@ -54,13 +54,13 @@ def density_curve(
     figure, axes = _panel(right=0.97)
     shown = frequencies > 0
     k, mean, sd = frequencies[shown], mean[shown], sd[shown]
-    axes.fill_between(k, mean - sd, mean + sd, color=_BLUE, alpha=0.25, linewidth=0, label="± SD over samples")
-    axes.plot(k, mean, color=_BLUE, linewidth=2, label="mean")
+    axes.fill_between(k, mean - sd, mean + sd, color=BLUE, alpha=0.25, linewidth=0, label="± SD over samples")
+    axes.plot(k, mean, color=BLUE, linewidth=2, label="mean")
     peak = float(mean.max(initial=0))
     for name, other in (others or {}).items():
         highest = float(other[shown].max(initial=0))
         scaled = other[shown] * (peak / highest if highest > 0 else 1)
-        axes.plot(k, scaled, color=_ORANGE, linewidth=2, linestyle="--", label=f"{name}, scaled")
+        axes.plot(k, scaled, color=VERMILLION, linewidth=2, linestyle="--", label=f"{name}, scaled")
     _mark_bands(axes)
     if logarithmic and peak > 0:
         axes.set_yscale("log", nonpositive="clip")

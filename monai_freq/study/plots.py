@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..figures import literal, new_figure
+from ..figures import legend_above, new_figure, tidy
+from ..figures.palette import BLUE, BLUISH_GREEN, GREY, ORANGE, REDDISH_PURPLE, SKY_BLUE, VERMILLION, WINE
 from .cells import DICE, HD95, Cell, Metric
 from .comparison import Comparison
 from .published import task_of
@@ -22,8 +23,7 @@ __all__ = ["learning_curves", "paired_differences"]
 
 Shared = Sequence[tuple[str, str]]
 
-#: of the palettes of Okabe and Ito and of Tol, which remain distinct under the common colour deficiencies
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#882255")
+_COLORS = (BLUE, VERMILLION, BLUISH_GREEN, REDDISH_PURPLE, ORANGE, SKY_BLUE, GREY, WINE)
 _MARKERS = "s^Dv<>PX"
 
 
@@ -54,7 +54,7 @@ def learning_curves(cells: Sequence[Cell], shared: Shared = ()) -> Figure:
             _curves(axes, [cell for cell in cells if cell.bundle == bundles[place]], styles, shared)
         else:
             axes.remove()
-    _legend(figure, styles)
+    legend_above(figure, [(label, style._asdict()) for label, style in styles.items()])
     return figure
 
 
@@ -90,7 +90,7 @@ def paired_differences(comparisons: Sequence[Comparison], shared: Shared = ()) -
         row[0].set_ylabel(_title(bundle))
     for axes, metric in zip(panels[-1] if bundles else (), (DICE, HD95), strict=False):
         axes.set_xlabel(f"{metric.title}, arm − none ({'points' if metric.unit == '%' else metric.unit})")
-    _legend(figure, styles)
+    legend_above(figure, [(label, style._asdict()) for label, style in styles.items()])
     return figure
 
 
@@ -108,9 +108,7 @@ def _curves(axes: Axes, cells: Sequence[Cell], styles: dict[str, _Style], shared
         axes.errorbar(across, mean, sem, color=color, marker=marker, markersize=5, capsize=2.5, linewidth=1.4)
     axes.set_xticks(range(len(sizes)), sizes)
     axes.set(title=_title(cells[0].bundle), xlabel="training cases", ylabel="Dice (%)", xlim=(-0.5, len(sizes) - 0.5))
-    axes.grid(axis="y", color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
 
 
 def _differences(
@@ -146,17 +144,3 @@ def _styles(labels: Sequence[str]) -> dict[str, _Style]:
 
 def _title(bundle: str) -> str:
     return task_of(bundle).replace("_", " ")
-
-
-def _legend(figure: Figure, styles: dict[str, _Style]) -> None:
-    from matplotlib.lines import Line2D
-
-    lines = [
-        Line2D([], [], color=color, marker=marker, markersize=5, label=literal(label))
-        for label, (color, marker) in styles.items()
-    ]
-    if lines:
-        longest = 0.6 + 0.085 * max(len(label) for label in styles)  # inches, about
-        columns = max(1, min(len(lines), int(figure.get_figwidth() / longest)))
-        figure.set_figheight(figure.get_figheight() + 0.2 * math.ceil(len(lines) / columns))
-        figure.legend(handles=lines, loc="outside upper center", ncols=columns, frameon=False)

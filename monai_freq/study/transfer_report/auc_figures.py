@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...figures import new_figure
+from ...figures import legend_above, new_figure, tidy
 from .cells import NO_ARTIFACT, RANDOM, Setting, TransferStudy, data_of, is_original
 from .effects import Control
 from .statistics import estimate
-from .styles import Style, legend, styles_of, tidy, wrapped
+from .styles import Style, styles_of, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def _figure(
                 axes.set_xlabel("fraction p with the artifact")
         row[0].set_ylabel(_NAMES[condition])
     _share_heights(rows, len(conditions))
-    legend(figure, [(source, style.look) for source, style in styles.items()] if settings else [])
+    legend_above(figure, [(source, style.look) for source, style in styles.items()] if settings else [])
     return figure
 
 

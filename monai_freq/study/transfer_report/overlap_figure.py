@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
-from ...figures import new_figure
+from ...figures import legend_above, new_figure, tidy
 from .cells import Setting, TransferStudy
 from .effects import Fall
 from .priorities import WHEN, Point, points_of
-from .styles import Style, legend, styles_of, tidy, wrapped
+from .styles import Style, styles_of, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def overlap_figure(study: TransferStudy, falls: Sequence[Fall]) -> Figure:
     for axes in rows[-1]:
         axes.set_xlabel("overlap")
     looks = [(source, style.look | {"linestyle": ""}) for source, style in styles.items()]
-    legend(figure, looks)
+    legend_above(figure, looks)
     if len(settings) > 1:
         named = [f"{letter}: {setting.title}" for setting, letter in letters.items()]
         figure.supxlabel(wrapped("; ".join(named), int(13 * figure.get_figwidth())), fontsize="small")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...figures import new_figure
+from ...figures import legend_above, new_figure, tidy
 from .cells import NO_ARTIFACT, RANDOM, Setting, TransferStudy, data_of, is_original
 from .priorities import Density, densities_of
-from .styles import ARTIFACT, Style, legend, styles_of, tidy, wrapped
+from .styles import ARTIFACT, Style, styles_of, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +104,7 @@ def priority_figure(study: TransferStudy, settings: Sequence[Setting]) -> Figure
     if drawn:
         figure.colorbar(drawn[0], ax=rows[1:, :].ravel().tolist(), label="learning priority", aspect=40, pad=0.02)
     looks = [(source, styles[source].look | {"marker": ""}) for source in sources if source != RANDOM]
-    legend(figure, [*looks, ("artifact", {"color": ARTIFACT, "linewidth": 2.4})])
+    legend_above(figure, [*looks, ("artifact", {"color": ARTIFACT, "linewidth": 2.4})])
     return figure
 
 

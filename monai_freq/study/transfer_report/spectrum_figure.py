@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...figures import new_figure
+from ...figures import new_figure, tidy
+from ...figures.palette import BLUE
 from ...spectral.psd import radial_psd
-from .styles import ARTIFACT, tidy, wrapped
+from .styles import ARTIFACT, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -23,7 +24,6 @@ __all__ = ["MARKED", "examples_of", "spectrum_figure"]
 #: frequency of the ring that is marked, in cycles per voxel: the middle of the mid band
 MARKED = 0.25
 
-_INK = "#0072B2"
 _SMALLEST = 8  # pixels, for a spectrum to look at
 
 
@@ -92,7 +92,7 @@ def _row(row: SubFigure, title: str, picture: NDArray[np.float64]) -> None:
         axes.set_axis_off()
     frequencies, values = (one.numpy() for one in radial_psd(torch.from_numpy(picture), spatial_dims=2))
     shown = (frequencies > 0) & (values > 0)
-    density.plot(frequencies[shown], values[shown], color=_INK, linewidth=1.6)
+    density.plot(frequencies[shown], values[shown], color=BLUE, linewidth=1.6)
     density.axvline(MARKED, color=ARTIFACT, linewidth=1.8)
     density.set_yscale("log", nonpositive="clip") if shown.any() else None
     density.set(xlim=(0, 0.5), xlabel="frequency (cycles / voxel)", ylabel="mean magnitude of the ring")

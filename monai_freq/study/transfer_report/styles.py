@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ...figures import literal
+from ...figures.palette import BLUE, BLUISH_GREEN, ORANGE, REDDISH_PURPLE, SKY_BLUE, VERMILLION, WINE
 from .cells import RANDOM, data_of, in_order, is_original
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-__all__ = ["ARTIFACT", "Style", "legend", "styles_of", "tidy", "wrapped"]
+__all__ = ["ARTIFACT", "Style", "styles_of", "wrapped"]
 
 #: green, as the paper draws artifacts
-ARTIFACT = "#009E73"
+ARTIFACT = BLUISH_GREEN
 
-#: of the palettes of Okabe and Ito and of Tol, which remain distinct under the common colour deficiencies
-_KNOWN = {"imagenet": "#0072B2", "radimagenet": "#D55E00", RANDOM: "#595959"}
-_COLORS = ("#CC79A7", "#E69F00", "#882255", "#56B4E9")
+_KNOWN = {"imagenet": BLUE, "radimagenet": VERMILLION, RANDOM: "#595959"}
+_COLORS = (REDDISH_PURPLE, ORANGE, WINE, SKY_BLUE)
 _PLAIN = {"imagenet": "o", "radimagenet": "s", RANDOM: "X"}
 _MARKERS = "^Dv<>Ph*"
 _JOINT = "\N{NO-BREAK SPACE}"
@@ -72,46 +67,6 @@ def styles_of(sources: Sequence[str]) -> dict[str, Style]:
         marker = _PLAIN[source] if source in _PLAIN else next(free)
         styles[source] = Style(colors[name], marker, line)
     return styles
-
-
-def legend(figure: Figure, entries: Sequence[tuple[str, dict[str, Any]]]) -> None:
-    """Legend above a figure, which grows by its height.
-
-    Args:
-        figure: of panels.
-        entries: text, and how its line looks.
-
-    Example:
-        >>> from monai_freq.figures import new_figure
-        >>> figure = new_figure(4, 2)
-        >>> legend(figure, [("imagenet", styles_of(["imagenet"])["imagenet"].look)])
-        >>> [text.get_text() for text in figure.legends[0].get_texts()]
-        ['imagenet']
-    """
-    from matplotlib.lines import Line2D
-
-    if not entries:
-        return
-    lines = [Line2D([], [], markersize=5, label=literal(text), **look) for text, look in entries]
-    longest = 0.6 + 0.085 * max(len(text) for text, _ in entries)  # inches, about
-    columns = max(1, min(len(lines), int(figure.get_figwidth() / longest)))
-    figure.set_figheight(figure.get_figheight() + 0.1 + 0.2 * math.ceil(len(lines) / columns))
-    figure.legend(handles=lines, loc="outside upper center", ncols=columns, frameon=False, handlelength=3)
-
-
-def tidy(axes: Axes) -> None:
-    """Light horizontal lines, no box.
-
-    Args:
-        axes: of a panel.
-
-    Example:
-        >>> from monai_freq.figures import new_figure
-        >>> tidy(new_figure(2, 2).subplots())
-    """
-    axes.grid(axis="y", color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def wrapped(text: str, width: int = 30) -> str:

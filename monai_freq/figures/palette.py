@@ -1,0 +1,16 @@
+"""Colours that remain distinct under the common colour deficiencies: Okabe and Ito's, by their names, and Tol's wine.
+
+Okabe and Ito, Color universal design, 2008; Tol, Colour schemes, SRON/EPS/TN/09-002, 2021.
+"""
+
+__all__ = ["BLUE", "BLUISH_GREEN", "GREY", "ORANGE", "REDDISH_PURPLE", "SKY_BLUE", "VERMILLION", "WINE", "YELLOW"]
+
+ORANGE = "#E69F00"
+SKY_BLUE = "#56B4E9"
+BLUISH_GREEN = "#009E73"
+YELLOW = "#F0E442"
+BLUE = "#0072B2"
+VERMILLION = "#D55E00"
+REDDISH_PURPLE = "#CC79A7"
+WINE = "#882255"
+GREY = "#7F7F7F"
