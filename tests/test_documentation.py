@@ -133,9 +133,13 @@ def check_study(words):
 
 
 def check_targets(words):
-    known = re.findall(r"^([a-z][\w-]*):", Path("Makefile").read_text(), flags=re.MULTILINE)
-    assert words
-    assert set(words) <= set(known)
+    makefile = Path("Makefile").read_text()
+    targets = re.findall(r"^([a-z][\w-]*):", makefile, flags=re.MULTILINE)
+    variables = re.findall(r"^([A-Z]+) [:?]=", makefile, flags=re.MULTILINE)
+    asked = [word for word in words if "=" not in word]
+    assert asked
+    assert set(asked) <= set(targets)
+    assert {word.partition("=")[0] for word in words if "=" in word} <= set(variables)
     for task in Path("bundles/_source/tasks").glob("my_*.json") if "bundles" in words else ():
         render(task)
 
