@@ -76,7 +76,14 @@ class FourierDisentangle(Transform):
 
 
 class FourierDisentangled(Keyed):
-    """Dictionary version of :class:`FourierDisentangle`."""
+    """Dictionary version of :class:`FourierDisentangle`: arguments after ``keys`` as there.
+
+    Example:
+        >>> item = {"image": torch.rand(1, 32, 32), "label": torch.zeros(1, 32, 32)}
+        >>> parts = FourierDisentangled("image", theta=0.1)(item)
+        >>> parts["image"].shape, parts["label"].shape
+        (torch.Size([2, 32, 32]), torch.Size([1, 32, 32]))
+    """
 
     array = FourierDisentangle
 
@@ -117,6 +124,13 @@ class FourierLowPass(Transform):
 
 
 class FourierLowPassd(Keyed):
-    """Dictionary version of :class:`FourierLowPass`."""
+    """Dictionary version of :class:`FourierLowPass`: arguments after ``keys`` as there.
+
+    Example:
+        >>> item = {"t1": torch.rand(1, 32, 32), "t2": torch.rand(1, 32, 32)}
+        >>> smooth = FourierLowPassd(["t1", "t2"], cutoff=0.25)(item)
+        >>> [bool(smooth[key].std() < item[key].std()) for key in item]
+        [True, True]
+    """
 
     array = FourierLowPass

@@ -92,7 +92,14 @@ class NonLocalMeans(Transform):
 
 
 class NonLocalMeansd(Keyed):
-    """Dictionary version of :class:`NonLocalMeans`."""
+    """Dictionary version of :class:`NonLocalMeans`: arguments after ``keys`` as there.
+
+    Example:
+        >>> item = {"image": torch.rand(1, 24, 24), "label": 1}
+        >>> denoised = NonLocalMeansd("image", sigma=0.3, noise_model="gaussian")(item)
+        >>> bool(denoised["image"].std() < item["image"].std()), denoised["label"]
+        (True, 1)
+    """
 
     array = NonLocalMeans
 
@@ -165,7 +172,14 @@ class RandNonLocalMeans(RandomizableTransform):
 
 
 class RandNonLocalMeansd(RandKeyed):
-    """Dictionary version of :class:`RandNonLocalMeans`."""
+    """Dictionary version of :class:`RandNonLocalMeans`: one draw for all keys, arguments after ``keys`` as there.
+
+    Example:
+        >>> item = {"image": torch.rand(1, 24, 24), "label": 1}
+        >>> augment = RandNonLocalMeansd("image", prob=1.0, sigma=0.3).set_random_state(0)
+        >>> bool(augment(item)["image"].std() < item["image"].std())
+        True
+    """
 
     array = RandNonLocalMeans
 

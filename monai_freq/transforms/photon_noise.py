@@ -127,7 +127,15 @@ class PhotonNoise(RandomizableTransform):
 
 
 class PhotonNoised(RandKeyed):
-    """Dictionary version of :class:`PhotonNoise`."""
+    """Dictionary version of :class:`PhotonNoise`: one draw for all keys, arguments after ``keys`` as there.
+
+    Example:
+        >>> water = torch.zeros(1, 64, 64)  # in HU
+        >>> scan = PhotonNoised(["soft", "sharp"], n_photons=1e5, extent_mm=200, n_angles=90).set_random_state(0)
+        >>> noisy = scan({"soft": water, "sharp": water})
+        >>> torch.equal(noisy["soft"], noisy["sharp"])  # one draw for both
+        True
+    """
 
     array = PhotonNoise
 
@@ -208,7 +216,14 @@ class RandPhotonNoise(RandomizableTransform):
 
 
 class RandPhotonNoised(RandKeyed):
-    """Dictionary version of :class:`RandPhotonNoise`."""
+    """Dictionary version of :class:`RandPhotonNoise`: one draw for all keys, arguments after ``keys`` as there.
+
+    Example:
+        >>> item = {"image": torch.zeros(1, 64, 64), "label": 1}
+        >>> augment = RandPhotonNoised("image", prob=1.0, extent_mm=200, n_angles=90).set_random_state(0)
+        >>> bool(augment(item)["image"].std() > 0)
+        True
+    """
 
     array = RandPhotonNoise
 

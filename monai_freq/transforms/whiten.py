@@ -51,6 +51,13 @@ class SpectrumWhiten(Transform):
 
 
 class SpectrumWhitend(Keyed):
-    """Dictionary version of :class:`SpectrumWhiten`."""
+    """Dictionary version of :class:`SpectrumWhiten`: arguments after ``keys`` as there.
+
+    Example:
+        >>> item = {"image": torch.rand(1, 32, 32), "label": 1}
+        >>> whitened = SpectrumWhitend("image")(item)["image"]
+        >>> torch.allclose(whitened.mean(), item["image"].mean())
+        True
+    """
 
     array = SpectrumWhiten
