@@ -33,7 +33,7 @@ lint: $(VENV)/.developing
 types: $(VENV)/.developing
 	$(BIN)/mypy
 
-bench: $(VENV)/.developing
+bench: $(VENV)/.benching
 	for name in import_time bands two_moons psd psd_handler photon_noise nonlocal_means throughput null_studies study; do \
 		$(BIN)/python benchmarks/$$name.py || exit 1; \
 	done
@@ -80,6 +80,10 @@ $(VENV)/.installed: setup.cfg $(CONSTRAINTS) | $(VENV)/bin/python
 
 $(VENV)/.developing: $(VENV)/.installed pyproject.toml
 	$(INSTALL) --editable ".[dev]"
+	@touch $@
+
+$(VENV)/.benching: $(VENV)/.developing
+	$(INSTALL) --editable ".[bench]"
 	@touch $@
 
 $(VENV)/.documenting: $(VENV)/.installed
