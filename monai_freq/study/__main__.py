@@ -152,6 +152,9 @@ def _report(arguments: argparse.Namespace) -> int:
         raise SystemExit(f"There is no folder {arguments.folder}.\nGive the --output_dir of a study.")
     results, _ = read_results(arguments.folder)
     transfers = any(result.measures for result in results)
+    others = sum(bool(result.cases) for result in results)
+    if transfers and others:
+        print(f"{others} segmentations are left out: have each study write to a folder of its own.", file=sys.stderr)
     _print_written(write_transfer_report(arguments.folder) if transfers else write_report(arguments.folder))
     return 0
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from monai_freq.study.__main__ import main
 from monai_freq.study.results import Result, note_asked_for, write_result
 from monai_freq.study.transfer_report import write_transfer_report
 
@@ -65,6 +66,18 @@ def test_a_whole_study_is_reported_whole(whole, folder_of, drawn):
     assert all(link.startswith("data:") for link in page.links)
     assert sum(link.startswith("data:image/svg") for link in page.links) == len(names)
     assert texts_of(folder) == texts  # and the same each time
+
+
+def test_the_command_says_what_the_report_leaves_out(whole, folder_of, capsys):
+    segmented = {"status": "finished", "arm": "early", "size": 4, "draw": 0, "seed": 0, "cases": [{"case": "la_003"}]}
+    folder = folder_of(whole(sources=["random"]))
+    assert main(["report", str(folder)]) == 0
+    assert capsys.readouterr().err == ""
+    write_result(folder, Result(bundle="heart_fd", **segmented))
+    assert main(["report", str(folder)]) == 0
+    assert capsys.readouterr().err.startswith(
+        "1 segmentations are left out: have each study write to a folder of its own."
+    )
 
 
 def test_no_result_yet(tmp_path, drawn):
