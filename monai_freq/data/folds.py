@@ -8,7 +8,7 @@ from typing import Any
 
 from monai_freq.data.errors import DataError
 from monai_freq.data.fold_files import compare_folds, read_folds, save_folds
-from monai_freq.data.group_draw import draw_groups, possible_sizes
+from monai_freq.data.group_draw import draw_groups, draw_samples, possible_sizes
 
 __all__ = ["divide_folds", "fold_items", "plan_folds"]
 
@@ -16,6 +16,8 @@ ATTEMPTS = 20  # at a set of training and validation groups that can be divided 
 SHOWN = 3  # differences in a message
 
 Item = Mapping[str, Any]
+Samples = Mapping[str, Mapping[str, Any]]
+Groups = Mapping[str, Sequence[str]]
 
 
 def divide_folds(
@@ -129,17 +131,16 @@ def plan_folds(
         wanted = f"{train} for training, {val} for validation" + (f" and {test} for testing" if test else "")
         raise DataError(f"There are {len(samples)} samples, fewer than {wanted}.\nLower these numbers.")
     groups = _groups(samples)
-    both = _draw_both(_counts(groups, samples), train, val, seed)
+    both = _draw_both(groups, samples, train, val, seed)
     rest = {group: names for group, names in groups.items() if group not in both}
-    tested = list(rest) if test is None else _draw(_counts(rest, samples), test, f"test {seed}", "testing")
+    tested = list(rest) if test is None else _draw(rest, samples, test, f"test {seed}", "testing")
     known = {group: groups[group] for group in both}
+    drawn = [_draw(known, samples, val, f"fold {seed} {k}", "validation") for k in range(folds)]
     return {
         "settings": settings | {"label_key": label_key, "group_key": group_key},
         "samples": samples,
         "test": sorted(name for group in tested for name in groups[group]),
-        "folds": [
-            _fold(known, _draw(_counts(known, samples), val, f"fold {seed} {k}", "validation")) for k in range(folds)
-        ],
+        "folds": [_fold(known, groups_of_fold) for groups_of_fold in drawn],
     }
 
 
@@ -203,42 +204,44 @@ def _names(items: Sequence[Item], required: Sequence[str] = ()) -> list[str]:
     return [Path(os.path.relpath(address, root)).as_posix() for address in addresses]
 
 
-def _groups(samples: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+def _groups(samples: Samples) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = defaultdict(list)
     for name, sample in samples.items():
         groups[repr(sample["group"])].append(name)
     return dict(groups)
 
 
-def _counts(
-    groups: Mapping[str, Sequence[str]], samples: Mapping[str, Mapping[str, Any]]
-) -> dict[str, tuple[int, ...]]:
+def _draw_both(groups: Groups, samples: Samples, train: int, val: int, seed: int) -> set[str]:
+    """Groups for training and validation together that can be divided into both exactly."""
+    for attempt in range(ATTEMPTS):
+        drawn = _draw(groups, samples, train + val, f"both {seed} {attempt}", "training and validation together")
+        if _are_single(groups) or val in possible_sizes([len(groups[group]) for group in drawn], val):
+            return set(drawn)
+    raise _impossible({group: groups[group] for group in drawn}, val, "validation")
+
+
+def _draw(groups: Groups, samples: Samples, size: int, key: str, part: str) -> list[str]:
+    if _are_single(groups):
+        drawn = draw_samples({group: samples[names[0]]["label"] for group, names in groups.items()}, size, key)
+    else:
+        drawn = draw_groups(_counts(groups, samples), size, key)
+    if drawn is None:
+        raise _impossible(groups, size, part)
+    return drawn
+
+
+def _are_single(groups: Groups) -> bool:
+    return all(len(names) == 1 for names in groups.values())
+
+
+def _counts(groups: Groups, samples: Samples) -> dict[str, tuple[int, ...]]:
     labels = sorted({sample["label"] for sample in samples.values()}, key=repr)
     counted = {group: Counter(samples[name]["label"] for name in names) for group, names in groups.items()}
     return {group: tuple(count[label] for label in labels) for group, count in counted.items()}
 
 
-def _draw_both(counts: Mapping[str, tuple[int, ...]], train: int, val: int, seed: int) -> set[str]:
-    """Groups for training and validation together that can be divided into both exactly."""
-    for attempt in range(ATTEMPTS):
-        drawn = draw_groups(counts, train + val, f"both {seed} {attempt}")
-        if drawn is None:
-            raise _impossible(counts, train + val, "training and validation together")
-        sizes = possible_sizes([sum(counts[group]) for group in drawn], val)
-        if val in sizes:
-            return set(drawn)
-    raise _impossible({group: counts[group] for group in drawn or ()}, val, "validation")
-
-
-def _draw(counts: Mapping[str, tuple[int, ...]], size: int, key: str, part: str) -> list[str]:
-    drawn = draw_groups(counts, size, key)
-    if drawn is None:
-        raise _impossible(counts, size, part)
-    return drawn
-
-
-def _impossible(counts: Mapping[str, tuple[int, ...]], size: int, part: str) -> DataError:
-    sizes = [sum(count) for count in counts.values()]
+def _impossible(groups: Groups, size: int, part: str) -> DataError:
+    sizes = [len(names) for names in groups.values()]
     possible = possible_sizes(sizes, min(sum(sizes), 2 * size + max(sizes, default=0)))
     near = [max((n for n in possible if n < size), default=0), min((n for n in possible if n > size), default=0)]
     alternatives = " and ".join(str(n) for n in near if n)
@@ -248,7 +251,7 @@ def _impossible(counts: Mapping[str, tuple[int, ...]], size: int, part: str) -> 
     )
 
 
-def _fold(groups: Mapping[str, Sequence[str]], val: Sequence[str]) -> dict[str, list[str]]:
+def _fold(groups: Groups, val: Sequence[str]) -> dict[str, list[str]]:
     chosen = set(val)
     return {
         "train": sorted(name for group, names in groups.items() if group not in chosen for name in names),

@@ -1,16 +1,48 @@
-"""Which whole groups make up an exact number of samples, stratified and by chance."""
+"""Which samples, or whole groups of them, make up an exact number, stratified and by chance."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil, floor
 from random import Random
 
-__all__ = ["draw_groups", "possible_sizes"]
+__all__ = ["draw_groups", "draw_samples", "possible_sizes"]
 
 SPARE = (2, 8)  # groups of a kind, on either side of its share, that the search for the exact number may move
 BEAM = 200  # partial draws that the search keeps
 
 Counts = tuple[int, ...]
+
+
+def draw_samples(labels: Mapping[str, int | str], size: int, key: str) -> list[str] | None:
+    """Draw exactly ``size`` samples with the class proportions of all: every class is within one of its share.
+
+    The largest remainders are rounded up, of equal ones those of later classes.
+
+    Args:
+        labels: Name -> class.
+        size: Number of samples to draw.
+        key: Seed of the draw, any text. The order of ``labels`` does not matter.
+
+    Returns:
+        The names drawn, sorted; None if there are fewer.
+
+    >>> draw_samples({f"knee {i}": i % 2 for i in range(8)}, 4, key="seed 0")
+    ['knee 1', 'knee 2', 'knee 3', 'knee 6']
+    """
+    if size > len(labels):
+        return None
+    totals = Counter(labels.values())
+    shares = {label: divmod(size * total, len(labels)) for label, total in totals.items()}
+    by_remainder = sorted(sorted(totals, key=repr, reverse=True), key=lambda label: shares[label][1], reverse=True)
+    left = {label: whole for label, (whole, _) in shares.items()}
+    for label in by_remainder[: size - sum(left.values())]:
+        left[label] += 1
+    drawn = []
+    for name in _permuted(labels, key):
+        if left[labels[name]]:
+            left[labels[name]] -= 1
+            drawn.append(name)
+    return sorted(drawn)
 
 
 def draw_groups(groups: Mapping[str, Counts], size: int, key: str) -> list[str] | None:
@@ -21,8 +53,7 @@ def draw_groups(groups: Mapping[str, Counts], size: int, key: str) -> list[str] 
 
     with :math:`n_{gc}` samples of class c in group g and f the fraction asked for. Groups of one kind, that is of equal
     counts, are permuted by ``key`` and contribute their share, but for a few that a search moves to meet the sums: the
-    constraint always, where any set of groups can; the minimum as far as the search sees. With groups of single samples
-    every class is within one of its share.
+    constraint always, where any set of groups can; the minimum as far as the search sees.
 
     Args:
         groups: Name -> number of samples of each class.
@@ -32,22 +63,17 @@ def draw_groups(groups: Mapping[str, Counts], size: int, key: str) -> list[str] 
     Returns:
         The names drawn, sorted; None if no set of groups holds ``size`` samples.
 
-    >>> knees = {f"knee {i}": ((1, 0), (0, 1))[i % 2] for i in range(8)}
-    >>> draw_groups(knees, 4, key="seed 0")
-    ['knee 1', 'knee 2', 'knee 3', 'knee 6']
+    >>> patients = {f"patient {i}": ((3, 0), (0, 1))[i % 2] for i in range(8)}
+    >>> draw_groups(patients, 8, key="seed 0")
+    ['patient 1', 'patient 2', 'patient 3', 'patient 6']
     """
     if size not in possible_sizes([sum(counts) for counts in groups.values()], size):
         return None
     if size == 0:
         return []
-    # Of Python's and NumPy's generators, only Random.random() promises the same numbers in every version.
-    random = Random(key)
-    weights = {name: random.random() for name in sorted(groups)}
-    order = sorted(groups, key=weights.__getitem__)
+    order = _permuted(groups, key)
     wanted = _targets([groups[name] for name in order], size)
-    single = all(sum(counts) == 1 for counts in groups.values())  # shares, rounded, then meet any sum
-    spares = (0,) if single else (*SPARE, len(order))
-    draws = (_draw_near_shares(groups, order, wanted, size, spare) for spare in spares)
+    draws = (_draw_near_shares(groups, order, wanted, size, spare) for spare in (*SPARE, len(order)))
     return next(sorted(drawn) for drawn in draws if drawn is not None)
 
 
@@ -61,16 +87,25 @@ def possible_sizes(sizes: Sequence[int], most: int) -> set[int]:
     >>> sorted(possible_sizes([3, 3, 5], most=9))
     [0, 3, 5, 6, 8]
     """
-    reachable = _reachable(sizes, most)[-1]
-    return {total for total in range(most + 1) if reachable >> total & 1}
+    last = deque(_reachable(sizes, most), maxlen=1).pop()
+    return {total for total, bit in enumerate(reversed(f"{last:b}")) if bit == "1"}
 
 
-def _reachable(sizes: Sequence[int], most: int) -> list[int]:
+def _reachable(sizes: Sequence[int], most: int) -> Iterator[int]:
     """Bit t of entry i says whether some of the first i groups hold t samples."""
-    steps, mask = [1], (1 << (most + 1)) - 1
+    bits, mask = 1, (1 << (most + 1)) - 1
+    yield bits
     for size in sizes:
-        steps.append((steps[-1] | steps[-1] << size) & mask if size <= most else steps[-1])
-    return steps
+        if size <= most:
+            bits = (bits | bits << size) & mask
+        yield bits
+
+
+def _permuted(names: Iterable[str], key: str) -> list[str]:
+    # Of Python's and NumPy's generators, only Random.random() promises the same numbers in every version.
+    random = Random(key)
+    weights = {name: random.random() for name in sorted(names)}
+    return sorted(weights, key=weights.__getitem__)
 
 
 def _targets(counts: Sequence[Counts], size: int) -> list[float]:
@@ -101,7 +136,7 @@ def _search(counts: Sequence[Counts], wanted: Sequence[float], size: int) -> lis
     """Beam search over which groups to take, ranked by how evenly they come towards the target."""
     remaining = [sum(column) for column in zip(*counts, strict=True)] or [0 for _ in wanted]
     shares = [want / left if left else 0.0 for want, left in zip(wanted, remaining, strict=True)]
-    later = _reachable([sum(group) for group in reversed(counts)], max(size, 0))[::-1]
+    later = list(_reachable([sum(group) for group in reversed(counts)], max(size, 0)))[::-1]
     expected = [0.0 for _ in wanted]
     partial: dict[Counts, tuple[int, ...]] = {tuple(0 for _ in wanted): ()}
     for index, group in enumerate(counts):

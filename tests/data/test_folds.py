@@ -2,6 +2,8 @@
 
 import json
 import random
+import tracemalloc
+from collections import Counter
 from itertools import combinations
 
 import numpy as np
@@ -274,3 +276,12 @@ def test_a_file_that_cannot_be_written(tmp_path):
 
 
 FIXED = [["1.pck#12", "10.pck#12", "5.pck#12", "6.pck#12"], ["11.pck#12", "8.pck#12"], ["3.pck#12", "8.pck#12"]]
+
+
+def test_a_source_of_many_classes_is_divided_in_little_memory():
+    items = [{"image": f"/data/n{i % 1000:08}/{i}.JPEG", "label": i % 1000} for i in range(20_000)]
+    tracemalloc.start()
+    plan = plan_folds(items, train=15_000, val=2_000, folds=1, group_key=None)
+    assert tracemalloc.get_traced_memory()[1] < 5_000 * len(items)  # 1.28 million pictures in a few GB
+    tracemalloc.stop()
+    assert Counter(plan["samples"][name]["label"] for name in plan["folds"][0]["val"]) == dict.fromkeys(range(1000), 2)

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from monai_freq.data.group_draw import draw_groups, possible_sizes
+from monai_freq.data.group_draw import draw_groups, draw_samples, possible_sizes
 
 
 def total(groups, names):
@@ -49,12 +49,34 @@ def test_classes_are_as_near_as_brute_force_finds_for_two_classes():
 
 @pytest.mark.parametrize("classes", [1, 2, 3, 6, 10])
 def test_single_samples_keep_the_proportions_to_one(classes):
-    groups = {f"{i}": tuple(int(c == i * i % classes) for c in range(classes)) for i in range(997)}
-    everything = total(groups, groups)
-    for size in (1, 10, 125, 500, 996):
-        found = total(groups, draw_groups(groups, size, "key"))
-        assert sum(found) == size
-        assert all(abs(n - size * all_ / 997) < 1 + 1e-9 for n, all_ in zip(found, everything, strict=True))
+    labels = {f"{i}": i * i % classes for i in range(997)}
+    everything = Counter(labels.values())
+    for size in (0, 1, 10, 125, 500, 996, 997):
+        found = Counter(labels[name] for name in draw_samples(labels, size, "key"))
+        assert found.total() == size
+        assert all(abs(found[label] - size * count / 997) < 1 for label, count in everything.items())
+    assert draw_samples(labels, 998, "key") is None
+
+
+def test_of_single_samples_no_class_could_be_nearer():
+    for seed in range(40):
+        chance = random.Random(seed)
+        labels = {f"g{i}": chance.randrange(3) for i in range(9)}
+        everything = Counter(labels.values())
+
+        def miss(names, labels=labels, everything=everything):
+            found = Counter(labels[name] for name in names)
+            return sum(abs(9 * found[label] - len(names) * count) for label, count in everything.items())
+
+        for size in range(10):
+            assert miss(draw_samples(labels, size, "key")) == min(map(miss, combinations(labels, size)))
+
+
+def test_every_sample_has_its_chance_and_the_order_does_not_matter():
+    labels = {f"g{i}": i % 3 for i in range(30)}
+    counts = Counter(name for seed in range(400) for name in draw_samples(labels, 15, f"key {seed}"))
+    assert max(abs(counts[name] - 200) for name in labels) < 4.5 * 10
+    assert draw_samples(dict(reversed(labels.items())), 15, "key") == draw_samples(labels, 15, "key")
 
 
 def test_patients_of_several_slices_keep_the_proportions_to_one():
