@@ -16,7 +16,8 @@ __all__ = ["begin_run", "check_trained", "recorded_classes"]
 _RECORD = "settings.json"
 _RESULTS = ("model.pt", "last.pt", _RECORD, "tensorboard", "evaluation", "segmentations", "predictions")
 #: settings that decide which cases are the test cases
-_DIVISION = ("split_seed", "val_cases", "test_cases", "folds", "fold", "reading")
+_DIVISION = ("phantom", "split_seed", "val_cases", "test_cases", "folds", "fold", "reading")
+_GENERATED = "generated phantoms"
 
 
 def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
@@ -24,8 +25,8 @@ def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
 
     Args:
         output_dir: folder of the run.
-        resume: True, or ``"true"``, continues the run that is there: its settings must be the same.
-        settings: what a resumed run must share.
+        resume: True, or ``"true"``, continues the run that is there: its settings and its data set must be the same.
+        settings: what a resumed run must share; ``phantom`` counts where there is no ``dataset_dir``.
 
     Raises:
         SystemExit: the run that is there was made with other settings; another process trains into the folder, or
@@ -40,18 +41,19 @@ def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
         SystemExit: ... was trained with theta=0.1, not 0.3.
         Give the same settings, or another --output_dir.
     """
-    folder = Path(output_dir)
+    folder, settings = Path(output_dir), _of_data(settings)
     continues = str(resume).lower() == "true"
     try:
         if idist.get_rank() == 0:
             _claim(folder)
         if continues and (folder / _RECORD).is_file():
+            _require_same_data(folder, settings)
             _require_same(folder, settings)
         elif idist.get_rank() == 0:
             if not continues:
                 set_aside(folder, _RESULTS)
             with replacing(folder / _RECORD) as aside:
-                aside.write_text(json.dumps(settings | _whole_path(settings), indent=2) + "\n")
+                aside.write_text(json.dumps(settings, indent=2) + "\n")
     except OSError as error:
         raise SystemExit(
             f"{folder} cannot be written to: {error.strerror or error}.\nPass --output_dir <a folder with room>."
@@ -69,7 +71,8 @@ def check_trained(checkpoint: str, **settings: Any) -> None:
     """End the program with two readable lines when a checkpoint is missing or was trained with other settings.
 
     The settings that the training recorded beside the checkpoint are compared; the division into cases only where the
-    data set is the same. A checkpoint from elsewhere, without a record, is taken as it is.
+    data set is the same. A network that was trained on real data is not tested on a phantom because nothing is said. A
+    checkpoint from elsewhere, without a record, is taken as it is.
 
     Args:
         checkpoint: file that the training saved.
@@ -91,7 +94,8 @@ def check_trained(checkpoint: str, **settings: Any) -> None:
         )
     folder = Path(checkpoint).parent
     if (folder / _RECORD).is_file():
-        _require_same(folder, settings)
+        _require_said(folder, settings)
+        _require_same(folder, _of_data(settings))
 
 
 def recorded_classes(checkpoint: str, count: int) -> dict[str, str]:
@@ -112,7 +116,7 @@ def recorded_classes(checkpoint: str, count: int) -> dict[str, str]:
 
 def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     recorded = _read(folder / _RECORD)
-    other_data = _resolved(recorded.get("dataset_dir")) != _resolved(settings.get("dataset_dir"))
+    other_data = recorded.get("dataset_dir") != settings.get("dataset_dir")
     for name, value in settings.items():
         if name == "dataset_dir" or name not in recorded or (other_data and name in _DIVISION):
             continue
@@ -123,14 +127,30 @@ def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
             )
 
 
-def _whole_path(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The data set's folder as it is found from any working directory."""
-    folder = _resolved(settings.get("dataset_dir"))
-    return {} if folder is None else {"dataset_dir": str(folder)}
+def _require_same_data(folder: Path, settings: Mapping[str, Any]) -> None:
+    before, now = _read(folder / _RECORD).get("dataset_dir"), settings.get("dataset_dir")
+    if before != now:
+        raise SystemExit(
+            f"{folder} was trained on {before or _GENERATED}, not on {now or _GENERATED}.\n"
+            "Give the same --dataset_dir, or another --output_dir."
+        )
 
 
-def _resolved(folder: str | None) -> Path | None:
-    return None if folder is None else Path(folder).resolve()
+def _require_said(folder: Path, settings: Mapping[str, Any]) -> None:
+    before = _read(folder / _RECORD).get("dataset_dir")
+    if before is not None and settings.get("dataset_dir", before) is None:
+        raise SystemExit(
+            f"{folder} was trained on {before}, and no data set is named: this would take {_GENERATED}.\n"
+            f"Pass --dataset_dir {before}, or the folder of other data."
+        )
+
+
+def _of_data(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The data set's folder as it is found from any working directory; that of a phantom only where there is none."""
+    if settings.get("dataset_dir") is None:
+        return dict(settings)
+    folder = Path(settings["dataset_dir"]).expanduser().resolve()
+    return {key: value for key, value in settings.items() if key != "phantom"} | {"dataset_dir": str(folder)}
 
 
 def _read(record: Path) -> dict[str, Any]:

@@ -51,6 +51,32 @@ def test_the_same_data_set_by_another_path_is_the_same(tmp_path, monkeypatch):
     begin_run(str(tmp_path / "run"), resume=True, dataset_dir=".", split_seed=0)
 
 
+def test_a_run_is_not_continued_on_other_data(tmp_path):
+    begin_run(str(tmp_path), resume=False, dataset_dir="/data/mine", phantom={"size": 32}, val_cases=2)
+    assert json.loads((tmp_path / "settings.json").read_text()) == {"dataset_dir": "/data/mine", "val_cases": 2}
+    begin_run(str(tmp_path), resume=True, dataset_dir="/data/mine", phantom={"size": 64}, val_cases=2)
+    with pytest.raises(SystemExit, match=r"was trained on /data/mine, not on /data/other\.\nGive the same --da"):
+        begin_run(str(tmp_path), resume=True, dataset_dir="/data/other", val_cases=2)
+    with pytest.raises(SystemExit, match="was trained on /data/mine, not on generated phantoms"):
+        begin_run(str(tmp_path), resume=True, dataset_dir=None, phantom={"size": 32}, val_cases=2)
+    begin_run(str(tmp_path), resume=False, dataset_dir=None, phantom={"size": 32})
+    with pytest.raises(SystemExit, match="was trained with phantom="):
+        begin_run(str(tmp_path), resume=True, dataset_dir=None, phantom={"size": 64})
+    with pytest.raises(SystemExit, match="was trained on generated phantoms, not on /data/mine"):
+        begin_run(str(tmp_path), resume=True, dataset_dir="/data/mine")
+
+
+def test_a_network_of_real_data_is_not_tested_on_a_phantom_in_silence(tmp_path):
+    begin_run(str(tmp_path), resume=False, dataset_dir="/data/mine", val_cases=2)
+    (tmp_path / "model.pt").touch()
+    with pytest.raises(
+        SystemExit, match=r"was trained on /data/mine, and no data set is named: .*\nPass --dataset_dir"
+    ):
+        check_trained(str(tmp_path / "model.pt"), dataset_dir=None, val_cases=2)
+    check_trained(str(tmp_path / "model.pt"), dataset_dir="/data/other", val_cases=4)
+    check_trained(str(tmp_path / "model.pt"), theta=0.1)
+
+
 def test_checkpoints_are_compared_with_their_record(tmp_path):
     with pytest.raises(SystemExit, match=r"There is no checkpoint .*model.pt.\nTrain first"):
         check_trained(str(tmp_path / "model.pt"), theta=0.1)
