@@ -39,7 +39,7 @@ def data_folder(
         'Task02_Heart'
     """
     if dataset_dir is not None:
-        return Path(dataset_dir)
+        return Path(dataset_dir).expanduser()
     if not phantom:
         raise DataError(f"There is no phantom for this bundle.\nPass --dataset_dir <folder with {holds}>.")
     settings = dict(phantom)

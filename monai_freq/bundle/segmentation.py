@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,6 +63,7 @@ def prepare_cases(
     try:
         dataset = read_decathlon(data_folder(dataset_dir, phantom, cache, holds=INDEX))
         _require_classes(dataset, classes)
+        _require_names([case["image"] for case in dataset.training])
         parts = split_cases(
             dataset.training, val=val_cases, test=test_cases, seed=split_seed, train_size=train_size, draw=draw
         )
@@ -93,7 +94,9 @@ def list_images(
     """
     try:
         images = (
-            _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(Path(input_dir).resolve())
+            _unlabelled(dataset_dir, phantom, cache)
+            if input_dir is None
+            else _images_in(Path(input_dir).expanduser().resolve())
         )
         check_cases(images, (), channels=1)
     except ValueError as error:
@@ -109,22 +112,30 @@ def _unlabelled(
         raise DataError(
             f"{dataset.root} lists no images without labels.\nPass --input_dir <a folder with .nii or .nii.gz files>."
         )
+    _require_names(dataset.test)
     return [{"image": path} for path in dataset.test]
 
 
-def _images_in(folder: Path) -> list[dict[str, str]]:
+def _images_in(input_dir: Path) -> list[dict[str, str]]:
+    folder = input_dir.expanduser().resolve()
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.\nPass --input_dir <a folder with .nii or .nii.gz files>.")
     found = sorted(p for p in folder.iterdir() if p.name.endswith((".nii", ".nii.gz")) and not p.name.startswith("."))
     if not found:
         raise DataError(f"{folder} holds no .nii or .nii.gz file.\nPass --input_dir <a folder that does>.")
-    names = [path.name.removesuffix(".gz").removesuffix(".nii") for path in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(
-                f"{folder} holds {name}.nii and {name}.nii.gz.\nKeep one: both results would be {name}_seg."
-            )
-    return [{"image": str(path)} for path in found]
+    images = [str(path) for path in found]
+    _require_names(images)
+    return [{"image": image} for image in images]
+
+
+def _require_names(images: Iterable[str]) -> None:
+    """Results are told apart by the names of the files alone."""
+    known: dict[str, str] = {}
+    for image in images:
+        name = Path(image).name.removesuffix(".gz").removesuffix(".nii")
+        if name in known:
+            raise DataError(f"{known[name]} and {image} have one name.\nRename one: both results would be {name}.")
+        known[name] = image
 
 
 def log_cases(cases: Cases) -> None:

@@ -37,7 +37,7 @@ def list_slices(input_dir: str | None, samples: Callable[[], Samples]) -> list[d
         Pass --input_dir <a folder with pictures (.png, .jpg) or volumes (.hdf5, .pck, .nii)>.
     """
     try:
-        images = _of_tests(samples().test) if input_dir is None else _in_folder(Path(input_dir))
+        images = _of_tests(samples().test) if input_dir is None else _in_folder(Path(input_dir).expanduser())
         check_images(images)
     except ValueError as error:
         raise SystemExit(str(error)) from error

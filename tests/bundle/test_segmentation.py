@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 from pathlib import Path
 
@@ -258,6 +259,10 @@ def test_errors_of_the_program_are_not_dressed_up(monkeypatch):
         prepare()
 
 
+def unlabelled(dataset_dir: Path) -> list[dict[str, str]]:
+    return images(dataset_dir=str(dataset_dir))
+
+
 def images(input_dir: str | None = None, **settings: object) -> list[dict[str, str]]:
     standard = {"dataset_dir": None, "phantom": PHANTOM, "cache": "/dev/null/nowhere"}
     return list_images(input_dir, **standard | settings)
@@ -365,8 +370,22 @@ def test_each_phantom_has_its_own_folder(tmp_path, monkeypatch):
 def test_images_whose_results_would_have_one_name_are_refused(tmp_path):
     for name in ("a.nii", "a.nii.gz"):
         nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / name)
-    with pytest.raises(SystemExit, match=r"holds a\.nii and a\.nii\.gz"):
+    with pytest.raises(SystemExit, match=r"a\.nii and .*a\.nii\.gz have one name\.\nRename one"):
         images(str(tmp_path))
+
+
+@pytest.mark.usefixtures("no_generator")
+@pytest.mark.parametrize("part", ["training", "test"])
+def test_cases_whose_results_would_have_one_name_are_refused(dataset, part):
+    index = json.loads((dataset / "dataset.json").read_text())
+    (dataset / "sub-02").mkdir()
+    first = index[part][0]
+    twin = json.loads(re.sub(r"\./\w+/", "./sub-02/", json.dumps(first)))
+    index[part].append(twin if part == "test" else first | {"image": twin["image"]})
+    shutil.copy(dataset / (first if part == "test" else first["image"]), dataset / "sub-02")
+    (dataset / "dataset.json").write_text(json.dumps(index))
+    with pytest.raises(SystemExit, match=r"imagesT.*sub-02.* have one name\.\nRename one"):
+        (prepare if part == "training" else unlabelled)(dataset)
 
 
 @pytest.mark.usefixtures("no_generator")
