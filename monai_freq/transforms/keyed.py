@@ -1,4 +1,4 @@
-"""Dictionary transforms, declared from array transforms: the only dictionary code there is."""
+"""Dictionary transforms, declared from array transforms instead of written."""
 
 from __future__ import annotations
 
