@@ -40,7 +40,8 @@ Found = tuple[Array, dict[str, Array]]  # frequencies, and by kind the densities
 class PSDHandler(TensorBoardHandler):
     r"""Log which spatial frequencies the images hold, and on which of them the loss depends, as training goes on.
 
-    At the end of every ``interval``-th epoch, from its first ``max_samples`` samples: the power spectrum density of the
+    At the end of every ``interval``-th epoch, or of the first one after it that the engine runs, from its first
+    ``max_samples`` samples: the power spectrum density of the
     images, of the loss' gradient with respect to them (the learning priority, see
     :func:`monai_freq.spectral.learning_priority.learning_priority`), and of what an artifact changes in them. Each is
 
@@ -55,7 +56,7 @@ class PSDHandler(TensorBoardHandler):
     Args:
         summary_writer: writer shared with other handlers; one for ``log_dir`` by default.
         log_dir: folder of the events.
-        interval: log every so many epochs.
+        interval: log every so many epochs, counted by the trainer where the engine is an evaluator.
         max_samples: most samples to log from; they are held on the network's device until the epoch ends.
         artifact: any transform of MONAI or TorchIO for images ``(C, *spatial)``, of which a copy is called (a function
             cannot be copied, and should draw from the global generators only), or what
@@ -114,9 +115,10 @@ class PSDHandler(TensorBoardHandler):
         self.internal_writer = False
         if idist.get_rank() == 0:
             super().__init__(summary_writer=summary_writer, log_dir=str(log_dir))
-        self._samples = FirstSamples(self.max_samples, lambda engine: self._epoch(engine) % self.interval == 0)
+        self._samples = FirstSamples(self.max_samples, self._is_due)
         self._history: PSDHistory | None = None
         self._last_epoch: int | None = None
+        self._looked_at = 0  # last epoch of which samples were taken
         self._warned = False
 
     def attach(self, engine: Engine) -> None:
@@ -145,7 +147,13 @@ class PSDHandler(TensorBoardHandler):
         epoch = self._epoch(engine)
         if self._last_epoch is None or epoch < self._last_epoch:  # another run
             self._history = self._earlier(epoch)
+            self._looked_at = self._history.epochs[-1] if self._history else 0
         self._last_epoch = epoch
+
+    def _is_due(self, engine: Engine) -> bool:
+        """An evaluator runs in some of the trainer's epochs, which need not be multiples of the interval."""
+        epoch = self._epoch(engine)
+        return epoch % self.interval == 0 or epoch // self.interval > self._looked_at // self.interval
 
     def _earlier(self, epoch: int) -> PSDHistory | None:
         """What the run that continues at an epoch has logged; the rest of the file is kept in ``previous/<n>``."""
@@ -168,6 +176,8 @@ class PSDHandler(TensorBoardHandler):
 
     def _write(self, engine: Engine) -> None:
         batches = self._samples.take()
+        if batches:
+            self._looked_at = self._epoch(engine)
         network, loss = self._parts(engine)
         sound = [batch for batch in map(_finite, batches) if len(batch[0])]
         found = self._found(network, loss, sound)

@@ -116,7 +116,7 @@ class ClassifierRun(Run):
         """The overrides as settings of the bundle."""
         own = ("overlay", "source")
         asked = {key: value for key, value in self.overrides.items() if key not in own} | dict(self.given)
-        return (_logged_at_the_end(asked["epochs"]) if "epochs" in asked else {}) | asked
+        return (_logged_at_the_end(**asked) if "epochs" in asked else {}) | asked
 
     def measured(self, folder: Path) -> dict[str, Any]:
         """Entries of the result that the evaluation gives.
@@ -146,10 +146,11 @@ class ClassifierRun(Run):
         return replace(self, classes=looked["classes"], noted={"overlapping_groups": looked["overlapping_groups"]})
 
 
-def _logged_at_the_end(epochs: int) -> dict[str, int]:
-    """Densities of the last epoch, and of a few before: the report wants to know what became of them."""
-    intervals = (epochs // 4, epochs // 2, epochs)
-    return {"psd_interval": next(interval for interval in intervals if interval and epochs % interval == 0)}
+def _logged_at_the_end(epochs: int, val_interval: int = 2, **_: Any) -> dict[str, int]:
+    """Densities of the last epoch that is validated, and of a few before, for the report."""
+    last = max(epochs - epochs % val_interval, val_interval)
+    intervals = [interval for interval in range(val_interval, last + 1, val_interval) if last % interval == 0]
+    return {"psd_interval": next(interval for interval in intervals if 4 * interval >= last)}
 
 
 def plan_pretraining(

@@ -526,6 +526,15 @@ def test_an_evaluator_with_a_loss_of_its_own(tmp_path):
     assert_logs(tmp_path, "gradients", expected)
 
 
+def test_an_evaluator_that_skips_the_epoch_that_is_due_logs_the_next(tmp_path):
+    torch.manual_seed(0)
+    evaluator = evaluator_of(items_of(5), classifier())
+    PSDHandler(log_dir=tmp_path, loss=nn.CrossEntropyLoss(), interval=5).attach(evaluator)
+    for epoch in range(2, 22, 2):
+        evaluator.run(epoch)
+    assert logged(tmp_path).epochs == [6, 10, 16, 20]
+
+
 def test_an_evaluator_with_its_trainer_has_its_loss_and_its_epochs(tmp_path):
     trainer = trainer_of(items_of(), epochs=4)
     evaluator = evaluator_of(items_of(4, seed=9), trainer.network)

@@ -34,7 +34,7 @@ def test_only_what_has_no_weights_is_pretrained():
     assert set(runs) == {(label, seed) for label in ("imagenet", "radimagenet whiten") for seed in (0, 1)}
     run = runs["radimagenet whiten", 1]
     assert run.own_settings == {"fusion": "none", "seed": 1}
-    assert run.asked_settings == {"epochs": 3, "psd_interval": 1, "source": "radimagenet", "editing": "whiten"}
+    assert run.asked_settings == {"epochs": 3, "psd_interval": 2, "source": "radimagenet", "editing": "whiten"}
     assert run.overrides == {"source": "radimagenet whiten", "epochs": 3}
 
 
@@ -102,10 +102,15 @@ def test_names_are_those_of_the_results():
     assert Path(run.name).parts[0] == "lodopab_transfer"
 
 
-@pytest.mark.parametrize(("epochs", "interval"), [(1, 1), (2, 1), (7, 1), (10, 2), (11, 11), (15, 3), (40, 10)])
-def test_the_last_epoch_is_logged(epochs, interval):
-    run = ClassifierRun(bundle="b", folder="", arm="none", overrides={"source": "random", "epochs": epochs})
+@pytest.mark.parametrize(
+    ("epochs", "val_interval", "interval"), [(2, 2, 2), (15, 2, 14), (25, 2, 6), (40, 2, 10), (15, 1, 5), (30, 5, 10)]
+)
+def test_the_last_epoch_that_is_validated_is_logged(epochs, val_interval, interval):
+    asked = {"epochs": epochs} | ({} if val_interval == 2 else {"val_interval": val_interval})
+    run = ClassifierRun(bundle="b", folder="", arm="none", overrides={"source": "random", **asked})
     assert run.asked_settings["psd_interval"] == interval
-    assert epochs % interval == 0
+    logged = [epoch for epoch in range(1, epochs + 1) if epoch % val_interval == 0 and epoch % interval == 0]
+    assert logged[-1] == epochs - epochs % val_interval
+    assert len(logged) <= 4
     own = replace(run, overrides={**run.overrides, "psd_interval": 4})
     assert own.asked_settings["psd_interval"] == 4
