@@ -146,7 +146,7 @@ def plan(
         data: name of a bundle -> folder of the user's data set.
 
     Raises:
-        SystemExit: two runs would have the same name.
+        SystemExit: two runs would have the same name, or a variant has both ``steps`` and ``epochs``.
 
     Example:
         >>> runs = plan({"heart_fd": "bundles/heart_fd"}, sizes=[4, None], draws=2, arms=["none", "early"])
@@ -154,6 +154,8 @@ def plan(
         ['heart_fd/n4_draw0_none_seed0', 'heart_fd/n4_draw0_early_seed0',
          'heart_fd/nall_draw0_none_seed0', 'heart_fd/nall_draw0_early_seed0']
     """
+    if any({"steps", "epochs"} <= variant.keys() for variant in overrides):
+        raise SystemExit("'steps' and 'epochs' both say how long a training is.\nGive either --steps or epochs.")
     grid = itertools.product(dict.fromkeys(seeds), range(draws), overrides, bundles, dict.fromkeys(sizes))
     runs = [
         Run(

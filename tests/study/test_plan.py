@@ -58,6 +58,7 @@ def test_options_before_and_after_the_bundles_mean_the_same():
         (["--set", "dataset_dir=/data"], "Use --data"),
         (["--set", "output_dir=here"], "'output_dir' cannot be set"),
         (["--epochs", "5", "--set", "epochs=6"], "'epochs' is set twice"),
+        (["--steps", "5", "--set", "epochs=6"], "Give either --steps or epochs."),
         (["--set", "theta=0.1", "0.1"], "would be called"),
         (["--data", "spleen_fd=/"], "names none of heart_fd"),
         (["--data", "heart_fd=/no/such"], "There is no /no/such"),
