@@ -11,6 +11,7 @@ import numpy as np
 
 from ..figures import DrawnCase, as_bytes, show_bands, show_regions
 from ..files import write_files
+from ..handlers.case_report import case_name
 from ..spectral.bands import split
 from .preflight import opened
 
@@ -38,7 +39,7 @@ def illustrate(
         The files.
 
     Raises:
-        SystemExit: a bundle, its settings or its data are faulty, or it has fewer test cases.
+        SystemExit: a bundle, its settings or its data are faulty, it is no segmentation, or has fewer test cases.
 
     Reference:
         G. Fu et al. (2024), Figures 3 and 4, https://doi.org/10.1117/12.2692286.
@@ -69,7 +70,7 @@ def read_case(
         overrides: settings of the bundle.
 
     Raises:
-        SystemExit: the bundle, its settings or its data are faulty, or it has fewer test cases.
+        SystemExit: the bundle, its settings or its data are faulty, it is no segmentation, or has fewer test cases.
 
     Example:
         >>> read_case("heart_fd", "bundles/no_such", 0)
@@ -78,14 +79,15 @@ def read_case(
         An --overlay is the name of a file in the configs folder of each bundle.
     """
     parser = opened([f"{folder}/configs/evaluate.json"], folder, dataset_dir, overrides or {})
+    if "cases" not in parser:
+        raise SystemExit(f"{name} is no segmentation: it has no 'cases'.\nFigures are drawn of bundles as heart_fd.")
     dataset = parser.get_parsed_content("dataset")
     if not 0 <= number < len(dataset):
         raise SystemExit(f"{name} has {len(dataset)} test cases.\nAsk for --case 0 to {len(dataset) - 1}.")
     case = dataset[number]
     theta, convention = parser.get_parsed_content("theta"), parser.get_parsed_content("convention")
     low, high = split(case["image"].as_tensor()[0], theta, spatial_dims=3, convention=convention)
-    classes = parser.get_parsed_content("classes")
-    file = Path(case["image"].meta["filename_or_obj"]).name.removesuffix(".gz").removesuffix(".nii")
+    classes, file = parser.get_parsed_content("classes"), case_name(case["image"])
     return DrawnCase(
         f"{name}, {file}, theta = {theta:g}" + ("" if convention == "figure2" else f", {convention}"),
         np.asarray(case["image"][0]),

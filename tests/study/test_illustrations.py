@@ -1,5 +1,7 @@
 """The figures of the data: what they show is what the network sees, and faults are said clearly."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -36,6 +38,14 @@ def test_the_command_writes_both_figures(heart, tmp_path, capsys):
     for name in names:
         start = (tmp_path / "out" / name).read_bytes()[:8]
         assert start == b"\x89PNG\r\n\x1a\n" if name.endswith("png") else start.startswith(b"<?xml")
+
+
+@pytest.mark.parametrize("name", ["lodopab_transfer", "source_pretrain"])
+def test_a_bundle_that_is_no_segmentation(name, tmp_path):
+    folder = Path(__file__).parents[2] / "bundles" / name
+    with pytest.raises(SystemExit, match=rf"{name} is no segmentation.*\n") as stop:
+        main(["figures", str(folder), "--output_dir", str(tmp_path / "out")])
+    assert len(str(stop.value).splitlines()) == 2
 
 
 @pytest.mark.parametrize(
