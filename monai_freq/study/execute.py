@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -97,6 +96,8 @@ def _finished(setup: Setup, run: Run) -> Result | None:
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
     """Descriptor of a lock that is held until its last owner is gone: it is handed on to the training."""
+    import fcntl  # not on Windows, where a study can be reported on
+
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()

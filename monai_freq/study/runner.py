@@ -60,6 +60,7 @@ def run_study(
         []
     """
     folder = Path(output_dir).resolve()
+    _require_system()
     _require_writable(folder)
     note_asked_for(folder, (run.name for run in runs))
     todo = list(missing(runs, folder))
@@ -220,6 +221,11 @@ def _import_ray() -> ModuleType:
     except ImportError as error:
         raise SystemExit('A study needs Ray, which is not installed.\npip install "monai_freq[study]"') from error
     return ray
+
+
+def _require_system() -> None:
+    if not hasattr(os, "wait4"):  # nor locks, nor groups of processes
+        raise SystemExit("A study cannot be run on Windows, only reported on.\nRun it on Linux or macOS.")
 
 
 def _require_writable(folder: Path) -> None:

@@ -210,6 +210,14 @@ def test_without_ray_the_extra_is_named(heart, tmp_path, monkeypatch):
         run_study(plan({"heart_fd": str(heart)}), tmp_path)
 
 
+def test_without_the_locks_of_unix_a_study_can_be_reported_on_but_not_run(run, tmp_path, monkeypatch):
+    code = "import sys; sys.modules['fcntl'] = None; import monai_freq.study.execute"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    monkeypatch.delattr(os, "wait4")
+    with pytest.raises(SystemExit, match=r"cannot be run on Windows.*\n"):
+        run_study([run], tmp_path)
+
+
 def test_the_package_does_not_import_ray():
     code = (
         "import sys, monai_freq.study, monai_freq.study.runner, monai_freq.study.__main__; print('ray' in sys.modules)"
