@@ -75,6 +75,11 @@ class Comparison:
         return self.p_report < ALPHA
 
     @property
+    def concluded(self) -> bool:
+        """Whether the difference is significant, and nothing speaks against concluding from it."""
+        return self.significant and not self.reservations
+
+    @property
     def verdict(self) -> str:
         """One of :data:`VERDICTS`."""
         if self.test is None or math.isnan(self.p_cases):

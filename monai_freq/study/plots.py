@@ -61,7 +61,7 @@ def learning_curves(cells: Sequence[Cell], shared: Shared = ()) -> Figure:
 def paired_differences(comparisons: Sequence[Comparison], shared: Shared = ()) -> Figure:
     """Paired difference of every arm to no fusion with its bootstrap 95% interval, a row for each task.
 
-    Filled marks are significant after the correction over the whole report.
+    Marks are filled where a difference is concluded from, as figures are bold in the tables.
 
     Args:
         comparisons: of the study; those without a test are left out.
@@ -121,7 +121,7 @@ def _differences(
         style, test = styles[comparison.cell.label(shared)], comparison.test
         middle = test.difference if test else math.nan
         low, high = np.nan_to_num(comparison.interval, nan=middle)
-        face = style.color if comparison.significant else "white"
+        face = style.color if comparison.concluded else "white"
         axes.plot([low, high], [place, place], color=style.color, linewidth=1.6)
         axes.plot(middle, place, color=style.color, marker=style.marker, markersize=6, markerfacecolor=face)
     axes.axvline(0, color="0.35", linewidth=1, zorder=0)

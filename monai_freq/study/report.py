@@ -33,6 +33,10 @@ __all__ = ["document", "write_report"]
 Shared = Sequence[tuple[str, str]]
 
 _CURVES, _DIFFERENCES = "learning_curves", "differences"
+#: what bold figures and filled marks mean
+_CONCLUDED = (
+    f"significant after correction over the whole report, with {DRAWS} draws or more and both arms trained long enough"
+)
 
 
 def write_report(folder: str | os.PathLike[str]) -> list[Path]:
@@ -132,7 +136,7 @@ def _scores(cells: Sequence[Cell], comparisons: Sequence[Comparison], shared: Sh
     yield Heading("Dice and Hausdorff distance")
     yield Paragraph(
         "Mean ± SEM over test cases, each averaged over draws; beside it the SD over draws of the mean over cases. "
-        "Bold: other than without fusion, significant after correction over the whole report. "
+        f"Bold: other than without fusion, {_CONCLUDED}. "
         f"The paper: {PAPER}; it does not state the unit of its Hausdorff distance."
     )
     yield score_table(cells, comparisons, shared)
@@ -152,8 +156,8 @@ def _differences(comparisons: Sequence[Comparison], shared: Shared) -> Iterator[
     yield Picture(
         _DIFFERENCES,
         "Paired differences of each arm to no fusion, with intervals",
-        "Paired differences with bootstrap 95% intervals over cases. Filled marks: significant after correction over "
-        "the whole report. A good segmentation has a high Dice and a low Hausdorff distance.",
+        f"Paired differences with bootstrap 95% intervals over cases. Filled marks: {_CONCLUDED}. "
+        "A good segmentation has a high Dice and a low Hausdorff distance.",
     )
 
 

@@ -38,7 +38,7 @@ def score_table(cells: Sequence[Cell], comparisons: Sequence[Comparison], shared
 
     Args:
         cells: of the study.
-        comparisons: whose significant figures are set in bold.
+        comparisons: whose figures are set in bold where a difference is concluded from.
         shared: overrides that all runs share, which are left out.
 
     Example:
@@ -46,7 +46,7 @@ def score_table(cells: Sequence[Cell], comparisons: Sequence[Comparison], shared
         ['task', 'n', 'fusion']
     """
     header = ["task", "n", "fusion", "Dice (%)", "SD over draws", "hd95 (mm)", "SD over draws", "cases", "draws"]
-    counted = {(id(c.cell), c.metric.name) for c in comparisons if c.significant and not c.reservations}
+    counted = {(id(c.cell), c.metric.name) for c in comparisons if c.concluded}
     rows = []
     for cell in cells:
         dice, hd95 = (spread(cell.scores(metric).by_draw()) for metric in (DICE, HD95))
@@ -219,8 +219,7 @@ def _comparison_row(one: Comparison, shared: Shared) -> list[str]:
     interval = _ABSENT if math.isnan(low) else f"{signed(low, decimals)} to {signed(high, decimals)}"
     figures = [signed(one.test.difference, decimals), interval, f"{one.wins} of {one.test.draws}"]
     p_values = [_p(one.p_cases), _p(one.p_tasks), _p(one.test.p_draws), _p(one.p_report)]
-    counts = one.significant and not one.reservations
-    shown = [Strong(text) if counts else text for text in [figures[0], p_values[-1]]]
+    shown = [Strong(text) if one.concluded else text for text in [figures[0], p_values[-1]]]
     return [*start, shown[0], *figures[1:], *p_values[:-1], shown[1], _number(one.detectable, decimals), verdict]
 
 

@@ -16,10 +16,12 @@ from scipy import stats
 from monai_freq.study.cells import DICE, HD95, cells_of
 from monai_freq.study.comparison import VERDICTS, compare
 from monai_freq.study.convergence import convergence
+from monai_freq.study.pages import as_markdown
 from monai_freq.study.plots import learning_curves, paired_differences
 from monai_freq.study.published import published
 from monai_freq.study.report import write_report
 from monai_freq.study.results import Result, note_asked_for, result_file, write_result
+from monai_freq.study.tables import score_table
 
 CLASSES = {"heart_fd": ["left atrium"], "hippocampus_fd": ["anterior", "posterior"], "own_task": ["lesion"]}
 LEVEL = [0.8 * (1 - 0.5**n) for n in range(1, 13)]
@@ -496,10 +498,24 @@ def test_the_pictures_show_every_arm_and_task():
     assert len(differences.axes) == 4
 
 
-def test_filled_marks_are_the_significant_ones():
-    figure = paired_differences(compare(cells_of(study(gain=0.06) + study(bundle="hippocampus_fd"))))
+def filled(results) -> list[bool]:
+    """Whether the marks of the differences are, of Dice and of hd95."""
+    figure = paired_differences(compare(cells_of(results)))
     faces = [line.get_markerfacecolor() for axes in figure.axes for line in axes.lines if line.get_marker() == "s"]
-    assert [face == "white" for face in faces] == [False, False, True, True]
+    return [face != "white" for face in faces]
+
+
+def test_filled_marks_are_the_significant_ones():
+    assert filled(study(gain=0.06) + study(bundle="hippocampus_fd")) == [True, True, False, False]
+
+
+@pytest.mark.parametrize("doubt", [{"draws": 5}, {"dice": RISING}])
+def test_neither_bold_figures_nor_filled_marks_are_without_a_conclusion(doubt):
+    results = study(gain=0.06, **doubt)
+    comparisons = compare(cells_of(results))
+    assert all(one.significant for one in comparisons)
+    assert not any(filled(results))
+    assert "**" not in as_markdown([score_table(cells_of(results), comparisons, [])], {})
 
 
 def test_the_tables_do_not_depend_on_time_or_order(tmp_path):
