@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from .cells import DICE, HD95, METRICS, Cell, Metric
+from .cells import DICE, HD95, METRICS, OF_BANDS, Cell, Metric
 from .comparison import NOT_TESTED, Comparison
 from .convergence import Convergence, convergence
 from .pages import Strong, Table
@@ -251,9 +251,10 @@ def _published(cell: Cell, shared: Shared) -> list[str]:
 
 
 def _paper(cell: Cell, shared: Shared) -> Published | None:
-    """Line of the paper for a cell, unless its own overrides are other settings than the paper's."""
-    own = set(cell.overrides) - set(shared) - _AS_PUBLISHED
-    return None if own else published(cell.bundle, cell.size, cell.arm)
+    """Line of the paper for a cell, unless its own overrides or its bands are other settings than the paper's."""
+    others = set(cell.overrides) - _AS_PUBLISHED
+    differs = any(item not in shared or item[0] in OF_BANDS for item in others)
+    return None if differs else published(cell.bundle, cell.size, cell.arm)
 
 
 def _published_figures(cell: Cell, shared: Shared, metric: Metric) -> list[object]:

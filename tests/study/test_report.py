@@ -312,6 +312,22 @@ def test_published_figures_stand_beside_the_own_ones(tmp_path):
     assert "84.01 ± 1.83" in texts["report.md"]
 
 
+@pytest.mark.parametrize(
+    ("setting", "stands"),
+    [
+        ({"theta": 0.1}, True),
+        ({"convention": "figure2"}, True),
+        ({"epochs": 50}, True),
+        ({"theta": 0.4}, False),
+        ({"convention": "released"}, False),
+    ],
+)
+def test_published_figures_stand_beside_none_of_other_bands(setting, stands, tmp_path):
+    texts = report(tmp_path, study(draws=2, **setting))
+    assert {bool(row["published"]) for row in rows_of(texts["scores.csv"]) if row["metric"] == "dice"} == {stands}
+    assert ("84.01 ± 1.83" in texts["report.md"]) is stands
+
+
 def test_every_published_line_is_there():
     counts = {"red_nucleus": 4, "dentate_nucleus": 4, "spleen": 3, "heart": 2, "hippocampus": 4}
     sizes = [4, 7, 8, 12, 13, 16, 17, 25, 42, 51, 83, 166]
