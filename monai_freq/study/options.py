@@ -117,13 +117,14 @@ def named_paths(option: str, words: Sequence[str], names: Iterable[str]) -> dict
     return found
 
 
-def tell_ended(asked: int, results: Sequence[Result], output_dir: str) -> int:
+def tell_ended(asked: int, results: Sequence[Result], output_dir: str, waiting: int = 0) -> int:
     """Print how many runs have finished, and what comes next; the exit status.
 
     Args:
         asked: number of runs that were asked for.
         results: of those that were attempted now.
         output_dir: of the study.
+        waiting: number of runs that cannot start before others have finished.
 
     Example:
         >>> tell_ended(2, [], "out")
@@ -132,7 +133,10 @@ def tell_ended(asked: int, results: Sequence[Result], output_dir: str) -> int:
         0
     """
     failed = [result.name for result in results if not result.finished]
-    print(f"{asked - len(failed)} of {asked} runs are finished, {len(results)} of them attempted now.")
+    finished = asked - len(failed) - waiting
+    print(f"{finished} of {asked} runs are finished, {len(results)} of them attempted now.")
+    if waiting:
+        print(f"{waiting} wait for a pre-training that failed.")
     if failed:
         print(f"Failed: {', '.join(failed)}\nThe same command tries them again.", file=sys.stderr)
     print(f"For tables and figures: python -m monai_freq.study report {output_dir}")

@@ -26,7 +26,7 @@ def run_transfer(
     transfers: Callable[[Mapping[tuple[str, int], str]], Sequence[ClassifierRun]],
     output_dir: str | os.PathLike[str],
     **where: Any,
-) -> tuple[int, list[Result]]:
+) -> tuple[int, int, list[Result]]:
     """Make the runs that have no finished result yet: pre-trainings, then the fine-tunings from those that are there.
 
     Args:
@@ -37,7 +37,8 @@ def run_transfer(
         where: see :func:`~monai_freq.study.runner.run_study`.
 
     Returns:
-        The number of runs, and the results of those that were made now.
+        The number of runs, that of fine-tunings that wait for a pre-training, and the results of the runs that were
+        made now.
 
     Raises:
         SystemExit: something that can be known before stands in the way, as a label that stood for another source.
@@ -45,7 +46,7 @@ def run_transfer(
     Example:
         >>> import tempfile
         >>> run_transfer([Source(label="random")], {}, lambda weights: [], tempfile.mkdtemp())
-        (0, [])
+        (0, 0, [])
     """
     folder = Path(output_dir).resolve()
     weights = {key: str(folder / "runs" / run.name / "model.pt") for key, run in pretraining.items()}
@@ -54,23 +55,16 @@ def run_transfer(
     note_asked_for(folder, (run.name for run in (*pretraining.values(), *planned)))
     results = run_study(list(pretraining.values()), folder, **where)
     there = {key for key, run in pretraining.items() if _finished(folder, run)}
-    possible = [run for run in planned if (label(run), run.seed) in there or (label(run), run.seed) not in weights]
-    if len(possible) < len(planned):
-        print(f"{len(planned) - len(possible)} fine-tunings wait for a pre-training that failed.")
-    return len(pretraining) + len(planned), results + run_study(possible, folder, **where)
+    possible = [run for run in planned if _source(run) in there or _source(run) not in weights]
+    waiting = len(planned) - len(possible)
+    if waiting:
+        print(f"{waiting} fine-tunings wait for a pre-training that failed.")
+    return len(pretraining) + len(planned), waiting, results + run_study(possible, folder, **where)
 
 
-def label(run: Run) -> str:
-    """Label of the source that a run starts from.
-
-    Args:
-        run: a fine-tuning.
-
-    Example:
-        >>> label(ClassifierRun(bundle="b", folder="", arm="none", overrides={"source": "random"}))
-        'random'
-    """
-    return str(run.overrides["source"])
+def _source(run: Run) -> tuple[str, int]:
+    """Label and seed of the pre-training that a fine-tuning starts from."""
+    return str(run.overrides["source"]), run.seed
 
 
 def _finished(folder: Path, run: Run) -> bool:

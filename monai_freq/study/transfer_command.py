@@ -95,7 +95,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
     of_source = _with_epochs("source_epochs", arguments.source_epochs, parse_settings(arguments.source_set))
     (source_overrides,) = _single(combinations(of_source))
     pretraining = plan_pretraining(sources, pretrainer, seeds=arguments.seeds, overrides=source_overrides | overlay)
-    asked, results = run_transfer(
+    asked, waiting, results = run_transfer(
         sources,
         pretraining,
         lambda weights: plan_transfers(
@@ -113,7 +113,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
         arguments.output_dir,
         **where(arguments),
     )
-    return tell_ended(asked, results, arguments.output_dir)
+    return tell_ended(asked, results, arguments.output_dir, waiting)
 
 
 def _pretrainer(arguments: argparse.Namespace) -> tuple[str, str]:

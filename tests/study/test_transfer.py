@@ -59,8 +59,9 @@ def study(folder, words=("random", "imagenet", "radimagenet"), checkpoints=None,
 
 def test_sources_are_pretrained_before_anything_starts_from_them(made, tmp_path):
     names, _ = made
-    asked, results = study(tmp_path)
+    asked, waiting, results = study(tmp_path)
     assert asked == len(results) == len(names) == 2 + 3 * 2
+    assert waiting == 0
     assert [name.split("/")[0] for name in names[:2]] == ["source_pretrain"] * 2
     assert asked_for(tmp_path) == names
 
@@ -68,11 +69,21 @@ def test_sources_are_pretrained_before_anything_starts_from_them(made, tmp_path)
 def test_nothing_starts_from_a_source_that_failed(made, tmp_path, capsys):
     names, failing = made
     failing.add("source_pretrain/nall_draw0_none_source=imagenet_seed0")
-    asked, results = study(tmp_path)
-    assert asked == 8
+    asked, waiting, results = study(tmp_path)
+    assert (asked, waiting) == (8, 2)
     assert sum("source=imagenet" in name for name in names) == 1
     assert sum(result.finished for result in results) == 1 + 2 * 2
     assert "2 fine-tunings wait for a pre-training that failed." in capsys.readouterr().out
+
+
+def test_runs_that_wait_are_not_said_to_be_finished(made, tmp_path, monkeypatch, capsys):
+    _, failing = made
+    failing.add("source_pretrain/nall_draw0_none_source=imagenet_seed0")
+    monkeypatch.chdir(ROOT)
+    words = ["--sources", "random", "imagenet", "--fractions", "0", "1", "--folds", "1"]
+    assert main(["transfer", "bundles/lodopab_transfer", *words, "--output_dir", str(tmp_path)]) == 1
+    finished = sum(result.finished for result in read_results(tmp_path)[0])
+    assert f"{finished} of 5 runs are finished, 3 of them attempted now.\n2 wait for" in capsys.readouterr().out
 
 
 def test_weights_that_are_there_are_not_trained(made, tmp_path):
