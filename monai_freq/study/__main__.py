@@ -146,13 +146,15 @@ def _planned(arguments: argparse.Namespace) -> list[Run]:
 def _report(arguments: argparse.Namespace) -> int:
     from .report import write_report
     from .results import read_results
+    from .transfer import is_transfer
     from .transfer_report import write_transfer_report
 
     if not Path(arguments.folder).is_dir():
         raise SystemExit(f"There is no folder {arguments.folder}.\nGive the --output_dir of a study.")
     results, _ = read_results(arguments.folder)
-    transfers = any(result.measures for result in results)
     others = sum(bool(result.cases) for result in results)
+    # one whose runs have all failed has no measures, and nothing else of its kind but its sources
+    transfers = any(result.measures for result in results) or (is_transfer(arguments.folder) and not others)
     if transfers and others:
         print(f"{others} segmentations are left out: have each study write to a folder of its own.", file=sys.stderr)
     _print_written(write_transfer_report(arguments.folder) if transfers else write_report(arguments.folder))

@@ -14,7 +14,7 @@ from .results import Result, note_asked_for, read_result, result_file
 from .runner import run_study
 from .transfer_plan import ClassifierRun, Source
 
-__all__ = ["run_transfer"]
+__all__ = ["is_transfer", "run_transfer"]
 
 #: what each label of the study stands for
 _SOURCES = "sources.json"
@@ -60,6 +60,19 @@ def run_transfer(
     if waiting:
         print(f"{waiting} fine-tunings wait for a pre-training that failed.")
     return len(pretraining) + len(planned), waiting, results + run_study(possible, folder, **where)
+
+
+def is_transfer(folder: str | os.PathLike[str]) -> bool:
+    """Whether a transfer study was started in a folder.
+
+    Args:
+        folder: of a study.
+
+    Example:
+        >>> is_transfer("no_such_study")
+        False
+    """
+    return (Path(folder) / _SOURCES).is_file()
 
 
 def _source(run: Run) -> tuple[str, int]:

@@ -86,6 +86,17 @@ def test_runs_that_wait_are_not_said_to_be_finished(made, tmp_path, monkeypatch,
     assert f"{finished} of 5 runs are finished, 3 of them attempted now.\n2 wait for" in capsys.readouterr().out
 
 
+def test_a_transfer_study_without_a_finished_run_is_reported_as_one(made, tmp_path):
+    names, failing = made
+    study(tmp_path / "finished")
+    failing.update(names)
+    study(tmp_path / "failed")
+    assert main(["report", str(tmp_path / "failed")]) == 0
+    page = (tmp_path / "failed/report/report.md").read_text()
+    assert page.startswith("# Transfer study\n\nNo run has finished yet. ")
+    assert all(f"Failed: {name}" in page for name in names[:2])
+
+
 def test_weights_that_are_there_are_not_trained(made, tmp_path):
     names, _ = made
     (tmp_path / "weights.pt").touch()
