@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Look", "bundle_names", "look_into", "opened"]
 
 #: ends the program that does nothing but look: it reads runs and prints what their bundles say
-_LOOK = "from monai_freq.study.preflight import look_from_stdin; look_from_stdin()"
+_LOOK = "from monai_freq.study.preflight import _look_from_stdin; _look_from_stdin()"
 
 
 def bundle_names(folders: Sequence[str]) -> dict[str, str]:
@@ -132,7 +132,7 @@ def _variant(run: Run) -> str:
     return json.dumps([run.folder, run.dataset_dir, sorted(run.overrides.items())])
 
 
-def look_from_stdin() -> None:
+def _look_from_stdin() -> None:
     """Look into each bundle that standard input asks for, and print what it says in one line of JSON."""
     warnings.simplefilter("ignore")
     print(json.dumps([look_into(**asked) for asked in json.load(sys.stdin)]))

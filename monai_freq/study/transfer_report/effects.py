@@ -133,8 +133,8 @@ class Difference:
     def doubts(self) -> list[str]:
         """Those of the two that do not count."""
         unsure = [one for one in (self.first, self.second) if not one.counts]
-        same = self.first.setting != self.second.setting
-        return list(dict.fromkeys("one of the two" if same and len(unsure) < 2 else one.source for one in unsure))
+        apart = self.first.setting != self.second.setting
+        return list(dict.fromkeys("one of the two" if apart and len(unsure) < 2 else one.source for one in unsure))
 
 
 def controls_of(study: TransferStudy) -> list[Control]:
