@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import new_figure
+from .canvas import literal, new_figure
 from .planes import PLANES, center_of, color_of, show_plane
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _rows(cases: Sequence[DrawnCase], halves: Callable[[DrawnCase], tuple[_Half,
     rows = figure.subfigures(len(cases), 1, height_ratios=heights, squeeze=False)[:, 0]
     for row, case, height in zip(rows, cases, heights, strict=True):
         _row(row, case, halves(case), _HEAD / height)
-        row.text(0.01, 1 - 0.5 * _HEAD / height, case.title, weight="bold", va="center")
+        row.text(0.01, 1 - 0.5 * _HEAD / height, literal(case.title), weight="bold", va="center")
         if legend:
             _legend(row, case.classes, 1 - 0.5 * _HEAD / height)
     return figure
@@ -146,4 +146,5 @@ def _row(row: SubFigure, case: DrawnCase, halves: Sequence[_Half], head: float) 
 def _legend(row: SubFigure, classes: Mapping[int, str], height: float) -> None:
     names = sorted(classes.items(), reverse=True)
     for place, (number, name) in enumerate(names):
-        row.text(0.99 - 0.17 * place, height, name, color=color_of(number), weight="bold", ha="right", va="center")
+        text, color = literal(name), color_of(number)
+        row.text(0.99 - 0.17 * place, height, text, color=color, weight="bold", ha="right", va="center")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import new_figure
+from .canvas import literal, new_figure
 from .palette import BLUISH_GREEN, ORANGE, REDDISH_PURPLE, SKY_BLUE, VERMILLION, YELLOW
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ def three_planes(
         for cell, name in zip(row, columns, strict=True):
             show_plane(cell, image, axis, center[axis], spacing, limits=limits, mask=masks.get(name))
     for cell, name in zip(axes[0], columns, strict=True):
-        cell.set_title(name, fontsize="medium")
+        cell.set_title(literal(name), fontsize="medium")
     _legend(figure, classes or {})
     if title:
-        figure.suptitle(title)
+        figure.suptitle(literal(title))
     return figure
 
 
@@ -150,6 +150,7 @@ def color_of(number: int) -> str:
 def _legend(figure: Figure, classes: Mapping[int, str]) -> None:
     from matplotlib.lines import Line2D
 
-    lines = [Line2D([], [], color=color_of(number), label=name) for number, name in classes.items() if number > 0]
+    shown = [(color_of(number), literal(name)) for number, name in classes.items() if number > 0]
+    lines = [Line2D([], [], color=color, label=text) for color, text in shown]
     if lines:
         figure.legend(handles=lines, loc="outside lower center", ncols=len(lines), frameon=False)

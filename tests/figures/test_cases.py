@@ -1,5 +1,6 @@
 """Cases side by side: the right planes of the right volumes, with outlines where they belong."""
 
+import io
 import itertools
 
 import numpy as np
@@ -50,6 +51,13 @@ def test_bands_are_drawn_side_by_side():
     low, high = row.axes[0].images[0], row.axes[3].images[0]
     np.testing.assert_allclose(low.get_clim(), np.percentile(one.image, [0.5, 99.5]), rtol=1e-6)
     assert high.get_clim()[0] == -high.get_clim()[1] < 0
+
+
+def test_names_with_dollar_signs_are_drawn_as_they_are():
+    name = r"$\frac 1$"  # which would be taken for a formula, and a faulty one
+    figure = show_regions([case(title=name)._replace(classes={1: name})])
+    figure.savefig(io.BytesIO())
+    assert texts(figure.subfigs[0]) == [r"\$\frac 1\$"] * 2
 
 
 @pytest.mark.parametrize("size", [(14, 11, 8), (5, 30, 9)])

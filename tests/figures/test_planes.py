@@ -1,5 +1,7 @@
 """Pictures show the right planes, the right way up and in true proportions; nothing here depends on the layout."""
 
+import io
+
 import numpy as np
 import pytest
 from matplotlib import pyplot
@@ -91,6 +93,13 @@ def test_the_legend_names_the_classes_but_not_the_background():
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["left atrium", "wall"]
     assert not three_planes(volume(), {"reference": block(5, 4, 3)}).legends
+
+
+def test_names_with_dollar_signs_are_drawn_as_they_are():
+    name = r"$\frac 1$"  # which would be taken for a formula, and a faulty one
+    figure = three_planes(volume(), {name: block(5, 4, 3)}, classes={1: name}, title=name)
+    figure.savefig(io.BytesIO())
+    assert figure.legends[0].get_texts()[0].get_text() == r"\$\frac 1\$"
 
 
 def brightest(axis: int, voxel: tuple[int, int, int]) -> tuple[float, float]:
