@@ -4,7 +4,7 @@ from .canvas import as_bytes, literal, new_figure
 from .cases import DrawnCase, show_bands, show_regions
 from .legend import legend_above, tidy
 from .planes import PLANES, center_of, show_plane, three_planes
-from .spectra import density_curve, density_map
+from .spectra import density_curve, density_map, mark_bands
 
 __all__ = [
     "PLANES",
@@ -15,6 +15,7 @@ __all__ = [
     "density_map",
     "legend_above",
     "literal",
+    "mark_bands",
     "new_figure",
     "show_bands",
     "show_plane",

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["density_curve", "density_map"]
+__all__ = ["density_curve", "density_map", "mark_bands"]
 
 Array = NDArray[np.float64]
 
 FREQUENCY = "spatial frequency (cycles / voxel)"
 _TICKS = (0, 0.1, 0.2, 0.3, 0.4, 0.5)
-_BORDERS = (1 / 6, 1 / 3)  # of the low, mid and high band
+#: name -> upper border in cycles per voxel, as monai_freq.spectral.psd.BANDS, which figures do without
+_BANDS = {"low": 1 / 6, "mid": 1 / 3, "high": 1 / 2}
 
 
 def density_curve(
@@ -61,7 +62,7 @@ def density_curve(
         highest = float(other[shown].max(initial=0))
         scaled = other[shown] * (peak / highest if highest > 0 else 1)
         axes.plot(k, scaled, color=VERMILLION, linewidth=2, linestyle="--", label=f"{name}, scaled")
-    _mark_bands(axes)
+    mark_bands(axes)
     if logarithmic and peak > 0:
         axes.set_yscale("log", nonpositive="clip")
         axes.minorticks_off()
@@ -122,12 +123,25 @@ def _panel(right: float) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _mark_bands(axes: Axes) -> None:
-    """Borders of the bands, and their names above the panel."""
-    for border in _BORDERS:
-        axes.axvline(border, color="0.6", linewidth=0.8, linestyle=":")
-    for name, middle in (("low", 1 / 6), ("mid", 1 / 2), ("high", 5 / 6)):
+def mark_bands(axes: Axes) -> None:
+    """Draw the borders of the low, mid and high band, and write their names above the panel.
+
+    Args:
+        axes: of a panel whose horizontal axis is the frequency in cycles per voxel, from 0 to 0.5.
+
+    Example:
+        >>> axes = new_figure(2, 2).subplots()
+        >>> mark_bands(axes)
+        >>> [text.get_text() for text in axes.texts]
+        ['low', 'mid', 'high']
+    """
+    start = 0.0
+    for name, border in _BANDS.items():
+        if border < 1 / 2:  # the last one is the edge of the panel
+            axes.axvline(border, color="0.6", linewidth=0.8, linestyle=":")
+        middle = start + border  # as a share of the panel, twice that in cycles per voxel
         axes.text(middle, 1.01, name, transform=axes.transAxes, color="0.45", fontsize="small", ha="center")
+        start = border
 
 
 def _edges(centers: Array) -> Array:

@@ -6,6 +6,7 @@ from matplotlib import pyplot
 from matplotlib.colors import LogNorm
 
 from monai_freq.figures import density_curve, density_map, new_figure
+from monai_freq.spectral.psd import BANDS
 
 K = np.linspace(0, 0.5, 17)
 
@@ -43,8 +44,10 @@ def test_the_curve_is_the_mean_and_the_band_one_sd_to_either_side():
 def test_the_borders_of_the_bands_are_marked_and_named():
     axes = density_curve(K, K, K, unit="").axes[0]
     borders = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"]
-    assert borders == pytest.approx([1 / 6, 1 / 3])
-    assert [text.get_text() for text in axes.texts] == ["low", "mid", "high"]
+    assert borders == [high for _, high in BANDS.values()][:-1]
+    assert [text.get_text() for text in axes.texts] == list(BANDS)
+    middles = [(low + high) / 2 for low, high in BANDS.values()]
+    assert [text.get_position()[0] / 2 for text in axes.texts] == pytest.approx(middles)
 
 
 def test_others_are_scaled_to_the_same_peak():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...figures import legend_above, new_figure, tidy
+from ...figures import legend_above, mark_bands, new_figure, tidy
 from .cells import NO_ARTIFACT, RANDOM, Setting, TransferStudy, data_of, is_original
 from .priorities import Density, densities_of
 from .styles import ARTIFACT, Style, styles_of, wrapped
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["pretrained_priorities", "priority_figure", "settings_with_priorities"]
-
-_BORDERS = (1 / 6, 1 / 3)  # of the low, mid and high band, in cycles per voxel
 
 
 def settings_with_priorities(study: TransferStudy) -> list[Setting]:
@@ -119,10 +117,7 @@ def _curves(axes: Axes, study: TransferStudy, setting: Setting, styles: dict[str
     for source, density in found.items():
         if not is_original(source) and data_of(source) in found:
             taken.append(_arrow(axes, found[data_of(source)], density, styles[source].color, taken))
-    for border in _BORDERS:
-        axes.axvline(border, color="0.6", linewidth=0.8, linestyle=":")
-    for name, middle in (("low", 1 / 6), ("mid", 1 / 2), ("high", 5 / 6)):
-        axes.text(middle, 1.02, name, transform=axes.transAxes, color="0.45", fontsize="small", ha="center")
+    mark_bands(axes)
     axes.set(xlim=(0, 0.5), ylim=(-0.03, 1.06))
     tidy(axes)
 
