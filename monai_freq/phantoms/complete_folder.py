@@ -82,11 +82,11 @@ def refuse_below(least: int, **settings: int) -> None:
             raise ValueError(f"'{name}' must be at least {least}, got {value}.")
 
 
-def stream(seed: int, *place: int) -> np.random.Generator:
+def stream(seed: int | tuple[int, ...], *place: int) -> np.random.Generator:
     """Make the generator of one part of a data set, independent of those of all other parts.
 
     Args:
-        seed: Seed of the data set, at least 0.
+        seed: Seed of the data set, or several numbers that are one together; at least 0.
         place: Numbers of the part, e.g. patient and slice.
 
     >>> bool(stream(0, 3).random() == stream(0, 3).random() != stream(0, 4).random())

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.complete_folder import refuse_below, write_complete_folder
+from monai_freq.phantoms.complete_folder import refuse_below, stream, write_complete_folder
 
 __all__ = ["DrawCase", "PhantomTask", "write_decathlon_folder"]
 
@@ -113,18 +113,14 @@ def _write(task: PhantomTask, index: dict[str, Any], size: Size, seed: int, fold
     for part in ("imagesTr", "labelsTr", "imagesTs"):
         (folder / part).mkdir()
     for number, case in enumerate(index["training"]):
-        image, label, affine = task.draw_case(_generator(seed, number), size)
+        image, label, affine = task.draw_case(stream((seed, number)), size)
         _save(folder / case["image"], image, affine)
         _save(folder / case["label"], label, affine)
     for number, path in enumerate(index["test"]):
         # A stream of their own: the same images whatever the number of labelled cases.
-        image, _, affine = task.draw_case(_generator(seed, number, 1), size)
+        image, _, affine = task.draw_case(stream((seed, number), 1), size)
         _save(folder / path, image, affine)
     (folder / "dataset.json").write_text(json.dumps(index, indent=4) + "\n", encoding="utf-8")
-
-
-def _generator(seed: int, number: int, *stream: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence((seed, number), spawn_key=stream))
 
 
 def _save(path: Path, voxels: NDArray[np.generic], affine: NDArray[np.float64]) -> None:

@@ -52,6 +52,15 @@ def test_the_folder_passes_the_reader_and_the_check(tmp_path):
     assert [Path(image).name for image in found.test] == ["noise_004.nii.gz", "noise_005.nii.gz"]
 
 
+def test_each_file_has_the_stream_that_it_always_had(tmp_path):
+    """Users have folders of before, which must be those that are drawn today."""
+    folder = write_decathlon_folder(tmp_path, task(), **SETTINGS)
+    streams = {"imagesTr/noise_003": ((0, 2), ()), "imagesTs/noise_004": ((0, 0), (1,))}
+    for name, (numbers, key) in streams.items():
+        image, *_ = draw(np.random.default_rng(np.random.SeedSequence(numbers, spawn_key=key)), SIZE)
+        np.testing.assert_array_equal(np.asanyarray(nibabel.load(folder / f"{name}.nii.gz").dataobj), image)
+
+
 def test_files_hold_what_was_drawn(tmp_path):
     folder = write_decathlon_folder(tmp_path, task(), **SETTINGS)
     image, label = (nibabel.load(folder / part / "noise_002.nii.gz") for part in ("imagesTr", "labelsTr"))
