@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from .cells import DICE, Cell, cells_of
 from .comparison import DRAWS, Comparison
 from .convergence import NOT_JUDGED, SHARE, UNDERTRAINED, convergence
 from .results import Result
 from .tables import title_of
+from .texts import listed
 
 __all__ = ["place", "remarks", "warnings_of"]
 
@@ -16,6 +17,8 @@ Shared = Sequence[tuple[str, str]]
 
 #: fewest test cases whose differences can be seen to point one way by more than luck, as for draws
 _CASES = 6
+#: most cells that a warning names
+_PLACES = 6
 
 
 def warnings_of(cells: Sequence[Cell], comparisons: Sequence[Comparison], shared: Shared) -> list[str]:
@@ -79,9 +82,9 @@ def _few_draws(comparisons: Sequence[Comparison], shared: Shared) -> Iterator[st
     for draws in sorted({one.test.draws for one in few if one.test}):
         where = [place(one.cell, shared) for one in few if one.test and one.test.draws == draws]
         yield (
-            f"Too few draws to conclude: {draws} in {_listed(where)}. With fewer than {DRAWS}, an arm that is no "
-            f"different wins or loses all of them in more than 1 of 20 studies (2/2^{draws} = {200 / 2**draws:.0f}%), "
-            "and the luck of single trainings can hardly be told from an effect."
+            f"Too few draws to conclude: {draws} in {listed(where, _PLACES)}. With fewer than {DRAWS}, an arm that is "
+            f"no different wins or loses all of them in more than 1 of 20 studies (2/2^{draws} = {200 / 2**draws:.0f}%)"
+            ", and the luck of single trainings can hardly be told from an effect."
         )
 
 
@@ -105,13 +108,13 @@ def _training(cells: Sequence[Cell], shared: Shared) -> Iterator[str]:
     unknown = [place(cell, shared) for cell, found in states if found.state == NOT_JUDGED]
     if under:
         yield (
-            f"Undertrained: {len(under)} of {len(states)} cells ({_listed(under)}) had not reached {SHARE:.0%} of "
-            "their converged validation Dice. Differences may be of how fast an arm learns."
+            f"Undertrained: {len(under)} of {len(states)} cells ({listed(under, _PLACES)}) had not reached {SHARE:.0%} "
+            "of their converged validation Dice. Differences may be of how fast an arm learns."
         )
     if unknown:
         yield (
-            f"Whether {len(unknown)} of {len(states)} cells ({_listed(unknown)}) had reached {SHARE:.0%} of their "
-            "converged validation Dice cannot be judged: fewer than 8 validations were recorded."
+            f"Whether {len(unknown)} of {len(states)} cells ({listed(unknown, _PLACES)}) had reached {SHARE:.0%} of "
+            "their converged validation Dice cannot be judged: fewer than 8 validations were recorded."
         )
 
 
@@ -127,9 +130,3 @@ def place(cell: Cell, shared: Shared) -> str:
         'heart, n = 4, early (theta 0.2)'
     """
     return f"{title_of(cell)}, n = {cell.size_text}, {cell.label(shared)}"
-
-
-def _listed(places: Iterable[str], most: int = 6) -> str:
-    found = list(places)
-    rest = f" and {len(found) - most} more" if len(found) > most else ""
-    return "; ".join(found[:most]) + rest

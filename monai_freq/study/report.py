@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..figures import as_bytes
@@ -27,6 +25,7 @@ from .tables import (
     score_rows,
     score_table,
 )
+from .texts import as_csv, counted
 
 __all__ = ["document", "write_report"]
 
@@ -71,8 +70,8 @@ def write_report(folder: str | os.PathLike[str]) -> list[Path]:
     texts = {
         "report.html": as_html(blocks, {name: files[f"{name}.svg"] for name in figures}),
         "report.md": as_markdown(blocks, {name: f"{name}.png" for name in figures}),
-        "scores.csv": _csv(score_rows(cells, shared)),
-        "differences.csv": _csv(comparison_rows(comparisons)),
+        "scores.csv": as_csv(score_rows(cells, shared)),
+        "differences.csv": as_csv(comparison_rows(comparisons)),
     }
     return write_files(Path(folder) / "report", {name: text.encode() for name, text in texts.items()} | files)
 
@@ -124,12 +123,12 @@ def _summary(results: Sequence[Result], cells: Sequence[Cell], comparisons: Sequ
         return "No run has finished yet." + (f" {failed} failed." if failed else "")
     finished = sum(len(cell.results) for cell in cells)
     tasks = len({cell.bundle for cell in cells})
-    runs = f"{finished} runs of {_count(tasks, 'task')}, {len(results) - finished} failed."
+    runs = f"{finished} runs of {counted(tasks, 'task')}, {len(results) - finished} failed."
     verdicts = [comparison.verdict for comparison in comparisons]
     counts = [f"{verdict} {verdicts.count(verdict)}" for verdict in VERDICTS if verdict in verdicts]
     if not counts:
         return f"{runs} There is nothing to compare."
-    return f"{runs} {_count(len(verdicts), 'comparison')} with no fusion, of Dice and of hd95: {', '.join(counts)}."
+    return f"{runs} {counted(len(verdicts), 'comparison')} with no fusion, of Dice and of hd95: {', '.join(counts)}."
 
 
 def _scores(cells: Sequence[Cell], comparisons: Sequence[Comparison], shared: Shared) -> Iterator[Block]:
@@ -180,7 +179,7 @@ def _methods(comparisons: Sequence[Comparison]) -> Iterator[Block]:
             "paper's own five, as it counts the two nuclei of one cohort once).",
             "p, draws too: the same test with the draws as random as the cases (analysis of variance, cases crossed "
             "with draws), so that a training's luck is not taken for an effect; never below p. p, whole report: that, "
-            f"after Bonferroni's correction over all {_count(tests, 'test')} of this report: tasks, sizes, arms, "
+            f"after Bonferroni's correction over all {counted(tests, 'test')} of this report: tasks, sizes, arms, "
             f"overrides and both metrics. The verdict goes by this p-value alone, at {ALPHA:.0%}.",
             "95% interval: bootstrap over cases, the trainings taken as they are, without correction. Draws won: those "
             "in which the arm's mean over cases was above that without fusion, or below it for hd95. Detectable: the "
@@ -204,13 +203,3 @@ def _shared(results: Sequence[Result]) -> list[tuple[str, str]]:
     every = {item for own in of_task.values() for items in own for item in items}
     varying = {item for own in of_task.values() for item in every if 0 < sum(item in items for items in own) < len(own)}
     return sorted(every - varying)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _csv(rows: Iterable[Sequence[object]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()

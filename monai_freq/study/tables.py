@@ -12,6 +12,7 @@ from .convergence import Convergence, convergence
 from .pages import Strong, Table
 from .published import Published, published, task_of
 from .statistics import Spread, spread
+from .texts import ABSENT, exact, plain, signed
 
 __all__ = [
     "class_table",
@@ -21,14 +22,12 @@ __all__ = [
     "cost_table",
     "score_rows",
     "score_table",
-    "signed",
     "title_of",
 ]
 
 Shared = Sequence[tuple[str, str]]
 Rows = list[list[str]]
 
-_ABSENT = "–"
 #: settings that are the paper's: its Figure 2 has a low band of 10% width
 _AS_PUBLISHED = {("theta", "0.1"), ("convention", "figure2")}
 
@@ -153,7 +152,7 @@ def score_rows(cells: Sequence[Cell], shared: Shared) -> Iterator[list[object]]:
         for label in labels:
             for metric in METRICS:
                 found = spread(cell.scores(metric, label).by_draw())
-                figures = [_exact(value) for value in found[:3]]
+                figures = [exact(value) for value in found[:3]]
                 paper = _published_figures(cell, shared, metric) if label is None else ["", ""]
                 yield [*_key(cell), label or "all", metric.name, metric.unit, *figures, *found[3:], *paper]
 
@@ -175,11 +174,11 @@ def comparison_rows(comparisons: Sequence[Comparison]) -> Iterator[list[object]]
     for one in comparisons:
         test = one.test
         tested = [test.difference, test.sem, *one.interval, test.p_cases, test.p_draws] if test else [math.nan] * 6
-        after: list[object] = [_exact(one.p_tasks), _exact(one.p_report), one.tasks, one.tests, _exact(one.detectable)]
+        after: list[object] = [exact(one.p_tasks), exact(one.p_report), one.tasks, one.tests, exact(one.detectable)]
         seen = [test.cases, test.draws, one.wins] if test else [0, 0, 0]
         remark = "; ".join([*one.reservations, one.remark] if one.remark else one.reservations)
         start = [*_key(one.cell), one.metric.name, one.metric.unit]
-        yield [*start, *(_exact(value) for value in tested), *after, *seen, one.verdict, remark]
+        yield [*start, *(exact(value) for value in tested), *after, *seen, one.verdict, remark]
 
 
 def title_of(cell: Cell) -> str:
@@ -195,32 +194,18 @@ def title_of(cell: Cell) -> str:
     return task_of(cell.bundle).replace("_", " ")
 
 
-def signed(value: float, decimals: int = 2) -> str:
-    """Number with its sign, and a dash for none.
-
-    Args:
-        value: to show.
-        decimals: after the point.
-
-    Example:
-        >>> signed(1.5), signed(-1.5), signed(math.nan)
-        ('+1.50', '−1.50', '–')
-    """
-    return _ABSENT if math.isnan(value) else f"{value:+.{decimals}f}".replace("-", "−")
-
-
 def _comparison_row(one: Comparison, shared: Shared) -> list[str]:
     start = [title_of(one.cell), one.cell.size_text, one.cell.label(shared)]
     verdict = "; ".join([_verdict(one), one.remark] if one.remark else [_verdict(one)])
     if one.test is None:
-        return [*start, *([_ABSENT] * 8), verdict]
+        return [*start, *([ABSENT] * 8), verdict]
     decimals = one.metric.decimals
     low, high = one.interval
-    interval = _ABSENT if math.isnan(low) else f"{signed(low, decimals)} to {signed(high, decimals)}"
+    interval = ABSENT if math.isnan(low) else f"{signed(low, decimals)} to {signed(high, decimals)}"
     figures = [signed(one.test.difference, decimals), interval, f"{one.wins} of {one.test.draws}"]
     p_values = [_p(one.p_cases), _p(one.p_tasks), _p(one.test.p_draws), _p(one.p_report)]
     shown = [Strong(text) if one.concluded else text for text in [figures[0], p_values[-1]]]
-    return [*start, shown[0], *figures[1:], *p_values[:-1], shown[1], _number(one.detectable, decimals), verdict]
+    return [*start, shown[0], *figures[1:], *p_values[:-1], shown[1], plain(one.detectable, decimals), verdict]
 
 
 def _verdict(one: Comparison) -> str:
@@ -230,23 +215,23 @@ def _verdict(one: Comparison) -> str:
 
 
 def _convergence(found: Convergence) -> list[str]:
-    reached = _ABSENT if math.isnan(found.reached) else f"{100 * found.reached:.0f}%"
+    reached = ABSENT if math.isnan(found.reached) else f"{100 * found.reached:.0f}%"
     state = f"{found.state} (by runs of {found.reference} epochs)" if found.reference else found.state
-    shown = [_number(100 * found.final, 1), _number(100 * found.converged, 1), reached]
-    return [str(found.epochs or _ABSENT), *shown, state]
+    shown = [plain(100 * found.final, 1), plain(100 * found.converged, 1), reached]
+    return [str(found.epochs or ABSENT), *shown, state]
 
 
 def _costs(cell: Cell) -> list[str]:
     times = [[run.seconds[part] for run in cell.results if part in run.seconds] for part in ("train", "evaluate")]
     memory = max((run.peak_memory_bytes or 0 for run in cell.results), default=0)
-    seconds = [f"{median(found):.1f}" if found else _ABSENT for found in times]
-    return [str(len(cell.results)), *seconds, f"{memory / 1e6:.0f}" if memory else _ABSENT]
+    seconds = [f"{median(found):.1f}" if found else ABSENT for found in times]
+    return [str(len(cell.results)), *seconds, f"{memory / 1e6:.0f}" if memory else ABSENT]
 
 
 def _published(cell: Cell, shared: Shared) -> list[str]:
     line = _paper(cell, shared)
     if line is None:
-        return [_ABSENT] * 3
+        return [ABSENT] * 3
     return [str(line.size), f"{line.dice:.2f} ± {line.dice_sem:.2f}", f"{line.hd95:.2f} ± {line.hd95_sem:.2f}"]
 
 
@@ -264,23 +249,15 @@ def _published_figures(cell: Cell, shared: Shared, metric: Metric) -> list[objec
 
 
 def _mean_and_sd(found: Spread, metric: Metric, strong: bool = False) -> list[str]:
-    mean = _number(found.mean, metric.decimals)
-    text = mean if math.isnan(found.sem) else f"{mean} ± {_number(found.sem, metric.decimals)}"
-    return [Strong(text) if strong else text, _number(found.sd_draws, metric.decimals)]
-
-
-def _number(value: float, decimals: int) -> str:
-    return _ABSENT if math.isnan(value) else f"{value:.{decimals}f}"
+    mean = plain(found.mean, metric.decimals)
+    text = mean if math.isnan(found.sem) else f"{mean} ± {plain(found.sem, metric.decimals)}"
+    return [Strong(text) if strong else text, plain(found.sd_draws, metric.decimals)]
 
 
 def _p(value: float) -> str:
     if math.isnan(value):
-        return _ABSENT
+        return ABSENT
     return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _exact(value: float) -> object:
-    return "" if math.isnan(value) else f"{value:.9g}"
 
 
 def _key(cell: Cell) -> list[object]:

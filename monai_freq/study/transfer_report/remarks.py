@@ -9,13 +9,13 @@ from itertools import combinations
 
 from .. import remarks as of_any_study
 from ..results import Result
+from ..texts import listed, plain
 from .accuracies import accuracy_gap, source_accuracy
 from .cells import NO_ARTIFACT, Setting, TransferStudy, number
 from .effects import AS_ACCURATE, LEARNED, ROUNDING, Control
 from .statistics import estimate
-from .tables import plain
 
-__all__ = ["listed", "remarks", "warnings_of"]
+__all__ = ["remarks", "warnings_of"]
 
 #: by how much the artifact alone, which no training has seen, may lower the AUC
 _TOO_STRONG = 0.05
@@ -70,22 +70,6 @@ def remarks(study: TransferStudy, results: Sequence[Result]) -> list[str]:
         )
     # versions and commits alone: what is said of phantoms there is about the segmentation paper's figures
     return [*lines, *of_any_study.remarks([replace(run, settings={}) for run in results], [])]
-
-
-def listed(texts: Iterable[str], most: int = 8) -> str:
-    """The first few, and how many more.
-
-    Args:
-        texts: to list.
-        most: that are named.
-
-    Example:
-        >>> listed(["a", "b", "c"], most=2)
-        'a; b and 1 more'
-    """
-    found = list(texts)
-    rest = f" and {len(found) - most} more" if len(found) > most else ""
-    return "; ".join(found[:most]) + rest
 
 
 def _inconclusive(controls: Sequence[Control]) -> Iterator[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ from ...figures import as_bytes
 from ...files import write_files
 from ..pages import Block, Heading, Notes, Paragraph, Picture, as_html, as_markdown
 from ..results import Result, asked_for, read_results
+from ..texts import as_csv, counted
 from . import rows
 from .auc_figures import baseline_figure, editing_figure
 from .cells import TransferStudy, study_of
@@ -88,7 +87,7 @@ def write_transfer_report(folder: str | os.PathLike[str]) -> list[Path]:
     texts = {
         "report.html": as_html(blocks, {name: files[f"{name}.svg"] for name in figures}),
         "report.md": as_markdown(blocks, {name: f"{name}.png" for name in figures}),
-        **{f"{name}.csv": _csv(lines) for name, lines in _csv_files(found).items()},
+        **{f"{name}.csv": as_csv(lines) for name, lines in _csv_files(found).items()},
     }
     return write_files(folder / "report", {name: text.encode() for name, text in texts.items()} | files)
 
@@ -198,15 +197,15 @@ def _summary(found: _Findings, results: Sequence[Result]) -> str:
     folds = {run.draw for cell in study.cells for run in cell.runs}
     seeds = {run.seed for cell in study.cells for run in cell.runs}
     text = (
-        f"{_count(trained, 'pre-training')}, {_count(tuned, 'fine-tuning')} from "
-        f"{_count(len(study.sources), 'source')}; {_count(failed, 'run')} failed."
+        f"{counted(trained, 'pre-training')}, {counted(tuned, 'fine-tuning')} from "
+        f"{counted(len(study.sources), 'source')}; {counted(failed, 'run')} failed."
     )
     if not tuned:
         return text
     counting = sum(control.counts for control in found.controls)
     return (
         f"{text} Targets, artifacts and settings: {len(study.settings)}; folds: {len(folds)}; seeds: {len(seeds)}. "
-        f"delta_ood counts for {counting} of {_count(len(found.controls), 'pair')} of a setting and a source."
+        f"delta_ood counts for {counting} of {counted(len(found.controls), 'pair')} of a setting and a source."
     )
 
 
@@ -246,13 +245,3 @@ def _caption(elsewhere: Sequence[str]) -> str:
     if not elsewhere:
         return text
     return f"{text} Without a pre-training in this study, so on the target before fine-tuning: {', '.join(elsewhere)}."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _csv(lines: Iterable[Sequence[object]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(lines)
-    return buffer.getvalue()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
+from ..texts import exact
 from .cells import CONDITIONS, Setting, TransferStudy, measure
 from .effects import Control, Difference, Fall
 from .priorities import Agreement, centroid_of, overlap_of
@@ -40,7 +40,7 @@ def source_rows(study: TransferStudy) -> Iterator[list[object]]:
     for source, runs in study.pretrainings.items():
         for run in runs:
             figures = [measure(run, "all", metric) for metric in _METRICS]
-            yield [source, run.seed, *map(_exact, [*figures, centroid_of([run], "after").mean])]
+            yield [source, run.seed, *map(exact, [*figures, centroid_of([run], "after").mean])]
 
 
 def run_rows(study: TransferStudy) -> Iterator[list[object]]:
@@ -58,7 +58,7 @@ def run_rows(study: TransferStudy) -> Iterator[list[object]]:
     for cell in study.cells:
         for run in cell.runs:
             for condition in CONDITIONS:
-                figures = [_exact(measure(run, condition, metric)) for metric in _METRICS]
+                figures = [exact(measure(run, condition, metric)) for metric in _METRICS]
                 start = _place(cell.setting, cell.source)
                 yield [*start, cell.fraction, run.draw, run.seed, condition, *figures]
 
@@ -96,7 +96,7 @@ def fall_rows(controls: Sequence[Control], falls: Sequence[Fall]) -> Iterator[li
     yield [*_PLACE, "fraction", *_ESTIMATE, "auc_iid_0", "auc_ood_0", "verdict"]
     for control in controls:
         own = [fall for fall in falls if fall.control == control]
-        end = [_exact(control.iid), _exact(control.ood), control.verdict]
+        end = [exact(control.iid), exact(control.ood), control.verdict]
         for fall in own:
             yield [*_place(control.setting, control.source), fall.fraction, *_estimate(fall.estimate), *end]
         if not own:
@@ -163,7 +163,7 @@ def agreement_rows(agreements: Sequence[Agreement]) -> Iterator[list[object]]:
         "verdict",
     ]
     for one in agreements:
-        figures = [part for c in (one.counting, one.every) for part in (c.n, _exact(c.rho), _exact(c.p))]
+        figures = [part for c in (one.counting, one.every) for part in (c.n, exact(c.rho), exact(c.p))]
         yield [one.when, one.fraction, *figures, one.verdict]
 
 
@@ -172,8 +172,4 @@ def _place(setting: Setting, source: str) -> list[str]:
 
 
 def _estimate(found: Estimate) -> list[object]:
-    return [*map(_exact, found[:4]), found.folds, found.seeds]
-
-
-def _exact(value: float) -> object:
-    return "" if math.isnan(value) else f"{value:.9g}"
+    return [*map(exact, found[:4]), found.folds, found.seeds]

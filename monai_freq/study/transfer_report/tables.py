@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ..pages import Table
-from ..tables import signed
+from ..texts import ABSENT, plain, signed
 from .accuracies import accuracy_gap, mean_of
 from .cells import CONDITIONS, Cell, Setting, TransferStudy, in_order, measure
 from .effects import AS_ACCURATE, ROUNDING, Control, Difference, Fall
@@ -22,7 +22,6 @@ __all__ = [
     "difference_tables",
     "fall_tables",
     "marked",
-    "plain",
     "priority_table",
     "source_table",
 ]
@@ -33,8 +32,6 @@ Rows = list[list[str]]
 MARK = " †"
 #: after the names of two sources whose accuracies differ too much
 UNEVEN = " ‡"
-
-_ABSENT = "–"
 
 
 def source_table(study: TransferStudy) -> Table:
@@ -80,7 +77,7 @@ def fall_tables(controls: Sequence[Control], falls: Sequence[Fall]) -> list[Tabl
         rows: Rows = []
         for control in (one for one in controls if one.setting == setting):
             shown = [own.get((control.source, fraction)) for fraction in fractions]
-            deltas = [_with_interval(fall.estimate) if fall else _ABSENT for fall in shown]
+            deltas = [_with_interval(fall.estimate) if fall else ABSENT for fall in shown]
             rows.append([marked(control.source, control), plain(control.iid, 2), plain(control.ood, 2), *deltas])
         tables.append(Table([setting.title, "AUC(0), I.I.D.", "O.O.D.", *map(_at, fractions)], rows))
     return tables
@@ -108,8 +105,8 @@ def difference_tables(study: TransferStudy, differences: Sequence[Difference]) -
         header = [place.title, *map(_at, fractions), *([f"seeds alike, of {seeds}"] if seeds > 1 else [])]
         rows = []
         for label, ones in found[place].items():
-            shown = [_with_interval(ones[p].estimate) if p in ones else _ABSENT for p in fractions]
-            alike = " ".join(str(_alike(ones[p])) if p in ones else _ABSENT for p in fractions)
+            shown = [_with_interval(ones[p].estimate) if p in ones else ABSENT for p in fractions]
+            alike = " ".join(str(_alike(ones[p])) if p in ones else ABSENT for p in fractions)
             rows.append([label + _marks(study, next(iter(ones.values()))), *shown, *([alike] if seeds > 1 else [])])
         tables.append(Table(header, rows))
     return tables
@@ -200,20 +197,6 @@ def marked(source: str, control: Control | None) -> str:
     return source if control is None or control.counts else source + MARK
 
 
-def plain(value: float, decimals: int = 3) -> str:
-    """Number, and a dash for none.
-
-    Args:
-        value: to show.
-        decimals: after the point.
-
-    Example:
-        >>> plain(0.25), plain(math.nan)
-        ('0.250', '–')
-    """
-    return _ABSENT if math.isnan(value) else f"{value:.{decimals}f}"
-
-
 def _with_sd(found: Estimate) -> str:
     return plain(found.mean) if math.isnan(found.sd) else f"{plain(found.mean)} ± {plain(found.sd)}"
 
@@ -249,7 +232,7 @@ def _priorities(cells: Sequence[Cell], fractions: Sequence[float]) -> list[str]:
 
 def _correlation(found: Correlation) -> list[str]:
     if math.isnan(found.rho):
-        return [_ABSENT, str(found.n), _ABSENT]
+        return [ABSENT, str(found.n), ABSENT]
     return [signed(found.rho), str(found.n), "<0.001" if found.p < 0.001 else f"{found.p:.3f}"]
 
 
@@ -259,5 +242,5 @@ def _means(cell: Cell, metric: str) -> str:
 
 def _over_runs(values: Iterable[float]) -> tuple[str, str]:
     known = [value for value in values if math.isfinite(value)]
-    spread = f"{plain(min(known))} … {plain(max(known))}" if len(known) > 1 else _ABSENT
+    spread = f"{plain(min(known))} … {plain(max(known))}" if len(known) > 1 else ABSENT
     return plain(mean_of(known)), spread
