@@ -10,11 +10,10 @@ from typing import Any, ClassVar
 
 from .evaluations import read_measures
 from .plan import Run
+from .source_labels import RANDOM
 
-__all__ = ["RANDOM", "ClassifierRun", "Source", "parse_source", "plan_pretraining", "plan_transfers"]
+__all__ = ["ClassifierRun", "Source", "parse_source", "plan_pretraining", "plan_transfers"]
 
-#: label of a network that nothing has been learned by before
-RANDOM = "random"
 _EDITINGS = ("none", "whiten", "lowpass")
 
 

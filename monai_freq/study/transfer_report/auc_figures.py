@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...figures import legend_above, new_figure, tidy
-from .cells import NO_ARTIFACT, RANDOM, Setting, TransferStudy, data_of, is_original
+from ..source_labels import RANDOM, data_of, is_original
+from .cells import NO_ARTIFACT, Setting, TransferStudy
 from .effects import Control
 from .statistics import estimate
 from .styles import Style, styles_of, wrapped

@@ -9,18 +9,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..results import Result
+from ..source_labels import RANDOM, in_order
 
 __all__ = [
     "CONDITIONS",
     "NO_ARTIFACT",
-    "RANDOM",
     "Cell",
     "Key",
     "Setting",
     "TransferStudy",
-    "data_of",
-    "in_order",
-    "is_original",
     "measure",
     "number",
     "study_of",
@@ -32,7 +29,6 @@ Key = tuple[int, int]
 #: test sets: nobody has the artifact, as in training, all negatives have it
 CONDITIONS = ("clean", "iid", "ood")
 NO_ARTIFACT = "none"
-RANDOM = "random"
 
 _PRETRAINING = "source_pretrain"
 #: what a run is placed by, and the checkpoint's path, which the source's name stands for
@@ -185,45 +181,6 @@ def number(value: Any) -> float:
     """
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if plain and math.isfinite(value) else math.nan
-
-
-def is_original(source: str) -> bool:
-    """Whether a source is as published, neither edited nor varied.
-
-    Args:
-        source: its label.
-
-    Example:
-        >>> is_original("imagenet"), is_original("imagenet lowpass")
-        (True, False)
-    """
-    return len(source.split()) < 2
-
-
-def data_of(source: str) -> str:
-    """The data that a source is, or is made from.
-
-    Args:
-        source: its label.
-
-    Example:
-        >>> data_of("radimagenet whiten")
-        'radimagenet'
-    """
-    return source.split()[0] if source.split() else source
-
-
-def in_order(sources: Iterable[str]) -> list[str]:
-    """Originals, random, edited ones, each once.
-
-    Args:
-        sources: their labels.
-
-    Example:
-        >>> in_order(["imagenet lowpass", "random", "radimagenet", "imagenet", "random"])
-        ['imagenet', 'radimagenet', 'random', 'imagenet lowpass']
-    """
-    return sorted(set(sources), key=lambda source: (not is_original(source), source == RANDOM, source))
 
 
 def _cells(runs: Sequence[Result], shared: set[tuple[str, str]]) -> Iterator[Cell]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from .cells import NO_ARTIFACT, Cell, Key, Setting, TransferStudy, in_order
+from ..source_labels import in_order
+from .cells import NO_ARTIFACT, Cell, Key, Setting, TransferStudy
 from .statistics import Estimate, estimate
 
 __all__ = [

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from ..absent import absent
 from ..results import Result
-from .cells import CONDITIONS, NO_ARTIFACT, RANDOM, Cell, TransferStudy
+from ..source_labels import RANDOM
+from .cells import CONDITIONS, NO_ARTIFACT, Cell, TransferStudy
 from .priorities import density_of
 
 __all__ = ["missing"]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...figures import legend_above, mark_bands, new_figure, tidy
-from .cells import NO_ARTIFACT, RANDOM, Setting, TransferStudy, data_of, is_original
+from ..source_labels import RANDOM, data_of, is_original
+from .cells import NO_ARTIFACT, Setting, TransferStudy
 from .priorities import Density, densities_of
 from .styles import ARTIFACT, Style, styles_of, wrapped
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ...figures import literal
 from ...figures.palette import BLUE, BLUISH_GREEN, ORANGE, REDDISH_PURPLE, SKY_BLUE, VERMILLION, WINE
-from .cells import RANDOM, data_of, in_order, is_original
+from ..source_labels import RANDOM, data_of, in_order, is_original
 
 __all__ = ["ARTIFACT", "Style", "styles_of", "wrapped"]
 

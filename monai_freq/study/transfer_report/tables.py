@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ..pages import Table
+from ..source_labels import in_order
 from ..texts import ABSENT, plain, signed
 from .accuracies import accuracy_gap, mean_of
-from .cells import CONDITIONS, Cell, Setting, TransferStudy, in_order, measure
+from .cells import CONDITIONS, Cell, Setting, TransferStudy, measure
 from .effects import AS_ACCURATE, ROUNDING, Control, Difference, Fall
 from .priorities import Agreement, centroid_of, overlap_of
 from .statistics import Correlation, Estimate, by_seed, estimate

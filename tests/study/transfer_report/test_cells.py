@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from monai_freq.study.results import Result
-from monai_freq.study.transfer_report.cells import Setting, in_order, measure, study_of
+from monai_freq.study.source_labels import in_order
+from monai_freq.study.transfer_report.cells import Setting, measure, study_of
 
 
 def test_every_run_is_in_one_cell(whole):
