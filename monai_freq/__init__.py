@@ -14,6 +14,7 @@ _SUBMODULES = (
     "losses",
     "networks",
     "phantoms",
+    "setting_names",
     "shipped_bundles",
     "spectral",
     "study",

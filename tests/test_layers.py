@@ -12,11 +12,15 @@ import monai_freq
 ROOT = Path(monai_freq.__file__).parent
 PACKAGE = ROOT.name
 
+#: what bundles and studies stand on
+BELOW = {"spectral", "figures", "files", "setting_names", "data", "phantoms", "transforms", "networks", "losses"}
+BELOW |= {"handlers"}
 #: layer -> the layers it may import besides itself; whoever adds a layer decides where it stands
 MAY_IMPORT = {
     "spectral": set(),
     "figures": set(),
     "files": set(),
+    "setting_names": set(),
     "shipped_bundles": {"files"},
     "__main__": {"shipped_bundles"},
     "data": {"files"},
@@ -25,8 +29,8 @@ MAY_IMPORT = {
     "networks": {"spectral"},
     "losses": {"spectral"},
     "handlers": {"spectral", "figures", "files", "transforms"},
-    "bundle": {"spectral", "figures", "files", "data", "phantoms", "transforms", "networks", "losses", "handlers"},
-    "study": {"spectral", "figures", "files", "data", "phantoms", "transforms", "networks", "losses", "handlers"},
+    "bundle": BELOW,
+    "study": BELOW,
 }
 MAX_LINES = 400  # where a module of one idea, its docstrings included, has become two
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from ..networks.frequency_fusion import check_fusion
+from ..setting_names import require_setting
 from ..spectral.bands import check_bands
 from .command_line import config_files, overridden
 
@@ -124,8 +124,4 @@ def _refuse_unknown_options() -> None:
         return
     known = [*ConfigParser.load_config_files(files), *_OWN, "_meta_"]
     for option in overridden():
-        name = option.replace("::", "#").split("#")[0]
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            meant = f" Did you mean '--{close[0]}'?" if close else ""
-            raise SystemExit(f"There is no setting '--{name}'.{meant}\nThe settings are the first lines of {files[0]}.")
+        require_setting(option, known, files[0], option="--")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..files import replacing
+from ..setting_names import setting_of
 from .plan import Run
 from .results import Result, read_result, result_file, write_result
 
@@ -197,7 +198,7 @@ def _evaluation_options(run: Run) -> dict[str, Any]:
     """The settings that an evaluation knows; a picture of each case of each run would fill folders."""
     known = {key for file in run.configs("evaluate") for key in _json(file)}
     given = {"pictures": False, **run.own_settings, **_dataset(run), **run.changes}
-    return {key: value for key, value in given.items() if key.replace("::", "#").split("#")[0] in known}
+    return {key: value for key, value in given.items() if setting_of(key) in known}
 
 
 def _dataset(run: Run) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..files import set_aside
+from ..setting_names import setting_of
 from .evaluations import read_cases
 from .results import OtherVersion, Result, read_result, result_file, run_name
 
@@ -219,7 +220,7 @@ def parse_settings(words: Iterable[str]) -> dict[str, list[Any]]:
 
 
 def _refuse_own(key: str) -> None:
-    name = key.replace("::", "#").split("#")[0]
+    name = setting_of(key)
     if name in _OWN:
         instead = f"Use {_OWN[name]}." if _OWN[name] else "Leave it out."
         raise SystemExit(f"'{name}' cannot be set: the study decides it for each run.\n{instead}")

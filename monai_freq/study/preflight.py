@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import difflib
 import json
 import os
 import subprocess
@@ -13,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..setting_names import require_setting
 from .examples import as_picture, overlapping_groups
 from .plan import Run, fitted
 
@@ -204,18 +204,10 @@ def opened(configs: Sequence[str], folder: str, dataset_dir: str | None, overrid
             )
     parser = ConfigParser(ConfigParser.load_config_files(list(configs)))
     for key, value in overrides.items():
-        _require_known(key, list(parser.get()), configs[0])
+        require_setting(key, list(parser.get()), configs[0])
         parser[key] = value
     parser["bundle_root"], parser["dataset_dir"], parser["check"] = folder, dataset_dir, []
     for position, line in enumerate(parser["initialize"]):
         if str(line).startswith("$bundle.check_") and "check_trained(" not in line:
             parser.get_parsed_content(f"initialize#{position}")
     return parser
-
-
-def _require_known(key: str, known: Sequence[str], file: str) -> None:
-    name = key.replace("::", "#").split("#")[0]
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        meant = f" Did you mean '{close[0]}'?" if close else ""
-        raise SystemExit(f"There is no setting '{name}'.{meant}\nThe settings are the first lines of {file}.")
