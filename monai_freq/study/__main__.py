@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from .cells import ARMS
 from .options import add_bundles, add_data, add_where, count, named_paths, seed, size, tell_ended, where
 from .plan import Run, combinations, parse_settings, plan
 from .preflight import bundle_names
@@ -73,8 +74,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--arms",
         nargs="+",
-        choices=("none", "early", "late"),
-        default=["none", "early", "late"],
+        choices=ARMS,
+        default=list(ARMS),
         help="fusions (default: all three)",
     )
     which.add_argument(

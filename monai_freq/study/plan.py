@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from ..files import set_aside
 from ..setting_names import setting_of
+from .cells import ARMS
 from .evaluations import read_cases
 from .results import OtherVersion, Result, read_result, result_file, run_name
 
@@ -130,7 +131,7 @@ def plan(
     *,
     sizes: Sequence[int | None] = (None,),
     draws: int = 1,
-    arms: Sequence[str] = ("none", "early", "late"),
+    arms: Sequence[str] = ARMS,
     seeds: Sequence[int] = (0,),
     overrides: Sequence[Mapping[str, Any]] = ({},),
     data: Mapping[str, str] | None = None,

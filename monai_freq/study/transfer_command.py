@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .cells import ARMS
 from .options import add_data, add_where, count, named_paths, seed, share, tell_ended, where
 from .plan import combinations, parse_settings
 from .preflight import bundle_names
@@ -63,9 +64,7 @@ def add_transfer(commands: Any) -> None:
     )
     which.add_argument("--folds", type=count, default=5, metavar="N", help="number of folds (default: 5)")
     which.add_argument("--seeds", nargs="+", type=seed, default=[0], metavar="SEED", help="of all trainings")
-    which.add_argument(
-        "--arms", nargs="+", choices=("none", "early", "late"), default=["none"], help="fusions around the network"
-    )
+    which.add_argument("--arms", nargs="+", choices=ARMS, default=["none"], help="fusions around the network")
     which.add_argument("--epochs", type=count, metavar="N", help="of each fine-tuning (default: the bundle's)")
     which.add_argument("--source_epochs", type=count, metavar="N", help="of each pre-training (default: the bundle's)")
     for name, whose in (("--set", "the targets"), ("--source_set", "the pre-training")):

@@ -3,10 +3,13 @@
 import json
 import math
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from monai_freq.networks.frequency_fusion import Fusion
 from monai_freq.study.__main__ import _planned, main, parser
+from monai_freq.study.cells import ARMS
 from monai_freq.study.plan import Run, combinations, fitted, missing, parse_settings, parse_value, plan
 from monai_freq.study.results import Result, result_file, write_result
 
@@ -35,6 +38,11 @@ def test_the_runs_are_the_product_of_what_is_asked_for():
     assert {run.overrides["theta"] for run in runs} == {0.05, 0.2}
     assert all(run.overrides["convention"] == "figure2" and run.overrides["epochs"] == 5 for run in runs)
     assert {run.folder for run in runs} == {str(HEART)}
+
+
+def test_the_arms_are_the_fusions_that_there_are():
+    assert set(ARMS) == set(get_args(Fusion))
+    assert {run.arm for run in plan({"heart_fd": str(HEART)})} == set(ARMS)
 
 
 def test_a_study_that_is_stopped_early_has_whole_draws():
