@@ -168,18 +168,18 @@ def auc_table(study: TransferStudy, controls: Sequence[Control]) -> Table:
     Example:
         >>> from monai_freq.study.transfer_report.cells import study_of
         >>> auc_table(study_of([]), []).header[:4]
-        ['target and artifact', 'source', 'p', 'folds × seeds']
+        ['target and artifact', 'source', 'p', 'runs (folds × seeds)']
     """
     verdicts = {(control.setting, control.source): control for control in controls}
     rows = []
     for cell in study.cells:
         folds, seeds = ({run.draw for run in cell.runs}, {run.seed for run in cell.runs})
-        counts = f"{len(folds)} × {len(seeds)}"
+        counts = f"{len(cell.runs)} ({len(folds)} × {len(seeds)})"
         aucs = [_with_sd(estimate(cell.values(condition))) for condition in CONDITIONS]
         others = [_means(cell, metric) for metric in ("accuracy", "calibration_error")]
         name = marked(cell.source, verdicts.get((cell.setting, cell.source)))
         rows.append([cell.setting.title, name, f"{cell.fraction:g}", counts, *aucs, *others])
-    header = ["target and artifact", "source", "p", "folds × seeds", "AUC, clean", "AUC, I.I.D.", "AUC, O.O.D."]
+    header = ["target and artifact", "source", "p", "runs (folds × seeds)", "AUC, clean", "AUC, I.I.D.", "AUC, O.O.D."]
     tests = "clean / I.I.D. / O.O.D."
     return Table([*header, f"accuracy, {tests}", f"calibration error, {tests}"], rows, 2, 2)
 

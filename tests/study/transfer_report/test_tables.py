@@ -94,7 +94,7 @@ def test_without_a_control_the_aucs_are_dashes(whole):
 def test_aucs_have_their_sd_over_folds(whole):
     study, controls, _ = found(whole(sources=("imagenet",), folds=5, seeds=2))
     row = auc_table(study, controls).rows[1]
-    assert row[2:5] == ["0.5", "5 × 2", "0.900 ± 0.000"]
+    assert row[2:5] == ["0.5", "10 (5 × 2)", "0.900 ± 0.000"]
     assert row[6] == "0.705 ± 0.003"  # 0.9 - 0.2 + 0.002 * 2 + 0.0005, SD of 0.002 * (0 … 4)
     assert row[7] == "0.80 / 0.82 / 0.60"
 
