@@ -138,6 +138,9 @@ def overlap(first: Tensor, second: Tensor) -> Tensor:
 
     .. math:: \sum_k \min\Bigl( \frac{a_k}{\sum_j a_j}, \frac{b_k}{\sum_j b_j} \Bigr)
 
+    Every frequency counts, DC too, which :func:`centroid` and :func:`band_shares` leave out: a loss can depend on the
+    brightness, and an artifact can shift it.
+
     Args:
         first: ``(*, K)``, not negative.
         second: ``(*, K)``, not negative.

@@ -242,6 +242,7 @@ def test_overlap():
     torch.testing.assert_close(overlap(a, 7 * a), torch.ones(4))
     assert overlap(torch.tensor([1.0, 0, 0]), torch.tensor([0.0, 1, 1])) == 0
     assert overlap(torch.zeros(3), torch.ones(3)) == 0
+    assert overlap(torch.tensor([1.0, 1, 0]), torch.tensor([1.0, 0, 1])) == 0.5  # what both have at DC counts
     b = torch.rand(4, 9)
     torch.testing.assert_close(overlap(a, b), overlap(b, a))
     assert ((overlap(a, b) > 0) & (overlap(a, b) < 1)).all()

@@ -28,7 +28,8 @@ METHODS = (
     "voxel: low up to 1/6, mid up to 1/3, high up to 1/2. That of a source is measured on the source's images, "
     "all others on the target's. The centroid before fine-tuning is of the runs with the lowest p.",
     "Overlap: sum over frequencies of the smaller one of learning priority and artifact density, each with a sum of 1; "
-    "of each run without the artifact in training (p = 0), mean over folds.",
+    "of each run without the artifact in training (p = 0), mean over folds. DC counts here, unlike in the centroid: a "
+    "loss can depend on the brightness, and an artifact can shift it.",
     "Spearman's rho is over sources and settings that count, and again over all. Its p-value is that of all orders of "
     "up to 8 points, of 20000 random ones of more; it takes the points for independent, which those of one source are "
     f"not, and is for orientation. Fewer than {ENOUGH_POINTS} points are too few to tell.",
