@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -12,10 +14,15 @@ __all__ = ["cached"]
 
 _ENTRIES = 64
 _kept: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
+_lock = Lock()
+if hasattr(os, "register_at_fork"):  # a process forked while another thread holds the lock would wait for ever
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def cached(key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
     """Least recently used tensors; none made while a graph is traced, whose fake tensors would poison later calls.
+
+    Threads may share it. Of those that miss the same tensor at the same time, each makes its own.
 
     Args:
         key: all that the tensor depends on, data type and device included.
@@ -27,13 +34,15 @@ def cached(key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
     """
     if torch.compiler.is_compiling():
         return build()
-    if key in _kept:
-        _kept.move_to_end(key)
-        return _kept[key]
+    with _lock:
+        if key in _kept:
+            _kept.move_to_end(key)
+            return _kept[key]
     with torch.inference_mode(False), torch.no_grad():  # an inference tensor could not be used in training later
         tensor = build()
     if type(tensor) is Tensor:
-        _kept[key] = tensor
-        if len(_kept) > _ENTRIES:
-            _kept.popitem(last=False)
+        with _lock:
+            _kept[key] = tensor
+            if len(_kept) > _ENTRIES:
+                _kept.popitem(last=False)
     return tensor
