@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -26,7 +27,6 @@ from .polar_grid import PolarGrid
 from .polar_spectrum import adjoint_polar_spectrum, polar_spectrum
 from .precision import as_given, check_image, compute_dtype, full_precision
 from .ramp_filter import Filter, check_filter, ramp
-from .scalars import is_finite_number
 
 __all__ = ["ParallelBeam"]
 
@@ -340,4 +340,4 @@ def _check(shape: Sequence[int], spacing: Sequence[float], n_angles: int, n_dete
 
 
 def _is_count(value: object) -> bool:
-    return is_finite_number(value) and int(value) == value and value >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1

@@ -323,7 +323,10 @@ def test_pickled_it_is_small_and_does_the_same():
         ({"spacing": (1.0,)}, r"'spacing' must be two positive pixel sizes, got \(1.0,\)"),
         ({"n_angles": 0}, "'n_angles' must be a positive integer, got 0"),
         ({"n_angles": 1.5}, "'n_angles' must be a positive integer, got 1.5"),
+        ({"n_angles": 90.0}, "'n_angles' must be a positive integer, got 90.0"),
         ({"n_detectors": -1}, "'n_detectors' must be a positive integer, got -1"),
+        ({"n_detectors": 13.0}, "'n_detectors' must be a positive integer, got 13.0"),
+        ({"n_detectors": True}, "'n_detectors' must be a positive integer, got True"),
     ],
     ids=str,
 )
