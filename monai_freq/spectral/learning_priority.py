@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .precision import compute_dtype
 from .psd import radial_psd
 
 __all__ = ["input_gradient", "learning_priority"]
@@ -86,15 +87,20 @@ def input_gradient(network: nn.Module, loss: Loss, images: Tensor, labels: Tenso
         raise ValueError(f"'images' must have the shape (B, C, *spatial), got {tuple(images.shape)}.")
     if len(images) != len(labels):
         raise ValueError(f"'images' and 'labels' must have the same length, got {len(images)} and {len(labels)}.")
-    inputs = images.detach().clone()
-    inputs = (inputs if inputs.is_floating_point() else inputs.float()).requires_grad_()
+    inputs = images.detach().to(compute_dtype(images), copy=True).requires_grad_()
     modules = [module for module in (network, loss) if isinstance(module, nn.Module)]  # a loss can count its calls
     precise = torch.autocast(inputs.device.type, enabled=False)
     with _undisturbed(modules), torch.enable_grad(), precise:
-        output = _first_tensor(network(inputs))
+        output = _first_tensor(network(inputs.to(_taken(network, images))))
         total = torch.stack([loss(output[i : i + 1], labels[i : i + 1]) for i in range(len(inputs))]).sum()
         torch.autograd.backward(total)  # and not autograd.grad, which reentrant checkpointing does not support
     return torch.zeros_like(inputs) if inputs.grad is None else inputs.grad.detach()
+
+
+def _taken(network: nn.Module, images: Tensor) -> torch.dtype:
+    """Type in which a network takes images: half precision where its own weights are, as autocast is off."""
+    own = images.is_floating_point() and any(parameter.dtype == images.dtype for parameter in network.parameters())
+    return images.dtype if own else compute_dtype(images)
 
 
 @contextmanager

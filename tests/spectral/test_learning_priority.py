@@ -28,6 +28,14 @@ class Matched(nn.Module):
         return (x * self.weight).flatten(1).sum(1, keepdim=True)
 
 
+class Typed(Matched):
+    """Notes the type of what it gets."""
+
+    def forward(self, x):
+        self.got = x.dtype
+        return super().forward(x)
+
+
 @pytest.mark.parametrize("k", [2, 5, 7])
 def test_a_network_that_matches_a_tone_lives_on_its_frequency(k):
     frequencies, density = learning_priority(
@@ -177,8 +185,8 @@ def test_an_image_that_is_not_finite_makes_its_own_density_nan_only(value):
     torch.testing.assert_close(density[[0, 2]], expected[[0, 2]])
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64, torch.bool])
-def test_integer_images_are_computed_in_float32(dtype):
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64, torch.bool, torch.float16, torch.bfloat16])
+def test_images_of_integers_and_in_half_precision_are_computed_in_float32(dtype):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
     images, labels = (2 * torch.rand(2, 1, 8, 8)).to(dtype), torch.tensor([0, 2])
@@ -187,6 +195,15 @@ def test_integer_images_are_computed_in_float32(dtype):
     expected = learning_priority(network, nn.CrossEntropyLoss(), images.float(), labels)[1]
     torch.testing.assert_close(density, expected)
     assert input_gradient(network, nn.CrossEntropyLoss(), images, labels).dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_a_network_gets_images_of_its_own_type(dtype):
+    network, images = Typed(template(3)).to(dtype), torch.rand(2, 1, 16, 16, dtype=dtype)
+    gradient = input_gradient(network, lambda y, label: y.sum(), images, torch.zeros(2))
+    assert network.got == dtype
+    assert gradient.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    torch.testing.assert_close(gradient, network.weight.detach().to(gradient.dtype).expand(2, 1, -1, -1))
 
 
 @pytest.mark.parametrize(
