@@ -106,7 +106,9 @@ def _taken(network: nn.Module, images: Tensor) -> torch.dtype:
 @contextmanager
 def _undisturbed(modules: list[nn.Module]) -> Iterator[None]:
     """Evaluation mode without gradients of parameters, all as before afterwards."""
-    modes = [(part, part.training) for module in modules for part in module.modules()]
+    parts = [part for module in modules for part in module.modules()]
+    modes = [(part, part.training) for part in parts]
+    buffers = [_Buffer(part, name, buffer) for part in parts for name, buffer in part.named_buffers(recurse=False)]
     parameters = [parameter for module in modules for parameter in module.parameters()]
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     devices = {p.device.index for p in parameters if p.device.type == "cuda" and p.device.index is not None}
@@ -122,6 +124,23 @@ def _undisturbed(modules: list[nn.Module]) -> Iterator[None]:
             parameter.requires_grad_(True)
         for part, training in modes:
             part.training = training
+        for buffer in buffers:
+            buffer.restore()
+
+
+class _Buffer:
+    """Buffer of a module, which a call can replace or change in place in evaluation mode, too."""
+
+    def __init__(self, part: nn.Module, name: str, buffer: Tensor) -> None:
+        self.part, self.name, self.buffer, self.before = part, name, buffer, buffer.detach().clone()
+
+    def restore(self) -> None:
+        """As it was; untouched where it still is, since what autograd has saved must not change."""
+        if getattr(self.part, self.name) is not self.buffer:
+            setattr(self.part, self.name, self.buffer)
+        if not torch.equal(self.buffer, self.before):
+            with torch.no_grad():
+                self.buffer.copy_(self.before)
 
 
 def _first_tensor(output: Any) -> Tensor:

@@ -119,11 +119,44 @@ def test_a_loss_that_counts_its_calls_does_not_count_these():
     loss = SpectralDecouplingLoss(nn.CrossEntropyLoss(), lam=0.1, delay=3)
     images, labels = torch.rand(2, 1, 8, 8), torch.tensor([0, 1])
     loss(network(images), labels)
-    before = {name: value.clone() for name, value in loss.state_dict().items()}
-    assert before
+    before = {name: value.clone() for name, value in loss.named_buffers()}
+    assert {"calls", "mean_abs_logit"} <= before.keys()
     learning_priority(network, loss, images, labels)
     assert loss.training
-    assert all(torch.equal(value, loss.state_dict()[name]) for name, value in before.items())
+    assert all(torch.equal(buffer, before[name]) for name, buffer in loss.named_buffers())
+
+
+class Restless(Matched):
+    """Its buffers change at every call, in evaluation mode too: one in place, one by another tensor."""
+
+    def __init__(self):
+        super().__init__(torch.ones(8, 8))
+        self.register_buffer("counted", torch.zeros(2))
+        self.register_buffer("seen", torch.tensor(math.nan))
+
+    def forward(self, x):
+        self.counted += 1
+        self.seen = x.detach().mean()
+        return super().forward(x)
+
+
+def test_buffers_that_change_in_evaluation_mode_come_back():
+    network = Restless()
+    counted, seen = network.counted, network.seen
+    learning_priority(network, lambda y, label: y.sum(), torch.rand(2, 1, 8, 8), torch.zeros(2))
+    assert network.counted is counted
+    assert network.seen is seen
+    assert counted.tolist() == [0, 0]
+    assert seen.isnan()
+
+
+def test_what_autograd_has_saved_is_not_touched():
+    network = Busy("plain").eval()
+    images = torch.rand(2, 1, 8, 8)
+    output = network(images).sum()
+    learning_priority(network, nn.CrossEntropyLoss(), images, torch.randint(2, (2, 8, 8)))
+    output.backward()
+    assert network.head.weight.grad is not None
 
 
 def test_it_comes_back_after_an_error_too():
