@@ -17,13 +17,15 @@ class EpochSeed:
     """Seed every source of chance anew when an epoch starts, from the run's seed, the epoch and the process' rank.
 
     Sources are the generators of torch, numpy and Python, and the random transforms of the data set. Attached to a
-    trainer, it makes an epoch depend on nothing but the weights, the optimizer and these three numbers.
+    trainer, it makes an epoch depend on nothing but the weights, the optimizer, these three numbers and the number of
+    the data loader's workers, each of which draws for itself.
 
     Args:
         seed: seed of the run, at least 0.
 
     Raises:
-        ValueError: a negative seed.
+        ValueError: a negative seed; or, when an epoch starts, a data loader with ``persistent_workers``, which are
+            seeded once and draw on from epoch to epoch.
 
     Example:
         >>> trainer = Engine(lambda engine, batch: float(torch.rand(())))
@@ -45,11 +47,17 @@ class EpochSeed:
 
     def __call__(self, engine: Engine) -> None:
         """Seed for the epoch that the engine is in."""
+        loader = engine.state.dataloader
+        if getattr(loader, "num_workers", 0) and getattr(loader, "persistent_workers", False):
+            raise ValueError(
+                "'persistent_workers' of the data loader must be False, got True: such workers are seeded once, and a "
+                "resumed run would draw otherwise than an undisturbed one."
+            )
         # within torch's and numpy's common range of seeds, and far apart for neighbouring epochs
         seed = int(np.random.SeedSequence((self.seed, engine.state.epoch, idist.get_rank())).generate_state(1)[0])
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - MONAI's and users' transforms draw from numpy's global generator
         random.seed(seed)
-        dataset = getattr(engine.state.dataloader, "dataset", None)
+        dataset = getattr(loader, "dataset", None)
         if dataset is not None:
             set_rnd(dataset, seed=seed)

@@ -82,6 +82,14 @@ def test_random_transforms_and_the_order_are_reseeded(kind):
     assert not torch.equal(found[0], epochs_of(first, seed=4)[0])
 
 
+def test_workers_that_are_seeded_once_are_refused():
+    loader = DataLoader(Dataset([0, 1]), num_workers=1, persistent_workers=True)
+    engine = Engine(lambda engine, batch: None)
+    EpochSeed(seed=0).attach(engine)
+    with pytest.raises(ValueError, match="'persistent_workers' of the data loader must be False, got True"):
+        engine.run(loader)
+
+
 def test_an_engine_without_a_dataset_is_fine():
     assert len(draws(seed=0, epochs=1)) == 1
 
