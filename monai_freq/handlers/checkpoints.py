@@ -27,10 +27,10 @@ class Checkpoints:
     """Keep the best and the last state of a training; continue from the last.
 
     After each epoch ``last.pt`` holds the states of ``objects`` and how far the trainer is; ``model.pt`` holds the
-    weights of the epoch with the highest validation metric, or, when no validation gave one, those at the end. Both are
-    written aside and renamed, so that a run killed at any moment leaves whole files. Attach it to the trainer after the
-    validation. Together with :class:`~monai_freq.handlers.EpochSeed`, a resumed run ends with the weights of an
-    undisturbed one.
+    weights of the epoch with the highest validation metric, or, when no validation gave one, or only NaN, those at the
+    end. Both are written aside and renamed, so that a run killed at any moment leaves whole files. Attach it to the
+    trainer after the validation. Together with :class:`~monai_freq.handlers.EpochSeed`, a resumed run ends with the
+    weights of an undisturbed one.
 
     Args:
         output_dir: folder of the two files.
@@ -73,6 +73,7 @@ class Checkpoints:
         self.evaluator = evaluator
         self.resume = str(resume).lower() == "true"
         self.best = -math.inf
+        self._undefined = False
 
     def attach(self, engine: Engine) -> None:
         """Restore when the trainer starts, save when it completes an epoch."""
@@ -81,7 +82,7 @@ class Checkpoints:
         engine.add_event_handler(Events.COMPLETED, self._finish)
 
     def _start(self, engine: Engine) -> None:
-        self.best = -math.inf
+        self.best, self._undefined = -math.inf, False
         last = self.folder / self.last_file
         if self.resume and last.is_file():
             self._restore(engine, last)
@@ -104,10 +105,12 @@ class Checkpoints:
                 "Resume with the settings that it was made with, or start anew with --resume false."
             ) from error
         engine.state.epoch, engine.state.iteration, self.best = epoch, iteration, best
+        self._undefined = bool(state.get("undefined", False))
         _log.info(f"Resumed from {last} after epoch {engine.state.epoch}.")
 
     def _save(self, engine: Engine) -> None:
         metric = self._new_metric(engine)
+        self._undefined |= metric is not None and math.isnan(metric)
         improved = metric is not None and metric > self.best
         if improved and metric is not None:
             self.best = metric
@@ -117,13 +120,18 @@ class Checkpoints:
             _save_whole(bare(self.objects["network"]).state_dict(), self.folder / self.best_file)
         state = {name: bare(item).state_dict() for name, item in self._stateful(engine).items()}
         progress = {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": self.best}
-        _save_whole(state | progress, self.folder / self.last_file)
+        _save_whole(state | progress | {"undefined": self._undefined}, self.folder / self.last_file)
 
     def _finish(self, engine: Engine) -> None:
         if self.best == -math.inf and idist.get_rank() == 0:
             best = self.folder / self.best_file
             _save_whole(bare(self.objects["network"]).state_dict(), best)
-            _log.info(f"No validation gave a metric to choose by: {best} holds the weights at the end of the training.")
+            reason = (
+                "The metric to choose by was NaN in every validation, as an AUC is where a class is absent"
+                if self._undefined
+                else "No validation gave a metric to choose by"
+            )
+            _log.info(f"{reason}: {best} holds the weights at the end of the training.")
         release(self.folder)
 
     def _new_metric(self, engine: Engine) -> float | None:

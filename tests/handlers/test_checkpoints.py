@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import math
 import os
 import pickle
 import random
@@ -186,6 +187,17 @@ def test_without_a_metric_the_model_holds_the_final_weights(tmp_path, caplog, sc
     assert [str(tmp_path / "model.pt") in record.message for record in caplog.records] == [True]
     Scripted(tmp_path, scores, resume=True).run(3)
     assert epoch_of(tmp_path / "model.pt") == 3
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"), [({}, "No validation gave a metric"), ({1: math.nan}, "was NaN in every validation")]
+)
+def test_the_log_says_why_there_is_no_best_epoch_after_a_resume_too(tmp_path, caplog, scores, reason):
+    with caplog.at_level(logging.INFO, logger="monai_freq.handlers.checkpoints"):
+        Scripted(tmp_path, scores).run(1)
+        Scripted(tmp_path, {}, resume=True).run(2)
+    said = [record.message for record in caplog.records if "at the end" in record.message]
+    assert [reason in message for message in said] == [True, True]
 
 
 def test_a_metric_from_before_the_training_is_not_taken_for_an_epochs(tmp_path):
