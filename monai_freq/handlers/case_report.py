@@ -138,7 +138,10 @@ def dice(prediction: Tensor, reference: Tensor) -> float:
 
 
 def hausdorff95(prediction: Tensor, reference: Tensor, spacing: Sequence[float]) -> float:
-    """95th percentile of the symmetric surface distance of two masks, in the unit of ``spacing``.
+    """95% Hausdorff distance of two masks, in the unit of ``spacing``.
+
+    The distances from the surface of each mask to that of the other have a 95th percentile in either direction; this is
+    the larger one, as in MONAI, not the percentile of the distances of both directions together.
 
     Defined for empty masks too, so that a network that finds nothing cannot better its mean: 0 when both are empty, the
     diagonal of the image, the largest distance there is, when one is.
