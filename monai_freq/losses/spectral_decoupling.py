@@ -33,7 +33,9 @@ class SpectralDecouplingLoss(nn.Module):
             classes, or one each.
         gamma: :math:`\gamma`, the logit that costs nothing: one for all classes, or one each.
         which: ``"all"`` logits, or only that of the ``"target"`` class; of several labels, those of every positive one.
-        reduction: ``"sum"`` or ``"mean"`` over the logits that are penalised in one sample or voxel.
+        reduction: ``"sum"`` or ``"mean"`` over the classes, that is the logits that are penalised in one sample or
+            voxel. It is not the ``reduction`` over the batch of torch's losses: over batch and voxels, the penalty is
+            always a mean.
         delay: number of training calls before the penalty starts: those in training mode with gradients enabled, so
             that a validation under ``torch.no_grad`` does not count. Several calls in one step count severally.
 
