@@ -1,11 +1,11 @@
 """Spatial frequencies in MONAI: spectra, frequency shortcuts and frequency-disentangled networks."""
 
-from importlib import import_module
-from types import ModuleType
+from .lazy import lazy_submodules
 
 __version__ = "0.1.0"
 
-_SUBMODULES = (
+__all__ = [
+    "__version__",
     "bundle",
     "data",
     "figures",
@@ -19,17 +19,6 @@ _SUBMODULES = (
     "spectral",
     "study",
     "transforms",
-)
+]
 
-__all__ = ["__version__", *_SUBMODULES]
-
-
-def __getattr__(name: str) -> ModuleType:
-    """Import a submodule when it is first asked for: ``import monai_freq`` alone stays light."""
-    if name in _SUBMODULES:
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_submodules(__name__, __all__)  # ``import monai_freq`` alone stays light

@@ -1,6 +1,7 @@
 """The package is light to import, and its parts are found when they are asked for."""
 
 import importlib.metadata
+import pkgutil
 import subprocess
 import sys
 from types import ModuleType
@@ -8,6 +9,7 @@ from types import ModuleType
 import pytest
 
 import monai_freq
+from monai_freq import spectral
 
 HEAVY = {"torch", "monai", "numpy", "scipy", "ignite", "matplotlib", "nibabel"}
 SUBMODULES = sorted(set(monai_freq.__all__) - {"__version__"})
@@ -43,9 +45,19 @@ def test_public_names_exist_once(name):
     assert [public for public in module.__all__ if not hasattr(module, public)] == []
 
 
+def test_every_module_of_spectral_is_listed():
+    assert spectral.__all__ == dir(spectral) == [module.name for module in pkgutil.iter_modules(spectral.__path__)]
+
+
+def test_a_module_of_spectral_is_found_from_the_root():
+    code = "import monai_freq; print(monai_freq.spectral.tomography.__name__, monai_freq.spectral.noise_sigma.__name__)"
+    assert printed(code) == ["monai_freq.spectral.tomography", "monai_freq.spectral.noise_sigma"]
+
+
 def test_an_unknown_attribute_is_refused():
-    with pytest.raises(AttributeError, match="module 'monai_freq' has no attribute 'transformers'"):
-        _ = monai_freq.transformers
+    for package, name in ((monai_freq, "transformers"), (spectral, "tomograph")):
+        with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute '{name}'"):
+            getattr(package, name)
 
 
 def test_the_version_is_that_of_the_installed_package():

@@ -1,5 +1,25 @@
 """The mathematics of spatial frequencies: torch tensors in, torch tensors out."""
 
-from . import bands, basis, cache, learning_priority, precision, psd, whiten
+from ..lazy import lazy_submodules
 
-__all__ = ["bands", "basis", "cache", "learning_priority", "precision", "psd", "whiten"]
+__all__ = [
+    "bands",
+    "basis",
+    "cache",
+    "kaiser_bessel",
+    "learning_priority",
+    "noise_sigma",
+    "nonlocal_means",
+    "patch_averages",
+    "photon_statistics",
+    "polar_grid",
+    "polar_spectrum",
+    "precision",
+    "psd",
+    "ramp_filter",
+    "scalars",
+    "tomography",
+    "whiten",
+]
+
+__getattr__, __dir__ = lazy_submodules(__name__, __all__)
