@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "setting_names": set(),
     "shipped_bundles": {"files"},
     "__main__": {"shipped_bundles"},
-    "data": {"files"},
+    "data": {"files", "spectral"},
     "phantoms": {"data", "files"},
     "transforms": {"spectral"},
     "networks": {"spectral"},

@@ -17,10 +17,10 @@ from monai_freq.data.hdf5_slices import read_hdf5_slice, slices_shape
 from monai_freq.data.lidc_readings import read_malignancies
 from monai_freq.data.lodopab import LABEL_COLUMNS, PARTS
 from monai_freq.files import replacing
+from monai_freq.spectral.attenuation import HIGHEST, PER_HU, WATER
 
 __all__ = ["Match", "attenuation", "match_slices", "write_labels"]
 
-WATER, AIR, MOST = 20.0, 0.02, 81.35858  # linear attenuation per metre; the last is that of 3071 HU
 BLOCKS = 16  # of a thumbnail, along each axis
 COMPARED = 8  # candidates that are compared in full
 
@@ -67,8 +67,8 @@ def attenuation(hounsfield: NDArray[np.generic]) -> Floats:
     >>> attenuation(np.array([-1000, 0, 3071])).round(4)
     array([2.000e-04, 2.458e-01, 1.000e+00], dtype=float32)
     """
-    mu = np.asarray(hounsfield, dtype=np.float64) * ((WATER - AIR) / 1000) + WATER
-    return np.clip(mu / MOST, 0, 1).astype(np.float32)
+    mu = np.asarray(hounsfield, dtype=np.float64) * PER_HU + WATER
+    return np.clip(mu / HIGHEST, 0, 1).astype(np.float32)
 
 
 def write_labels(

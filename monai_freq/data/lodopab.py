@@ -13,7 +13,7 @@ from monai_freq.data.hdf5_slices import slices_shape
 from monai_freq.data.images import slice_address
 from monai_freq.data.tables import Row, read_rows
 
-__all__ = ["LABEL_COLUMNS", "PARTS", "read_lodopab"]
+__all__ = ["LABEL_COLUMNS", "PARTS", "SLICES_PER_FILE", "read_lodopab"]
 
 PARTS = ("train", "validation", "test")
 LABEL_COLUMNS = ("file", "index", "patient", "malignancy")

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_freq.data.lidc import attenuation
+from monai_freq.data.lodopab import LABEL_COLUMNS, SLICES_PER_FILE
 from monai_freq.phantoms.acquisition import ramp_noise, texture
 from monai_freq.phantoms.canvas import Canvas
 from monai_freq.phantoms.complete_folder import refuse_below, stream, write_complete_folder
@@ -18,14 +20,12 @@ from monai_freq.phantoms.shapes import Tube
 
 __all__ = ["FIELD_OF_VIEW", "LABELS", "draw_lung_slice", "write_lodopab"]
 
-VERSION = 1  # to be raised whenever the slices change
+VERSION = 2  # to be raised whenever the slices change
 LABELS = "labels.csv"
 FIELD_OF_VIEW = 260.0  # mm, as in LoDoPaB-CT, which crops wide chests too
-SLICES_PER_FILE = 128
 MOST_SLICES = 4  # of a patient
 THICKNESS = 3.0  # mm between the slices of a patient
 MALIGNANCIES = ((1, 2), (4, 5))
-WATER, LARGEST = 20.0, 81.35858  # attenuation per m, of water and of what is 1 in the files
 
 Image = NDArray[np.float32]
 
@@ -79,7 +79,7 @@ def write_lodopab(
     settings = {"name": "lodopab", "version": VERSION, **parts, "size": size, "seed": seed}
 
     def fill(folder: Path) -> None:
-        rows: list[tuple[str | int, ...]] = [("file", "index", "patient", "malignancy")]
+        rows: list[tuple[str | int, ...]] = [LABEL_COLUMNS]
         first = 0
         for number, (part, count) in enumerate(parts.items()):
             planned = _plan(stream(seed, number), count, first)
@@ -150,8 +150,7 @@ def _acquire(rng: np.random.Generator, hounsfield: Image, lung: Image, pixel: fl
     gravity = np.linspace(-0.5, 0.5, len(hounsfield), dtype=np.float32)[:, None]  # the patient lies on the back
     tissue = 16 * texture(rng, shape, 3.5 / pixel)[..., 0] + rng.uniform(20, 90) * gravity
     noise = rng.uniform(10, 24) * ramp_noise(rng, shape, width=0.6)[..., 0]
-    attenuation = WATER / LARGEST * (1 + (hounsfield + lung * tissue + noise) / 1000)
-    return np.asarray(np.clip(attenuation, 0, 1), dtype=np.float32)
+    return attenuation(hounsfield + lung * tissue + noise)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from ..lazy import lazy_submodules
 
 __all__ = [
+    "attenuation",
     "bands",
     "basis",
     "cache",

@@ -15,6 +15,7 @@ from monai.transforms import RandomizableTransform
 from monai.utils import MAX_SEED, TransformBackends
 from torch import Tensor
 
+from ..spectral.attenuation import HIGHEST, PER_HU, WATER
 from ..spectral.photon_statistics import Sampler, check_sampler, image_noise
 from ..spectral.precision import compute_dtype
 from ..spectral.ramp_filter import Filter, check_filter
@@ -25,10 +26,6 @@ from .keyed import RandKeyed
 
 __all__ = ["PhotonNoise", "PhotonNoised", "RandPhotonNoise", "RandPhotonNoised"]
 
-#: Attenuation per metre, as in LoDoPaB-CT.
-_WATER, _AIR, _HIGHEST_HU = 20.0, 0.02, 3071.0
-_PER_HU = (_WATER - _AIR) / 1000
-_HIGHEST = _HIGHEST_HU * _PER_HU + _WATER
 #: Slices tilted by more are no projections of a scanner without its gantry tilted.
 _MOST_TILT_DEGREES = 2.5
 _FEW_PHOTONS = 10
@@ -273,7 +270,7 @@ class _Scan:
     def _add_noise(self, image: Tensor, generator: torch.Generator, beam: ParallelBeam, n_photons: float) -> Tensor:
         """Noise into one slice; the lowest expected count."""
         with torch.no_grad():
-            mu = (image * self._gain).add_(self._offset).clamp_(0, _HIGHEST / 1000)
+            mu = (image * self._gain).add_(self._offset).clamp_(0, HIGHEST / 1000)
             noise, lowest = image_noise(
                 mu, beam, n_photons, generator, filter=self.filter, min_count=self.min_count, sampler=self.sampler
             )
@@ -340,7 +337,7 @@ def _seeded(slices: Tensor, seed: int) -> Iterator[tuple[Tensor, torch.Generator
 def _attenuation_per_mm(input_range: InputRange) -> tuple[float, float]:
     """Gain and offset from an image's values to attenuation."""
     if isinstance(input_range, str) and input_range == "hu":
-        return _PER_HU / 1000, _WATER / 1000
+        return PER_HU / 1000, WATER / 1000
     four = isinstance(input_range, Sequence) and len(input_range) == 4
     if not four or not all(map(is_finite_number, input_range)):
         raise ValueError(f"'input_range' must be 'hu' or (a_min, a_max, b_min, b_max), got {input_range!r}.")
@@ -348,7 +345,7 @@ def _attenuation_per_mm(input_range: InputRange) -> tuple[float, float]:
     if not (a_min < a_max and b_min < b_max):
         raise ValueError(f"'input_range' must have a_min < a_max (HU) and b_min < b_max, got {tuple(input_range)}.")
     hu_per_unit = (a_max - a_min) / (b_max - b_min)
-    return hu_per_unit * _PER_HU / 1000, ((a_min - b_min * hu_per_unit) * _PER_HU + _WATER) / 1000
+    return hu_per_unit * PER_HU / 1000, ((a_min - b_min * hu_per_unit) * PER_HU + WATER) / 1000
 
 
 def _require_hu(image: Tensor) -> None:

@@ -11,7 +11,7 @@ from scipy.ndimage import binary_dilation
 from scipy.stats import mannwhitneyu
 
 from monai_freq.data import check_images, plan_folds, read_image, read_lodopab
-from monai_freq.phantoms import write_lodopab
+from monai_freq.phantoms import lodopab, write_lodopab
 from monai_freq.phantoms.lodopab import FIELD_OF_VIEW, draw_lung_slice
 from monai_freq.phantoms.lung_ct import draw_lung_look
 from monai_freq.phantoms.nodule import draw_nodule
@@ -109,6 +109,12 @@ def test_tissues_have_their_attenuation():
     assert np.median(image[nodule > 0.95]) == pytest.approx(1.02 * WATER, rel=0.06)
     ring = (nodule < 0.01) & (np.roll(nodule, 9, 1) > 0.9)
     assert np.median(image[ring]) < 0.3 * WATER  # the lung about it
+
+
+def test_the_scale_is_that_of_the_real_files(monkeypatch):
+    monkeypatch.setattr(lodopab, "ramp_noise", lambda rng, shape, width: np.zeros(shape, dtype=np.float32))
+    image, _ = draw(1, 5)
+    assert image[0, 0] == pytest.approx(0.02 / 81.35858)  # air
 
 
 @pytest.mark.parametrize("malignancy", [1, 2, 4, 5])
