@@ -139,15 +139,28 @@ def test_an_import_along_the_arrows_passes(module, line):
     assert faults(f"{line}\n", f"{PACKAGE}.{module}") == []
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_every_module_says_what_is_public(file):
-    assigned = [
+def said_public(module: ast.Module) -> list[ast.expr]:
+    """What is assigned to ``__all__``."""
+    return [
         node.value
-        for node in ast.parse(file.read_text()).body
+        for node in module.body
         if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == ["__all__"]
     ]
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_every_module_says_what_is_public(file):
+    assigned = said_public(ast.parse(file.read_text()))
     assert len(assigned) == 1
     assert isinstance(assigned[0], (ast.List, ast.Tuple))
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if name_of(file).split(".")[1] != "study"], ids=name_of)
+def test_what_has_a_public_name_is_said_to_be_public(file):
+    module = ast.parse(file.read_text())
+    named = {node.name for node in module.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
+    said = {node.value for value in said_public(module) for node in ast.walk(value) if isinstance(node, ast.Constant)}
+    assert {name for name in named if not name.startswith("_")} <= said
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)

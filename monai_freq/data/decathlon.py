@@ -64,7 +64,7 @@ def read_decathlon(dataset_dir: str | os.PathLike[str]) -> Decathlon:
     Download the task from medicaldecathlon.com, unpack it, and let --dataset_dir name the folder with dataset.json.
     """
     root = Path(os.path.abspath(Path(dataset_dir).expanduser()))
-    index = Index(_index_file(root))
+    index = _Index(_index_file(root))
     training = tuple(index.pairs("training"))
     if not training:
         raise DataError(f"The list 'training' in {index.file} is empty. {index.REMEDY}")
@@ -89,7 +89,7 @@ def _index_file(root: Path) -> Path:
     return root / INDEX
 
 
-class Index:
+class _Index:
     """The parsed ``dataset.json``: each method fetches one key and refuses a value of another type.
 
     Args:

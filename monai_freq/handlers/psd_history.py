@@ -17,7 +17,7 @@ from ..spectral.psd import band_shares, centroid, overlap
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["KINDS", "PSDHistory"]
+__all__ = ["KINDS", "Kind", "PSDHistory"]
 
 Array = NDArray[np.float64]
 

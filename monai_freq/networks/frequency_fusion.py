@@ -252,7 +252,10 @@ class _Segmentation(nn.Module):
 
 
 class _Scores(nn.Module):
-    """Late fusion of a classifier: its scores and the mean low features, before a linear layer."""
+    """Late fusion of a classifier: its scores and the mean low features, before a linear layer.
+
+    It is called as :class:`_Segmentation` is, but scores have no frequencies to fuse.
+    """
 
     def __init__(self, owner: FrequencyFusion) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ PPM = np.float32(1e-3)  # in a ppb
 
 
 @dataclass(frozen=True)
-class Nucleus:
+class _Nucleus:
     """Average nucleus of the right side.
 
     Args:
@@ -50,15 +50,15 @@ class Nucleus:
 # In the order in which they are painted, the later over the earlier. The iron frames what was measured, like 0.06 ppm
 # in the subthalamic nucleus and 0.1 ppm in the substantia nigra (Schäfer et al. 2012, doi:10.1002/hbm.21404).
 NUCLEI = {
-    "putamen": Nucleus((65, 125), (26.5, 2, 1), (4.5, 16, 11), (0, 12, -14)),
-    "pallidum": Nucleus((140, 210), (19.5, -4, -1), (3.6, 10, 6), (0, 15, -24)),
-    "caudate": Nucleus((65, 105), (12, 16, 5), (5, 9, 9), (0, 0, 10), shift=2),
-    "thalamus": Nucleus((20, 45), (9, -17, 7), (7, 13, 8.5), (0, 0, 20), shift=1),
-    "pulvinar": Nucleus((50, 80), (14, -27, 6), (6, 5, 5.5), shift=1),
-    "subthalamic": Nucleus((90, 140), (11.5, -13, -6), (5.5, 3, 2.6), (0, -20, 30)),
-    "nigra": Nucleus((120, 210), (11, -16.5, -12.5), (8.5, 2.6, 5), (0, -25, -48)),
-    "red": Nucleus((95, 165), (5.6, -20.5, -8.5), (3.8, 4.3, 5.4), (-15, 0, 0)),
-    "dentate": Nucleus((95, 165), (16.5, -58, -36), (5.0, 8.4, 5.3), (12, 0, -24)),
+    "putamen": _Nucleus((65, 125), (26.5, 2, 1), (4.5, 16, 11), (0, 12, -14)),
+    "pallidum": _Nucleus((140, 210), (19.5, -4, -1), (3.6, 10, 6), (0, 15, -24)),
+    "caudate": _Nucleus((65, 105), (12, 16, 5), (5, 9, 9), (0, 0, 10), shift=2),
+    "thalamus": _Nucleus((20, 45), (9, -17, 7), (7, 13, 8.5), (0, 0, 20), shift=1),
+    "pulvinar": _Nucleus((50, 80), (14, -27, 6), (6, 5, 5.5), shift=1),
+    "subthalamic": _Nucleus((90, 140), (11.5, -13, -6), (5.5, 3, 2.6), (0, -20, 30)),
+    "nigra": _Nucleus((120, 210), (11, -16.5, -12.5), (8.5, 2.6, 5), (0, -25, -48)),
+    "red": _Nucleus((95, 165), (5.6, -20.5, -8.5), (3.8, 4.3, 5.4), (-15, 0, 0)),
+    "dentate": _Nucleus((95, 165), (16.5, -58, -36), (5.0, 8.4, 5.3), (12, 0, -24)),
 }
 
 
