@@ -17,10 +17,10 @@ heart: $(VENV)/.installed
 	$(BIN)/python -m monai.bundle run --config_file bundles/heart_fd/configs/train.json
 
 test: $(VENV)/.developing
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 test-all: test
-	$(BIN)/python -m pytest -n auto -m slow
+	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 # with the lowest versions that setup.cfg allows, in an environment of its own
 test-lowest:
