@@ -210,6 +210,8 @@ SHORTER = {
     r"--folds \d+": "--folds 1",
     r"--sizes 4 8": "--sizes 4 --arms early",
     r"random imagenet radimagenet": "random imagenet",
+    r"phantom#exams=400": "phantom#exams=24 phantom#size=64",
+    r"folds#train=200 folds#val=60 folds#test=140": "folds#train=12 folds#val=4 folds#test=8",
 }
 GRID = [32, 32, 16]
 SMALL = {
