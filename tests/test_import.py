@@ -1,12 +1,15 @@
 """The package is light to import, and its parts are found when they are asked for."""
 
 import importlib.metadata
+import json
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 import monai_freq
 from monai_freq import spectral
@@ -62,3 +65,11 @@ def test_an_unknown_attribute_is_refused():
 
 def test_the_version_is_that_of_the_installed_package():
     assert importlib.metadata.version("monai_freq") == monai_freq.__version__
+
+
+def test_the_version_is_the_one_to_cite_and_that_of_the_bundles():
+    root = Path(__file__).parent.parent
+    cited = yaml.safe_load((root / "CITATION.cff").read_text())["version"]
+    rendered = [json.loads(file.read_text())["version"] for file in root.glob("bundles/*/configs/metadata.json")]
+    assert len(rendered) == 8
+    assert {cited, *rendered} == {monai_freq.__version__}
