@@ -93,11 +93,7 @@ def list_images(
         SystemExit: ...
     """
     try:
-        images = (
-            _unlabelled(dataset_dir, phantom, cache)
-            if input_dir is None
-            else _images_in(Path(input_dir).expanduser().resolve())
-        )
+        images = _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(Path(input_dir))
         check_cases(images, (), channels=1)
     except ValueError as error:
         raise SystemExit(str(error)) from error
