@@ -230,6 +230,11 @@ SMALL = {
         "folds": {"train": 24, "val": 8, "test": 8, "folds": 2},
         "phantom": {"train": 24, "validation": 8, "test": 8, "size": 48},
     },
+    "kneemri_transfer": {
+        "image_size": [64, 64],
+        "folds": {"train": 12, "val": 4, "test": 8, "folds": 2},
+        "phantom": {"exams": 24, "size": 64},
+    },
     "hippocampus_fd": {"image_size": GRID, "phantom": {"size": GRID, "cases": 10}, "val_cases": 2, "test_cases": 2},
 }
 
