@@ -271,7 +271,7 @@ def low_pass(x: Tensor, cutoff: float, *, spatial_dims: int) -> Tensor:
     check_cutoff(cutoff)
     check_image(x, spatial_dims)
     dims = tuple(range(-spatial_dims, 0))
-    image = x.to(compute_dtype(x))
+    image = x.to(compute_dtype(x)).contiguous()  # torch 2.8 cannot transform what was expanded
     spectrum = torch.fft.rfftn(image, dim=dims)
     kept = _squared_radius(image.shape[-spatial_dims:], image.device) <= cutoff**2 * (1 + _ROUNDING)
     return as_given(torch.fft.irfftn(spectrum * kept, s=image.shape[-spatial_dims:], dim=dims), x)

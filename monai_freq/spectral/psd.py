@@ -86,7 +86,9 @@ def radial_psd(
     grid = _Grid(sizes, _steps(spacing, spatial_dims), corners)
 
     images = x.reshape(-1, *sizes)
-    spectra = (torch.fft.rfftn(piece.to(compute_dtype(x)), dim=dims) for piece in images.tensor_split(_pieces(images)))
+    # contiguous: torch 2.8 cannot transform what was expanded
+    pieces = (piece.to(compute_dtype(x)).contiguous() for piece in images.tensor_split(_pieces(images)))
+    spectra = (torch.fft.rfftn(piece, dim=dims) for piece in pieces)
     density = grid.means(torch.cat([grid.sums(_magnitude(spectrum).pow_(power)) for spectrum in spectra]))
     return grid.frequencies(density), density.reshape(*x.shape[:-spatial_dims], -1)
 

@@ -48,7 +48,7 @@ def whiten(x: Tensor, *, spatial_dims: int) -> Tensor:
     """
     check_image(x, spatial_dims)
     dims = tuple(range(-spatial_dims, 0))
-    image = x.to(torch.float64)
+    image = x.to(torch.float64).contiguous()  # torch 2.8 cannot transform what was expanded
     flat = torch.fft.irfftn(_unit(torch.fft.rfftn(image, dim=dims), dims), s=image.shape[-spatial_dims:], dim=dims)
     mean, deviation = _moments(image, dims)
     flat_mean, flat_deviation = _moments(flat, dims)

@@ -136,6 +136,8 @@ def test_strided_images():
     x = torch.rand(3, 20, 24)
     turned = whiten(x.transpose(1, 2), spatial_dims=2)
     torch.testing.assert_close(turned, whiten(x, spatial_dims=2).transpose(1, 2))
+    stripes = x[0, :1].expand(20, 24)
+    torch.testing.assert_close(whiten(stripes, spatial_dims=2), whiten(stripes.clone(), spatial_dims=2))
 
 
 @pytest.mark.parametrize(
