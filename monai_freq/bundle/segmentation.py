@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data import DataError, Decathlon, check_cases, read_decathlon, split_cases
+from ..data.nifti import case_name
 from .data_folder import data_folder, tell
 
 __all__ = ["Cases", "list_images", "log_cases", "log_images", "prepare_cases"]
@@ -128,7 +129,7 @@ def _require_names(images: Iterable[str]) -> None:
     """Results are told apart by the names of the files alone."""
     known: dict[str, str] = {}
     for image in images:
-        name = Path(image).name.removesuffix(".gz").removesuffix(".nii")
+        name = case_name(image)
         if name in known:
             raise DataError(f"{known[name]} and {image} have one name.\nRename one: both results would be {name}.")
         known[name] = image

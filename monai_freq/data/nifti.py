@@ -1,13 +1,26 @@
-"""NIfTI files whose header promises no more voxels than there are."""
+"""NIfTI files: what their names say, and headers that promise no more voxels than there are."""
 
 import gzip
 import math
 import os
+from pathlib import Path
 from typing import Any
 
-__all__ = ["open_nifti"]
+__all__ = ["case_name", "open_nifti"]
 
 BLOCK = 1 << 20  # bytes
+
+
+def case_name(path: str | os.PathLike[str]) -> str:
+    """Name of a file without its folder and its endings.
+
+    Args:
+        path: A ``.nii`` or ``.nii.gz`` file, there or not.
+
+    >>> case_name("imagesTr/la_003.nii.gz")
+    'la_003'
+    """
+    return Path(path).name.removesuffix(".gz").removesuffix(".nii")
 
 
 def open_nifti(path: str | os.PathLike[str]) -> Any:

@@ -19,13 +19,14 @@ from monai.metrics import compute_hausdorff_distance
 from monai.transforms import Orientation
 from torch import Tensor
 
+from ..data.nifti import case_name
 from ..figures import three_planes
 from ..files import replacing
 from .rows import from_all_processes, write_rows
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["CaseReport", "case_name", "dice", "hausdorff95"]
+__all__ = ["CaseReport", "dice", "hausdorff95"]
 
 
 class CaseReport:
@@ -73,7 +74,7 @@ class CaseReport:
         decollated: Any = zip(cast(Any, engine.state.batch), cast(Any, engine.state.output), strict=True)
         for item, output in decollated:
             case = item | output
-            name = case_name(case["native_image"])
+            name = case_name(case["native_image"].meta["filename_or_obj"])
             self.rows.append({"case": name} | self._metrics(case))
             if self.pictures:
                 self._draw(case, name)
@@ -162,20 +163,6 @@ def hausdorff95(prediction: Tensor, reference: Tensor, spacing: Sequence[float])
         return 0.0 if both else math.hypot(*(n * step for n, step in zip(reference.shape, spacing, strict=True)))
     first, second = (_bare(mask)[None, None].float() for mask in (prediction, reference))
     return float(compute_hausdorff_distance(first, second, include_background=True, percentile=95, spacing=[*spacing]))
-
-
-def case_name(image: Any) -> str:
-    """Name of the file that an image came from, without its endings.
-
-    Args:
-        image: a MetaTensor that remembers its file.
-
-    Example:
-        >>> import torch
-        >>> case_name(MetaTensor(torch.rand(1, 2, 2), meta={"filename_or_obj": "imagesTr/la_003.nii.gz"}))
-        'la_003'
-    """
-    return Path(str(image.meta["filename_or_obj"])).name.removesuffix(".gz").removesuffix(".nii")
 
 
 def _bare(x: Tensor) -> Tensor:

@@ -109,15 +109,11 @@ def write_dentate_nucleus(
 ) -> Path:
     """Write ``root/DentateNucleus``, susceptibility maps with both dentate nuclei labelled, or find it there.
 
-    The maps, in ppm, are found back by :func:`~monai_freq.phantoms.susceptibility.threshold_division` from the noisy
-    field that the painted tissue makes, so they have the streaks and the lowered contrast of real ones.
+    The images are those of :func:`write_red_nucleus` with the same settings.
 
     Args:
         root: Folder to hold ``DentateNucleus``; another for other settings.
-        cases: Number of labelled cases.
-        test_cases: Number of images without labels.
-        size: Voxels along x, y and z; the field of view stays 160 x 160 x 128 mm.
-        seed: Seed; case i depends on it and on i alone.
+        cases, test_cases, size, seed: As in :func:`write_red_nucleus`.
 
     Returns:
         The absolute path of ``DentateNucleus``.

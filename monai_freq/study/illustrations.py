@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..data.nifti import case_name
 from ..figures import DrawnCase, as_bytes, show_bands, show_regions
 from ..files import write_files
-from ..handlers.case_report import case_name
 from ..spectral.bands import split
 from .preflight import opened
 
@@ -87,7 +87,7 @@ def read_case(
     case = dataset[number]
     theta, convention = parser.get_parsed_content("theta"), parser.get_parsed_content("convention")
     low, high = split(case["image"].as_tensor()[0], theta, spatial_dims=3, convention=convention)
-    classes, file = parser.get_parsed_content("classes"), case_name(case["image"])
+    classes, file = parser.get_parsed_content("classes"), case_name(case["image"].meta["filename_or_obj"])
     return DrawnCase(
         f"{name}, {file}, theta = {theta:g}" + ("" if convention == "figure2" else f", {convention}"),
         np.asarray(case["image"][0]),

@@ -26,7 +26,7 @@ from monai.transforms import (
 from PIL import Image
 
 from monai_freq.handlers import CaseReport, case_report
-from monai_freq.handlers.case_report import case_name, dice, hausdorff95
+from monai_freq.handlers.case_report import dice, hausdorff95
 
 CLASSES = {"0": "background", "1": "left atrium"}
 SPACING = (0.75, 1.5, 2.0)
@@ -109,14 +109,6 @@ def test_metrics_of_empty_masks():
     for pair in ((empty, some), (some, empty)):
         assert dice(*pair) == 0.0
         assert hausdorff95(*pair, spacing) == pytest.approx(diagonal)
-
-
-@pytest.mark.parametrize(
-    ("file", "name"),
-    [("a/la_003.nii.gz", "la_003"), ("b/la_004.nii", "la_004"), ("la.1.nii.gz", "la.1"), ("x.mha", "x.mha")],
-)
-def test_cases_are_named_after_their_file(file, name):
-    assert case_name(MetaTensor(torch.zeros(1, 2, 2), meta={"filename_or_obj": file})) == name
 
 
 def affine_of(axcodes: str, spacing: tuple[float, ...]) -> np.ndarray:
