@@ -27,6 +27,8 @@ def refusal(content):
 
 def numpy_1(content):
     """The same pickle as numpy 1 would write it: its modules had no underscore."""
+    if b"numpy._core." not in content:
+        return content
     old = content.replace(b"numpy._core.", b"numpy.core.")
     if content[:2] > b"\x80\x03":  # frames and short strings begin with their length
         short = len(b"numpy._core.multiarray") if b"multiarray" in content else len(b"numpy._core.numeric")
@@ -60,6 +62,12 @@ def array(shape=b"K\x02K\x03", code="i2", data=b"\0" * 12, order="<"):
     return head + b"(K\x01(" + shape + b"t" + integer_type(code, order) + b"\x89C" + bytes([len(data)]) + data + b"tb."
 
 
+def buffer(axes):
+    """A pickle of protocol 5 of an array whose axes are in this order in memory, as numpy 2 writes it."""
+    frombuffer = global_(FROMBUFFER) + b"(\x96" + struct.pack("<Q", 48) + np.arange(24, dtype="<i2").tobytes()
+    return b"\x80\x05" + frombuffer + integer_type() + b"K\x02K\x03K\x04\x87" + binary("K") + axes + b"\x87tR."
+
+
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("dtype", ["i1", "u1", "<i2", ">i2", "u2", "i4", ">u4", "i8", "u8"])
 def test_every_protocol_and_integer_type(protocol, dtype):
@@ -73,6 +81,7 @@ def test_every_protocol_and_integer_type(protocol, dtype):
 
 
 @pytest.mark.filterwarnings("ignore:numpy.core.numeric is deprecated:DeprecationWarning")
+@pytest.mark.skipif(np.__version__ < "2", reason="numpy 1 knows the old names alone")
 @pytest.mark.parametrize("protocol", range(6))
 def test_numpy_1_and_2_name_other_modules(protocol):
     content = pickle.dumps(VOLUME, protocol)
@@ -91,10 +100,12 @@ def test_the_bytes_of_python_2():
     np.testing.assert_array_equal(load_integers(content), np.array([[[1, -1], [3, -32768]]], np.int16))
 
 
-def test_the_hand_written_pickle_is_a_valid_one():
+def test_the_hand_written_pickles_are_valid_ones():
     np.testing.assert_array_equal(
         load_integers(array(data=bytes(range(12)))), pickle.loads(array(data=bytes(range(12))))
     )
+    turned = np.arange(24).reshape(2, 3, 4).transpose(1, 0, 2)
+    np.testing.assert_array_equal(load_integers(buffer(axes=b"K\x01K\x00K\x02")), turned)
 
 
 def test_the_result_cannot_change_the_bytes_it_came_from():
@@ -157,7 +168,7 @@ def test_an_attack_beside_a_good_array_runs_nothing(tmp_path):
         ("any codec", b"\x80\x02" + global_("_codecs encode") + binary("aa") + binary("rot13") + b"\x86R."),
         (
             "axes in no order",
-            pickle.dumps(VOLUME.transpose(1, 0, 2), 5).replace(b"K\x01K\x00K\x02", b"K\x01K\x01K\x02"),
+            buffer(axes=b"K\x01K\x01K\x02"),
         ),
         ("no array", b"\x80\x02K\x05."),
         ("a type alone", b"\x80\x02" + integer_type() + b"."),
