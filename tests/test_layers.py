@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "transforms": {"spectral"},
     "networks": {"spectral"},
     "losses": {"spectral"},
-    "handlers": {"spectral", "figures", "files", "transforms"},
+    "handlers": {"spectral", "figures", "files", "data", "transforms"},
     "bundle": BELOW,
     "study": BELOW,
 }
@@ -161,6 +161,14 @@ def test_what_has_a_public_name_is_said_to_be_public(file):
     named = {node.name for node in module.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
     said = {node.value for value in said_public(module) for node in ast.walk(value) if isinstance(node, ast.Constant)}
     assert {name for name in named if not name.startswith("_")} <= said
+
+
+@pytest.mark.parametrize("package", [file for file in FILES if file.name == "__init__.py"], ids=name_of)
+def test_what_a_package_offers_has_no_module_of_its_name(package):
+    """Where one has, ``pkg.name`` is the one or the other by what was imported, and to MONAI by Python's version."""
+    imports = (node for node in ast.parse(package.read_text()).body if isinstance(node, ast.ImportFrom))
+    offered = {alias.asname or alias.name for node in imports for alias in node.names if node.module}
+    assert offered & {path.stem for path in package.parent.iterdir()} == set()
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)

@@ -1,5 +1,6 @@
 """What the bundles' configurations call: where the bundle lies, whether its settings hold, which data it uses."""
 
+from .artifact_density import shown_artifact
 from .classification import class_names, log_samples, prepare_sources, prepare_targets
 from .initial_weights import load_init
 from .intensity import check_window
@@ -7,7 +8,6 @@ from .location import find_bundle
 from .run_folder import begin_run, check_trained, recorded_classes
 from .segmentation import Cases, list_images, log_cases, log_images, prepare_cases
 from .settings import check_choices, check_image_size, check_settings
-from .shown_artifact import shown_artifact
 from .slices import list_slices
 
 __all__ = [
