@@ -11,7 +11,8 @@ CONSTRAINTS := constraints.txt
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: heart test test-all test-lowest lint types bench pictures docs links tutorials bundles reliability wheel clean
+.PHONY: heart test test-all test-lowest test-highest lint types bench pictures docs links tutorials bundles reliability \
+	wheel clean
 
 heart: $(VENV)/.installed
 	$(BIN)/python -m monai.bundle run --config_file bundles/heart_fd/configs/train.json
@@ -25,6 +26,10 @@ test-all: test
 # with the lowest versions that setup.cfg allows, in an environment of its own
 test-lowest:
 	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=constraints-lowest.txt
+
+# with the highest versions that there are today
+test-highest:
+	$(MAKE) test VENV=.venv-highest CONSTRAINTS=/dev/null
 
 lint: $(VENV)/.developing
 	$(BIN)/ruff check .
