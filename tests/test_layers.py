@@ -18,18 +18,19 @@ BELOW |= {"handlers"}
 #: layer -> the layers it may import besides itself; whoever adds a layer decides where it stands
 MAY_IMPORT = {
     "lazy": set(),
+    "chance": set(),
     "spectral": {"lazy"},
     "figures": set(),
     "files": set(),
     "setting_names": set(),
     "shipped_bundles": {"files"},
     "__main__": {"shipped_bundles"},
-    "data": {"files", "spectral"},
+    "data": {"chance", "files", "spectral"},
     "phantoms": {"data", "files"},
-    "transforms": {"spectral"},
+    "transforms": {"chance", "spectral"},
     "networks": {"spectral"},
     "losses": {"spectral"},
-    "handlers": {"spectral", "figures", "files", "data", "transforms"},
+    "handlers": {"chance", "spectral", "figures", "files", "data", "transforms"},
     "bundle": BELOW,
     "study": BELOW,
 }

@@ -13,7 +13,7 @@ from monai.engines.utils import IterationEvents, default_prepare_batch
 from monai.utils import CommonKeys
 from torch import Tensor
 
-from ..transforms.artifact import seeded
+from ..chance import seeded
 
 __all__ = ["FirstSamples"]
 

@@ -18,10 +18,11 @@ from monai.handlers import TensorBoardHandler
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..chance import seeded
 from ..files import set_aside
 from ..spectral.learning_priority import Loss, learning_priority
 from ..spectral.psd import radial_psd
-from ..transforms.artifact import artifact_residual, as_artifact, dictionary_keys, seeded
+from ..transforms.artifact import artifact_residual, as_artifact, dictionary_keys
 from .engine_parts import bare, positive
 from .first_samples import FirstSamples
 from .psd_history import KINDS, PSDHistory

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import random
 import sys
-import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,10 +11,10 @@ import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.data.utils import set_rnd
 from monai.transforms import Compose, MapTransform
 from torch import Tensor
 
+from ..chance import check_seed, drawing_from
 from ..spectral.psd import radial_psd
 from .image import as_image, like_image, require_finite, source_of
 
@@ -27,22 +24,12 @@ __all__ = [
     "as_artifact",
     "called_on",
     "dictionary_keys",
-    "drawing_from",
     "editable",
     "naming",
-    "one_at_a_time",
-    "seeded",
     "with_artifact",
 ]
 
 Artifact = Callable[..., Any]
-
-#: The generators that :func:`seeded` seeds belong to the process: two threads would draw from each other's seed.
-one_at_a_time = threading.RLock()
-if hasattr(os, "register_at_fork"):  # a worker that is forked meanwhile would wait for a thread that it does not have
-    os.register_at_fork(
-        before=one_at_a_time.acquire, after_in_parent=one_at_a_time.release, after_in_child=one_at_a_time.release
-    )
 
 
 def artifact_psd(
@@ -92,7 +79,7 @@ def artifact_psd(
         True
     """
     artifact = as_artifact(transform)
-    _check_seed(seed)
+    check_seed(seed)
     sizes, densities, frequencies = set(), [], torch.zeros(0)
     for place, image in enumerate(images):
         residual = artifact_residual(artifact, image, key, seed=seed + place)
@@ -278,76 +265,6 @@ def naming(key: Hashable, img: object) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"{error} (key '{key}'{source_of(img)})") from error
-
-
-@contextmanager
-def drawing_from(artifact: Artifact, seed: int, device: torch.device) -> Iterator[None]:
-    """Seed an artifact, and the global generators for the block.
-
-    Args:
-        artifact: MONAI's have a random state of their own, which is lasting.
-        seed: in [0, 2^32).
-        device: of the image.
-
-    Example:
-        >>> with drawing_from(print, 5, torch.device("cpu")):
-        ...     first = random.random()
-        >>> with drawing_from(print, 5, torch.device("cpu")):
-        ...     random.random() == first
-        True
-    """
-    with seeded(seed, device):
-        set_rnd(artifact, seed)
-        yield
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the generators of Python, NumPy and PyTorch for the block; they come back as they were.
-
-    One thread at a time is in such a block. What another draws meanwhile, outside of one, comes from these seeds.
-
-    Args:
-        seed: in [0, 2^32).
-        device: the only GPU, if any, whose generator is concerned.
-
-    Raises:
-        ValueError: seed is no integer in its range.
-
-    Example:
-        >>> before = torch.get_rng_state()
-        >>> with seeded(5, torch.device("cpu")):
-        ...     _ = torch.rand(3)
-        >>> torch.equal(torch.get_rng_state(), before)
-        True
-    """
-    _check_seed(seed)
-    with one_at_a_time, _put_back(device):
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        # torch.manual_seed would seed every GPU, and only this image's generator is put back.
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def _put_back(device: torch.device) -> Iterator[None]:
-    """Have the generators as they were when the block ends."""
-    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        try:
-            yield
-        finally:
-            random.setstate(of_python)
-            np.random.set_state(of_numpy)  # noqa: NPY002
-
-
-def _check_seed(seed: int) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"'seed' must be an integer in [0, 2^32), got {seed!r}.")
 
 
 def _floating(img: object) -> Tensor:

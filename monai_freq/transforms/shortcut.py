@@ -14,15 +14,14 @@ from monai.transforms import MapTransform, Randomizable, ThreadUnsafe
 from monai.utils import MAX_SEED, TransformBackends
 from torch import Tensor
 
+from ..chance import drawing_from, one_at_a_time
 from .artifact import (
     Artifact,
     as_artifact,
     called_on,
     dictionary_keys,
-    drawing_from,
     editable,
     naming,
-    one_at_a_time,
     with_artifact,
 )
 from .image import as_image, source_of

@@ -1,0 +1,136 @@
+"""Seeds: which are taken, how some follow from others, and generators that are seeded for a block alone."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from monai.data.utils import set_rnd
+
+__all__ = ["check_run_seed", "check_seed", "derived_seed", "drawing_from", "one_at_a_time", "seeded"]
+
+#: The generators that :func:`seeded` seeds belong to the process: two threads would draw from each other's seed.
+one_at_a_time = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a worker that is forked meanwhile would wait for a thread that it does not have
+    os.register_at_fork(
+        before=one_at_a_time.acquire, after_in_parent=one_at_a_time.release, after_in_child=one_at_a_time.release
+    )
+
+
+@contextmanager
+def drawing_from(transform: object, seed: int, device: torch.device) -> Iterator[None]:
+    """Seed a transform, and the global generators for the block.
+
+    Args:
+        transform: MONAI's have a random state of their own, which is lasting.
+        seed: in [0, 2^32).
+        device: of the image.
+
+    Example:
+        >>> with drawing_from(print, 5, torch.device("cpu")):
+        ...     first = random.random()
+        >>> with drawing_from(print, 5, torch.device("cpu")):
+        ...     random.random() == first
+        True
+    """
+    with seeded(seed, device):
+        set_rnd(transform, seed)
+        yield
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed the generators of Python, NumPy and PyTorch for the block; they come back as they were.
+
+    One thread at a time is in such a block. What another draws meanwhile, outside of one, comes from these seeds.
+
+    Args:
+        seed: in [0, 2^32).
+        device: the only GPU, if any, whose generator is concerned.
+
+    Raises:
+        ValueError: seed is no integer in its range.
+
+    Example:
+        >>> before = torch.get_rng_state()
+        >>> with seeded(5, torch.device("cpu")):
+        ...     _ = torch.rand(3)
+        >>> torch.equal(torch.get_rng_state(), before)
+        True
+    """
+    check_seed(seed)
+    with one_at_a_time, _put_back(device):
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        # torch.manual_seed would seed every GPU, and only this image's generator is put back.
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that NumPy would not take.
+
+    Args:
+        seed: anything.
+
+    Raises:
+        ValueError: it is no integer in [0, 2^32).
+
+    Example:
+        >>> check_seed(-1)
+        Traceback (most recent call last):
+        ValueError: 'seed' must be an integer in [0, 2^32), got -1.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"'seed' must be an integer in [0, 2^32), got {seed!r}.")
+
+
+def check_run_seed(seed: int) -> None:
+    """Refuse a seed from which no others can be derived.
+
+    Args:
+        seed: anything.
+
+    Raises:
+        ValueError: it is no integer of at least 0.
+
+    Example:
+        >>> check_run_seed(0.5)
+        Traceback (most recent call last):
+        ValueError: 'seed' must be an integer of at least 0, got 0.5.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"'seed' must be an integer of at least 0, got {seed!r}.")
+
+
+def derived_seed(*numbers: int) -> int:
+    """Seed within torch's and NumPy's common range that belongs to some numbers, far from those of their neighbours.
+
+    Args:
+        numbers: such as the run's seed and the epoch, at least 0.
+
+    Example:
+        >>> derived_seed(0, 1), derived_seed(0, 2)
+        (3964924996, 3141116543)
+    """
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+@contextmanager
+def _put_back(device: torch.device) -> Iterator[None]:
+    """Have the generators as they were when the block ends."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            yield
+        finally:
+            random.setstate(of_python)
+            np.random.set_state(of_numpy)  # noqa: NPY002
