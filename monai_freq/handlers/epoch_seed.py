@@ -10,6 +10,8 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from monai.data.utils import set_rnd
 
+from ..chance import check_run_seed, derived_seed
+
 __all__ = ["EpochSeed"]
 
 
@@ -18,7 +20,8 @@ class EpochSeed:
 
     Sources are the generators of torch, numpy and Python, and the random transforms of the data set. Attached to a
     trainer, it makes an epoch depend on nothing but the weights, the optimizer, these three numbers and the number of
-    the data loader's workers, each of which draws for itself.
+    the data loader's workers, each of which draws for itself. With a
+    :class:`~monai_freq.data.seeded_dataset.SeededDataset`, which is told of the epoch, their number does not matter.
 
     Args:
         seed: seed of the run, at least 0.
@@ -37,8 +40,7 @@ class EpochSeed:
     """
 
     def __init__(self, seed: int) -> None:
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise ValueError(f"'seed' must be an integer of at least 0, got {seed!r}.")
+        check_run_seed(seed)
         self.seed = seed
 
     def attach(self, engine: Engine) -> None:
@@ -53,11 +55,13 @@ class EpochSeed:
                 "'persistent_workers' of the data loader must be False, got True: such workers are seeded once, and a "
                 "resumed run would draw otherwise than an undisturbed one."
             )
-        # within torch's and numpy's common range of seeds, and far apart for neighbouring epochs
-        seed = int(np.random.SeedSequence((self.seed, engine.state.epoch, idist.get_rank())).generate_state(1)[0])
+        seed = derived_seed(self.seed, engine.state.epoch, idist.get_rank())
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - MONAI's and users' transforms draw from numpy's global generator
         random.seed(seed)
         dataset = getattr(loader, "dataset", None)
         if dataset is not None:
             set_rnd(dataset, seed=seed)
+        set_epoch = getattr(dataset, "set_epoch", None)
+        if set_epoch is not None:
+            set_epoch(engine.state.epoch)

@@ -1,4 +1,4 @@
-"""What workers and threads may not change: deterministic and static transforms, and a training."""
+"""What workers and threads may not change: transforms whose draws belong to the item, and trainings."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from monai.transforms import Compose, RandGaussianNoise
 from running import ROOT, same, started
 
 from monai_freq import phantoms
+from monai_freq.data.seeded_dataset import SeededDataset
 from monai_freq.transforms import (
     ApplyShortcutd,
     FourierDisentangled,
@@ -77,20 +78,53 @@ def test_draws_repeat_with_the_number_of_workers_and_only_so(transform):
     assert np.isfinite(by_workers[2][0].numpy()).all()
 
 
+def test_drawn_for_the_item_they_do_not_depend_on_the_workers():
+    """All transforms that draw, in one pipeline."""
+    everything = Compose([*DRAWN.values()])
+
+    def found(workers):
+        generator = torch.Generator().manual_seed(0)
+        items = [{"image": torch.rand(1, 12, 12, generator=generator), "shortcut": True} for _ in range(8)]
+        loader = DataLoader(SeededDataset(Dataset(items, everything), seed=3), batch_size=2, num_workers=workers)
+        return torch.cat([batch["image"] for batch in loader])
+
+    assert torch.equal(found(0), found(0))
+    for workers in (1, 2):
+        assert torch.equal(found(workers), found(0))
+
+
+def weights(config, folder, **settings):
+    """State after a training by a configuration."""
+    process = started(
+        config, output_dir=str(folder), threads=1, logging_file=False, epochs=3, val_interval=1, **settings
+    )
+    process.join(timeout=300)
+    assert process.exitcode == 0
+    return torch.load(folder / "last.pt", weights_only=True)
+
+
 @pytest.mark.slow
-def test_a_training_ends_with_the_same_weights(tmp_path):
+def test_a_segmentation_ends_with_the_same_weights(tmp_path):
     size = (32, 32, 16)
     dataset = phantoms.write_heart(tmp_path / "heart", cases=6, test_cases=0, size=size, seed=1)
-    settings = {"dataset_dir": str(dataset), "image_size": list(size), "val_cases": 1, "test_cases": 1, "threads": 1}
-    settings |= {"epochs": 3, "val_interval": 1, "logging_file": False}
+    settings = {"dataset_dir": str(dataset), "image_size": list(size), "val_cases": 1, "test_cases": 1}
     config = ROOT / "bundles/heart_fd/configs/train.json"
-    states = []
-    for workers in (0, 1, 2):
-        folder = tmp_path / str(workers)
+
+    def ended(workers):
         loaders = {f"{part}#dataloader#num_workers": workers for part in ("train", "validate")}
-        process = started(config, output_dir=str(folder), **settings, **loaders)
-        process.join(timeout=300)
-        assert process.exitcode == 0
-        states.append(torch.load(folder / "last.pt", weights_only=True))
-    assert same(states[0], states[1])
-    assert same(states[0], states[2])
+        return weights(config, tmp_path / str(workers), **settings, **loaders)
+
+    alone = ended(0)
+    assert same(ended(1), alone)
+    assert same(ended(2), alone)
+
+
+@pytest.mark.slow
+def test_a_classification_with_random_flips_ends_with_the_same_weights(tmp_path):
+    dataset = phantoms.write_lodopab(tmp_path, train=24, validation=8, test=8, size=48, seed=1)
+    folds = {"train": 24, "val": 8, "test": 8, "folds": 1, "seed": 0}
+    settings = {"dataset_dir": str(dataset), "image_size": [48, 48], "folds": folds, "batch_size": 4}
+    config = ROOT / "bundles/lodopab_transfer/configs/train.json"
+    alone = weights(config, tmp_path / "0", workers=0, **settings)
+    for workers in (1, 2):
+        assert same(weights(config, tmp_path / str(workers), workers=workers, **settings), alone)
