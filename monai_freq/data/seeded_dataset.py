@@ -15,8 +15,8 @@ class SeededDataset(Dataset[Any]):
 
     The seed of an item's draws is a hash of the run's seed, the epoch and the item's place. So the number of workers
     and processes, their order and the size of a batch change no image, whereas each of MONAI's workers draws for
-    itself. MONAI's own random states and the generators of Python, NumPy and PyTorch are seeded; the latter for the
-    call only.
+    itself. MONAI's own random states and the generators of Python, NumPy and PyTorch (of the CPU) are seeded; these
+    three for the call only.
 
     Args:
         dataset: Any of MONAI's that has a length and a ``transform``, such as a ``CacheDataset``.
