@@ -53,7 +53,7 @@ CONTENTS = {
         "How to": ["own_data", "add_transforms", "watch_training", "study", "transfer", "bundles"],
         "Reference": ["reference/index", "transforms", "bundle_pages"],
         "Explanation": ["explanation/low_and_high", "explanation/psd", "explanation/delta_ood", "explanation/phantoms"],
-        "Results": ["results/*", "results/*/report", "results/*/table", "/benchmarks/RESULTS", "reliability*"],
+        "Results": ["results/*", "results/*/report", "results/*/table*", "/benchmarks/RESULTS", "reliability*"],
         "Project": ["/CHANGELOG", "/CONTRIBUTING*"],
     },
     "docs/bundle_pages": {"": ["/bundles/*/docs/README"]},
