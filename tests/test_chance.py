@@ -6,15 +6,11 @@ import numpy as np
 import pytest
 import torch
 from monai.transforms import Compose, RandGaussianNoise, RandGaussianNoised
+from random_states import global_states
 
 from monai_freq.chance import check_run_seed, derived_seed, drawing_from, seeded
 
 CPU = torch.device("cpu")
-
-
-def global_states():
-    python, numpy = random.getstate(), np.random.get_state()
-    return python, numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, True, None])

@@ -81,11 +81,10 @@ def test_every_protocol_and_integer_type(protocol, dtype):
 
 
 @pytest.mark.filterwarnings("ignore:numpy.core.numeric is deprecated:DeprecationWarning")
-@pytest.mark.skipif(np.__version__ < "2", reason="numpy 1 knows the old names alone")
 @pytest.mark.parametrize("protocol", range(6))
 def test_numpy_1_and_2_name_other_modules(protocol):
     content = pickle.dumps(VOLUME, protocol)
-    assert b"numpy._core" in content
+    assert (b"numpy._core" in content) == (int(np.__version__.split(".")[0]) >= 2)
     assert b"numpy._core" not in numpy_1(content)
     np.testing.assert_array_equal(pickle.loads(numpy_1(content)), VOLUME)  # the old name still works in numpy itself
 

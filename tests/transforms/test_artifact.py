@@ -16,6 +16,7 @@ from monai.transforms import (
     RandGibbsNoise,
     RandGibbsNoised,
 )
+from random_states import global_states
 
 from monai_freq.spectral.psd import band_shares, radial_psd
 from monai_freq.transforms import FourierLowPass, FourierLowPassd, SpectrumWhiten, SpectrumWhitend, artifact_psd
@@ -66,11 +67,6 @@ def applied(transform, image, seed):
     if not isinstance(transform, torchio.Transform):
         return transform(image.clone())
     return transform(image.clone()[(..., *[None] * (4 - image.ndim))]).reshape(image.shape)
-
-
-def global_states():
-    python, numpy = random.getstate(), np.random.get_state()
-    return python, numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()
 
 
 @pytest.mark.parametrize("power", [1, 2])

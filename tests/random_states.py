@@ -1,0 +1,11 @@
+"""The random states of the process, to be compared."""
+
+import random
+
+import numpy as np
+import torch
+
+
+def global_states():
+    python, numpy = random.getstate(), np.random.get_state()
+    return python, numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()
