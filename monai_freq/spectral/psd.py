@@ -5,7 +5,8 @@ grid, so that a tone along any axis has a ring of its own. The *mean* over a rin
 grow with the ring's circumference: white noise has a flat density.
 
 Reference:
-    Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging", Eq. 1.
+    Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
+    DOI 10.1117/12.3047670, Eq. 1.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def radial_psd(
               R_k = \{f : (k - \tfrac12) \Delta \le |f| < (k + \tfrac12) \Delta\}
 
     with :math:`\Delta` the finest frequency step of the grid. For a square image of M voxels, ring k holds the radius
-    k / M cycles per voxel.
+    k / M cycles per voxel. Without corners, the last ring is the one below the highest frequency of the axes, and holds
+    that frequency, too, where it is nearer to the next ring.
 
     Args:
         x: images, or input gradients.
@@ -67,7 +69,8 @@ def radial_psd(
         grid falls into are left out.
 
     Shape:
-        ``(*, *spatial)`` -> ``(K,)``, ``(*, K)``; float64 is kept, everything else is computed in float32.
+        ``(*, *spatial)`` -> ``(K,)``, ``(*, K)``; float64 is kept, everything else is computed in float32. On CUDA the
+        last digits vary from call to call unless ``torch.use_deterministic_algorithms`` is on.
 
     Raises:
         ValueError: x is complex, empty or has too few dimensions; spacing or power is not positive.
@@ -195,10 +198,11 @@ class _Grid(NamedTuple):
 
         Of the sums of a ring, the last is for the bins that stand for themselves alone in the half spectrum.
         """
-        width, outside = self._width_and_outside()
+        width, highest, outside = self._extent()
         axes = [torch.fft.rfftfreq(n, d, dtype=torch.float64) for n, d in zip(self.sizes, self.steps, strict=True)]
         radius = reduce(torch.add, torch.meshgrid(*(axis.square() for axis in axes), indexing="ij")).sqrt()
         ring = torch.floor(radius / width + 0.5 + _ROUNDING).long().clamp_(max=outside)
+        ring[(ring == outside) & (radius <= highest)] = outside - 1
         twins = [_twins(n) for n in self.sizes]
         counts = torch.zeros(outside + 1, dtype=torch.float64).index_add(0, ring.flatten(), reduce(torch.kron, twins))
         kept = torch.nonzero(counts[:outside]).flatten()
@@ -209,11 +213,13 @@ class _Grid(NamedTuple):
         weight[:-1, :-1], weight[-1, :-1] = 2 / counts[kept], 1 / counts[kept]
         return (turn * (len(kept) + 1) + compact[ring]).flatten(), weight, kept.double() * width
 
-    def _width_and_outside(self) -> tuple[float, int]:
-        """Width of a ring, and the first ring that no bin counts in."""
+    def _extent(self) -> tuple[float, float, int]:
+        """Width of a ring, highest frequency of the axes, and the first ring that no bin counts in."""
         width = 1 / max(n * d for n, d in zip(self.sizes, self.steps, strict=True))
-        ends = [(n // 2) / (n * d * width) for n, d in zip(self.sizes, self.steps, strict=True)]
-        return width, math.ceil(math.hypot(*ends)) + 1 if self.corners else math.floor(max(ends) + _ROUNDING) + 1
+        ends = [(n // 2) / (n * d) for n, d in zip(self.sizes, self.steps, strict=True)]
+        highest = max(ends) + _ROUNDING * width
+        last = math.ceil(math.hypot(*ends) / width) if self.corners else math.floor(highest / width)
+        return width, highest, last + 1
 
 
 def _twins(size: int) -> Tensor:

@@ -31,6 +31,9 @@ GRIDS = [
     ((1, 6, 1), None),
     ((2, 2, 2), None),
     ((5, 4, 3, 4), None),
+    ((33, 30), None),
+    ((30, 33, 7), None),
+    ((16, 12), (1.0, 0.7)),
 ]
 
 
@@ -44,7 +47,10 @@ def slow_psd(x, spacing, power, corners=False):
     rings = {}
     for index in np.ndindex(*x.shape):
         radius = math.sqrt(sum(axis[i] ** 2 for axis, i in zip(axes, index, strict=True)))
-        rings.setdefault(math.floor(radius / width + 0.5 + 1e-6), []).append(spectrum[index])
+        ring = math.floor(radius / width + 0.5 + 1e-6)
+        if not corners and radius <= highest * (1 + 1e-6):  # no frequency of an axis is left out
+            ring = min(ring, math.floor(highest / width + 1e-6))
+        rings.setdefault(ring, []).append(spectrum[index])
     kept = sorted(ring for ring in rings if corners or ring * width <= highest * (1 + 1e-6))
     return np.array([ring * width for ring in kept]), np.array([np.mean(rings[ring]) for ring in kept])
 
@@ -79,18 +85,21 @@ def test_white_noise_is_flat(shape, power):
         ((40, 40), (0.5, 0.5)),
         ((40, 20), (0.5, 2.0)),
         ((20, 24, 22), None),
+        ((33, 30), None),
+        ((40, 24), (1.0, 0.7)),
         ((21, 24, 12), (1.0, 1.0, 3.0)),
     ],
 )
 def test_a_tone_lands_in_its_own_bin(shape, spacing):
     steps = spacing or (1.0,) * len(shape)
     for axis, (size, step) in enumerate(zip(shape, steps, strict=True)):
-        for k in (1, size // 4, (size - 1) // 2):
+        for k in (1, size // 4, (size - 1) // 2, size // 2):
             wave = torch.cos(2 * math.pi * k * torch.arange(size, dtype=torch.float64) / size + 0.4)
             image = wave.reshape([-1 if a == axis else 1 for a in range(len(shape))]).expand(shape)
             frequencies, density = radial_psd(image, spacing, spatial_dims=len(shape))
             width = frequencies[1] - frequencies[0]
-            assert abs(frequencies[density.argmax()] - k / (size * step)) <= width / 2 * (1 + 1e-6)
+            reach = width if 2 * k >= size - 1 else width / 2  # the last ring goes up to the highest frequency
+            assert abs(frequencies[density.argmax()] - k / (size * step)) <= reach * (1 + 1e-6)
             rest = density.clone()
             rest[density.argmax()] = 0
             assert rest.max() < 1e-9 * density.max()
