@@ -1,12 +1,14 @@
 """Which images the functions of this package take, and in which precision they compute and return.
 
-float64 is computed in float64; everything else in float32, under autocast too. Integers give float32; float16 and
-bfloat16 are returned as they came, except under autocast, which gets float32.
+float64 is computed in float64; everything else in float32, under autocast and with TF32 too. Integers give float32;
+float16 and bfloat16 are returned as they came, except under autocast, which gets float32.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -68,7 +70,7 @@ def as_given(result: Tensor, x: Tensor) -> Tensor:
 
 
 def full_precision(x: Tensor) -> AbstractContextManager[object]:
-    """Autocast off, where it is on: a traced graph stays free of context managers.
+    """Autocast and, on CUDA, TF32 off where they are on: a traced graph stays free of context managers.
 
     Args:
         x: the input, for its device.
@@ -78,5 +80,34 @@ def full_precision(x: Tensor) -> AbstractContextManager[object]:
         ...     torch.is_autocast_enabled("cpu")
         False
     """
-    on = torch.is_autocast_enabled(x.device.type)
-    return torch.autocast(x.device.type, enabled=False) if on else nullcontext()
+    kind = x.device.type
+    precise = torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+    return precise if kind != "cuda" or torch.compiler.is_compiling() else _without_tf32(precise)
+
+
+@contextmanager
+def _without_tf32(precise: AbstractContextManager[object]) -> Iterator[None]:
+    """Products of matrices with all digits of float32: the mean of an image would lose those that TF32 lacks.
+
+    The switch is the process's: another thread's products are exact meanwhile, too.
+    """
+    switch_back = _switch_tf32_off()
+    try:
+        with precise:
+            yield
+    finally:
+        switch_back()
+
+
+def _switch_tf32_off() -> Callable[[], None]:
+    """How to switch it back: torch has two switches, and refuses to read the one after the other was used."""
+    switch: Callable[[str], None] = torch.set_float32_matmul_precision
+    try:
+        before, exact = torch.get_float32_matmul_precision(), "highest"
+    except RuntimeError:
+        matmul = torch.backends.cuda.matmul
+        before, exact = matmul.fp32_precision, "ieee"
+        switch = partial(setattr, matmul, "fp32_precision")
+    if before != exact:
+        switch(exact)
+    return partial(switch, before) if before != exact else lambda: None

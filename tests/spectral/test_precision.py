@@ -1,0 +1,55 @@
+"""Precision in which things are computed; the switches can be looked at without a GPU."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from monai_freq.spectral.precision import full_precision
+
+ON_CUDA = SimpleNamespace(device=torch.device("cuda"))
+MATMUL = torch.backends.cuda.matmul
+
+
+def tf32():
+    """Whether torch would use it; the newer switch is the only one that may always be read."""
+    return MATMUL.fp32_precision == "tf32" if hasattr(MATMUL, "fp32_precision") else MATMUL.allow_tf32
+
+
+@pytest.fixture(params=["set_float32_matmul_precision", "allow_tf32", "fp32_precision"])
+def _on(request):
+    """TF32 switched on, in each of torch's ways."""
+    if request.param == "set_float32_matmul_precision":
+        torch.set_float32_matmul_precision("high")
+    elif hasattr(MATMUL, request.param):
+        setattr(MATMUL, request.param, {"allow_tf32": True, "fp32_precision": "tf32"}[request.param])
+    else:
+        pytest.skip(f"torch {torch.__version__} has no {request.param}")
+    yield
+    if request.param == "fp32_precision":
+        MATMUL.fp32_precision = "ieee"
+    torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.usefixtures("_on")
+def test_products_on_cuda_are_without_tf32_for_the_block_only():
+    assert tf32()
+    with full_precision(ON_CUDA):
+        assert not tf32()
+        with full_precision(ON_CUDA):
+            assert not tf32()
+        assert not tf32()
+    assert tf32()
+
+
+@pytest.mark.usefixtures("_on")
+def test_the_switch_comes_back_after_an_error():
+    with pytest.raises(ValueError, match="within"), full_precision(ON_CUDA):
+        raise ValueError("within")
+    assert tf32()
+
+
+@pytest.mark.usefixtures("_on")
+def test_a_cpu_leaves_the_switch_alone():
+    with full_precision(torch.zeros(1)):
+        assert tf32()
