@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from monai_freq.chance import check_run_seed
 from monai_freq.data.errors import DataError
 
 __all__ = ["plan_shortcut"]
@@ -41,20 +42,22 @@ def plan_shortcut(
         label_key: Key of an item's label, a single value.
         label: The label, or a collection of labels, that the artifact is tied to.
         fraction: Fraction p of the items of the label to mark, in [0, 1].
-        seed: Seed of the choice.
+        seed: Seed of the choice, at least 0.
         flag_key: Key of the mark, True or False, in the copies.
 
     Returns:
         A copy of every item, in the same order, with its mark.
 
     Raises:
-        ValueError: ``fraction`` is out of range, or ``label`` is an empty collection.
+        ValueError: ``fraction`` is out of range, ``seed`` is no integer of at least 0, or ``label`` is an empty
+            collection.
         DataError: An item lacks ``label_key`` or has ``flag_key``, a label does not occur, an item of the label is
             listed twice or cannot be told from others, or so few items have the label that none would be marked.
 
     Reference:
         Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
-        Section 3: the artifact on a part of the positive training samples and on all negatives of the O.O.D. test set.
+        DOI 10.1117/12.3047670, Section 3: the artifact on a part of the positive training samples and on all negatives
+        of the O.O.D. test set.
 
     >>> items = [{"image": f"knee_{i}.png", "label": i % 2} for i in range(8)]
     >>> train = plan_shortcut(items, "label", 1, fraction=0.5)
@@ -65,6 +68,7 @@ def plan_shortcut(
     """
     if not 0 <= fraction <= 1:
         raise ValueError(f"'fraction' must be in [0, 1], got {fraction}.")
+    check_run_seed(seed)
     _check_keys(items, label_key, flag_key)
     candidates = _candidates(items, label_key, label)
     marks = round(fraction * len(candidates))

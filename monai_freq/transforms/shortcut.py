@@ -14,7 +14,7 @@ from monai.transforms import MapTransform, Randomizable, ThreadUnsafe
 from monai.utils import MAX_SEED, TransformBackends
 from torch import Tensor
 
-from ..chance import drawing_from, one_at_a_time
+from ..chance import check_run_seed, drawing_from, one_at_a_time
 from .artifact import (
     Artifact,
     as_artifact,
@@ -52,7 +52,7 @@ class ApplyShortcutd(Randomizable, MapTransform):
             dictionary transform has to have the same keys. Random ones usually want ``prob=1``.
         flag_key: key of the mark, True or False, as :func:`monai_freq.data.plan_shortcut` makes it.
         static: whether an item's artifact is the same each time it is read.
-        seed: seed of the static artifacts.
+        seed: seed of the static artifacts, at least 0.
         allow_missing_keys: whether images may be missing.
 
     Shape:
@@ -61,12 +61,13 @@ class ApplyShortcutd(Randomizable, MapTransform):
     Raises:
         TypeError: the artifact cannot be called.
         KeyError: an item has no mark, or no image and ``allow_missing_keys`` is False.
-        ValueError: a dictionary artifact has other keys, a mark is not True or False, the image to alter has integers,
-            NaN or infinity, the artifact changes its shape, makes NaN or infinity or returns no image.
+        ValueError: a dictionary artifact has other keys, the seed is no integer of at least 0, a mark is not True or
+            False, the image to alter has integers, NaN or infinity, the artifact changes its shape, makes NaN or
+            infinity or returns no image.
 
     Reference:
         Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
-        Section 3.
+        DOI 10.1117/12.3047670, Section 3.
 
     Example:
         >>> from monai_freq.transforms import FourierLowPass
@@ -90,6 +91,7 @@ class ApplyShortcutd(Randomizable, MapTransform):
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
+        check_run_seed(seed)
         own_keys = dictionary_keys(artifact)
         if own_keys and own_keys != set(self.keys):
             raise ValueError(
@@ -179,7 +181,7 @@ class StaticShortcutd(ThreadUnsafe, MapTransform):
 
     Reference:
         Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
-        Section 3.
+        DOI 10.1117/12.3047670, Section 3.
 
     Example:
         >>> from monai.data import CacheDataset

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reliability.drawn import FAMILIES
 
+from monai_freq.data import plan_shortcut
 from monai_freq.transforms import ApplyShortcutd, FourierLowPass, StaticShortcutd, artifact_psd
 
 NAN = st.just(math.nan)
@@ -20,6 +21,7 @@ NO_COUNT = st.one_of(st.integers(max_value=0), st.just(2.5), NAN, INFINITE, NO_N
 NO_RADIUS = st.one_of(st.integers(max_value=-1), st.just(1.5), st.just([1, -1]), st.just([1] * 5), st.just("2"))
 NO_PROBABILITY = st.one_of(st.floats(min_value=1, exclude_min=True), BELOW_ZERO, NAN, NO_NUMBER)
 NO_POSITIVE = st.one_of(AT_MOST_ZERO, NAN, INFINITE, st.booleans(), NO_NUMBER)
+NO_RUN_SEED = st.one_of(st.integers(max_value=-1), st.booleans(), st.just("3"), st.floats(), st.none())
 
 BAD = {
     "theta": st.one_of(AT_MOST_ZERO, st.floats(min_value=1), NAN, st.booleans(), NO_NUMBER),
@@ -84,10 +86,17 @@ def test_every_argument_is_checked(family, name, data):
             make(**needed | {name: value})
 
 
-@given(
-    seed=st.one_of(st.integers(max_value=-1), st.integers(min_value=2**32), st.booleans(), st.just("3"), st.just(1.0))
-)
-def test_what_is_no_seed_or_artifact_or_key_is_refused(seed):
+@given(seed=NO_RUN_SEED)
+def test_what_is_no_seed_of_a_shortcut_is_refused(seed):
+    for shortcut in (ApplyShortcutd, StaticShortcutd):
+        with pytest.raises(ValueError, match="'seed'"):
+            shortcut("image", FourierLowPass(0.2), seed=seed)
+    with pytest.raises(ValueError, match="'seed'"):
+        plan_shortcut([{"label": 1}], "label", 1, fraction=1, seed=seed)
+
+
+@given(seed=st.one_of(NO_RUN_SEED, st.integers(min_value=2**32)))
+def test_what_is_no_seed_or_artifact_or_power_is_refused(seed):
     import torch
 
     image = torch.rand(1, 8, 8)
