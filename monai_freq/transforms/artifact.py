@@ -68,8 +68,8 @@ def artifact_psd(
         KeyError: an item lacks the key.
 
     Reference:
-        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging":
-        Figure 3, green lines.
+        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
+        DOI 10.1117/12.3047670: Figure 3, green lines.
 
     Example:
         >>> from monai_freq.spectral.psd import band_shares

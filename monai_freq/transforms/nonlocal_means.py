@@ -58,8 +58,8 @@ class NonLocalMeans(Transform):
         DOI 10.1109/CVPR.2005.38.
         J. V. Manjón et al. (2008), "MRI denoising using non-local means", Medical Image Analysis 12(4).
         DOI 10.1016/j.media.2008.02.004.
-        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging":
-        non-local means as a frequency shortcut.
+        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
+        DOI 10.1117/12.3047670: non-local means as a frequency shortcut.
 
     Example:
         >>> noisy = 1 + 0.1 * torch.randn(1, 48, 48, generator=torch.Generator().manual_seed(0))

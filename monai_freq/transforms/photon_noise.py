@@ -80,8 +80,8 @@ class PhotonNoise(RandomizableTransform):
     Reference:
         J. Leuschner et al. (2021), "LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction",
         Scientific Data 8. DOI 10.1038/s41597-021-00893-z.
-        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging":
-        photon noise as a frequency shortcut.
+        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
+        DOI 10.1117/12.3047670: photon noise as a frequency shortcut.
 
     Example:
         >>> water = torch.full((1, 64, 64), 0.0)
