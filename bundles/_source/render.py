@@ -103,7 +103,7 @@ def _classification(task: Config, image: Config, pred: Config) -> Config:
     return {
         "image_classes": "single channel data, intensity scaled to [0, 1]",
         "label_classes": f"one number, {names}",
-        "pred_classes": f"{len(classes)} logits, of which {names}",
+        "pred_classes": f"{len(classes)} logits, whose softmax is the probabilities: {names}",
     }
 
 
@@ -120,7 +120,7 @@ def _words(task: Config, configs: Path) -> dict[str, str]:
 
 
 def _shown(value: object) -> str:
-    return json.dumps(value).replace(" ", "").strip('"')
+    return json.dumps(value, separators=(",", ":")).strip('"')
 
 
 def _settings_first(config: Config) -> Config:
