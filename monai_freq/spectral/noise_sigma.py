@@ -83,8 +83,8 @@ def _foreground(values: Tensor) -> Tensor:
     bins = ((values - low) * (_BINS / (high - low))).nan_to_num(0).clamp_(0, _BINS - 1).long()
     counts = torch.zeros(len(values), _BINS, dtype=torch.int64, device=values.device)
     counts.scatter_add_(1, bins, torch.ones_like(bins))  # integers, so that the order does not matter
-    below = counts.double().cumsum(1)
-    moment = (counts * torch.arange(_BINS, device=values.device)).double().cumsum(1)
+    below = counts.cumsum(1).double()  # of integers, which is deterministic on every device
+    moment = (counts * torch.arange(_BINS, device=values.device)).cumsum(1).double()
     between = (moment * below[:, -1:] - moment[:, -1:] * below).square() / (below * (below[:, -1:] - below))
     inside = bins > between.nan_to_num(0).argmax(1, keepdim=True)
     return inside | ~inside.any(1, keepdim=True)

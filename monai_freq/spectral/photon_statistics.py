@@ -128,7 +128,8 @@ def poisson_deviation(expected: Tensor, generator: torch.Generator, sampler: Sam
     r"""Draw Poisson counts, less their expectation.
 
     ``"poisson"`` is exact: on the CPU the count is the smallest c with :math:`P(C \le c) \ge \Phi(z)` for a normal
-    deviate z (:func:`torch.poisson` below an expectation of 8 and on CUDA). ``"fast"`` takes, from 32 on,
+    deviate z (:func:`torch.poisson` below an expectation of 8 and on CUDA, where it rounds a normal deviate beyond
+    4000). ``"fast"`` takes, from 32 on,
 
     .. math:: c = \lambda + \sqrt\lambda\, z + \frac{z^2 - 1}{6} + \frac{z - z^3}{72 \sqrt\lambda}
 
@@ -313,8 +314,9 @@ def _constant(value: float, like: Tensor) -> Tensor:
 
 
 def _in_parts(rays: Tensor) -> tuple[Tensor, ...]:
+    """Rows that fit into a CPU's caches; all of them on a GPU, whose counts are independent within one call alone."""
     rows = rays.reshape(-1, rays.shape[-1])
-    return torch.split(rows, max(1, _TOGETHER // rays.shape[-1]))
+    return torch.split(rows, max(1, _TOGETHER // rays.shape[-1])) if rays.device.type == "cpu" else (rows,)
 
 
 def _may_be_below(min_count: float, lowest: Tensor) -> bool:
