@@ -88,7 +88,7 @@ def block_basis(
         True
     """
     key = ("basis", size, theta, block, dtype, torch.device(device))
-    return cached(key, lambda: _basis(size, block_frequencies(size, theta, block)).to(device, dtype))
+    return cached(key, lambda: _basis(size, block_frequencies(size, theta, block), device).to(device, dtype))
 
 
 def coarse_from_samples(size: int, theta: float, *, dtype: torch.dtype, device: torch.device | str) -> Tensor:
@@ -113,8 +113,8 @@ def coarse_from_samples(size: int, theta: float, *, dtype: torch.dtype, device: 
 
     def build() -> Tensor:
         nodes = coarse_size(size, theta)
-        fine = _basis(size, block_frequencies(size, theta))
-        return (math.sqrt(nodes / size) * _basis(nodes, range(nodes // 2 + 1)) @ fine.T).to(device, dtype)
+        fine = _basis(size, block_frequencies(size, theta), device)
+        return (math.sqrt(nodes / size) * _basis(nodes, range(nodes // 2 + 1), device) @ fine.T).to(device, dtype)
 
     return cached(("down", size, theta, dtype, torch.device(device)), build)
 
@@ -140,15 +140,19 @@ def samples_from_coarse(size: int, theta: float, *, dtype: torch.dtype, device: 
 
     def build() -> Tensor:
         nodes = coarse_size(size, theta)
-        matrix = math.sqrt(size / nodes) * _basis(nodes, range(nodes // 2 + 1)).T
+        matrix = math.sqrt(size / nodes) * _basis(nodes, range(nodes // 2 + 1), device).T
         return matrix.contiguous().to(device, dtype)
 
     return cached(("up", size, theta, dtype, torch.device(device)), build)
 
 
-def _basis(size: int, frequencies: range) -> Tensor:
-    """Columns for each frequency of the range and its negative, float64."""
-    time = torch.arange(size)
+def _basis(size: int, frequencies: range, device: torch.device | str) -> Tensor:
+    """Columns for each frequency of the range and its negative, float64, on the device if a graph is compiled for it.
+
+    Otherwise they are made on the CPU, as not every device has float64.
+    """
+    place = device if torch.compiler.is_compiling() else "cpu"
+    time = torch.arange(size, device=place)
     columns = []
     for k in frequencies:
         phase = (k * time % size).double() * (2 * math.pi / size)
@@ -156,4 +160,4 @@ def _basis(size: int, frequencies: range) -> Tensor:
             columns.append(torch.cos(phase) / math.sqrt(size))
         else:
             columns += [torch.cos(phase) * math.sqrt(2 / size), torch.sin(phase) * math.sqrt(2 / size)]
-    return torch.stack(columns, dim=1) if columns else torch.zeros(size, 0, dtype=torch.float64)
+    return torch.stack(columns, dim=1) if columns else torch.zeros(size, 0, dtype=torch.float64, device=place)
