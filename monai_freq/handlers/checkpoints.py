@@ -96,7 +96,8 @@ class Checkpoints:
         try:
             state = torch.load(last, map_location="cpu", weights_only=True)
             for name, item in self._stateful(engine).items():
-                bare(item).load_state_dict(state[name])
+                if name in state or name != "scaler":  # of mixed precision, which a CPU's checkpoint was made without
+                    bare(item).load_state_dict(state[name])
             epoch, iteration, best = int(state["epoch"]), int(state["iteration"]), float(state["best"])
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]

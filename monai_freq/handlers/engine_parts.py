@@ -10,7 +10,7 @@ __all__ = ["bare", "positive"]
 
 
 def bare(item: Any) -> Any:
-    """Network without its parallel wrapper: its names are those of one process, and a call waits for no other.
+    """Network without its parallel or compiled wrapper: plain names, and a call waits for no other process.
 
     Args:
         item: network, or anything else, which is returned as it is.
@@ -20,7 +20,9 @@ def bare(item: Any) -> Any:
         >>> bare(nn.DataParallel(network)) is network
         True
     """
-    return item.module if isinstance(item, (nn.parallel.DistributedDataParallel, nn.DataParallel)) else item
+    if isinstance(item, (nn.parallel.DistributedDataParallel, nn.DataParallel)):
+        return bare(item.module)
+    return bare(item._orig_mod) if hasattr(item, "_orig_mod") else item  # torch.compile's
 
 
 def positive(name: str, value: int) -> int:

@@ -76,7 +76,7 @@ class PSDHandler(TensorBoardHandler):
 
     Reference:
         Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
-        Equation 1 and Figure 3.
+        DOI 10.1117/12.3047670, Equation 1 and Figure 3.
 
     Example:
         >>> import tempfile
@@ -309,7 +309,7 @@ def _finite(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def _array(x: Tensor) -> Array:
-    return x.double().cpu().numpy()
+    return x.cpu().double().numpy()
 
 
 def _at(frequencies: Array, own: Array, density: Array) -> Array:

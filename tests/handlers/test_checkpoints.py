@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from monai.data import DataLoader, Dataset
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import LrScheduleHandler, MeanDice, ValidationHandler, from_engine
 from monai.transforms import AsDiscreted, RandGaussianNoised
-from torch import distributed, nn
+from sameness import assert_same
+from torch import nn
 
 from monai_freq.handlers import Checkpoints, EpochSeed
 
@@ -82,10 +82,6 @@ def train(folder: Path, *, start: int, resume: bool | str = False, kill_at: int 
 def undisturbed(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("undisturbed")
     return folder, train(folder, start=0)
-
-
-def assert_same(actual: Any, expected: Any) -> None:
-    torch.testing.assert_close(actual, expected, rtol=0, atol=0)
 
 
 # a negative number kills in the validation that follows the iteration
@@ -376,13 +372,13 @@ def test_the_gradient_scaler_is_restored(tmp_path):
     assert second.trainer.scaler.get_scale() == 512.0
 
 
-@pytest.fixture
-def single_process_group(monkeypatch):
-    monkeypatch.setenv("LOCAL_RANK", "0")
-    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
-    idist.sync()
-    yield
-    idist.finalize()  # ignite would go on asking a group that torch alone had destroyed
+def test_a_checkpoint_without_a_gradient_scaler_is_resumed_with_one(tmp_path):
+    Scripted(tmp_path, {}).run(1)  # as on a CPU
+    second = Scripted(tmp_path, {}, resume=True)
+    second.trainer.scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    second.run(2)
+    assert second.trainer.state.epoch == 2
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["scaler"]["scale"] == 2.0
 
 
 @pytest.mark.usefixtures("single_process_group")

@@ -2,19 +2,9 @@
 
 import pytest
 import torch
-from ignite import distributed as idist
-from torch import distributed, nn
+from torch import nn
 
 from monai_freq.handlers.engine_parts import bare, positive
-
-
-@pytest.fixture
-def single_process_group(monkeypatch):
-    monkeypatch.setenv("LOCAL_RANK", "0")
-    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
-    idist.sync()
-    yield
-    idist.finalize()
 
 
 @pytest.mark.usefixtures("single_process_group")
@@ -22,6 +12,12 @@ def test_a_network_comes_out_of_its_parallel_wrapper():
     network = nn.Linear(2, 1)
     assert bare(nn.parallel.DistributedDataParallel(network)) is network
     assert bare(nn.DataParallel(network)) is network
+
+
+def test_a_network_comes_out_of_its_compiled_wrapper():
+    network = nn.Linear(2, 1)
+    assert bare(torch.compile(network)) is network
+    assert bare(nn.DataParallel(torch.compile(network))) is network
 
 
 def test_anything_else_is_returned_as_it_is():
