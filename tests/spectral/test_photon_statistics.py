@@ -379,6 +379,13 @@ def test_counts_are_poisson_on_cuda(expected):
     assert chi_square_p_value(counts(expected, 400_000, device="cuda").round(), expected) > 1e-3
 
 
+def test_counts_of_a_gpu_are_drawn_in_one_call():
+    """CUDA's calls in a row share random numbers where counts are few."""
+    rays = torch.empty(1000, 513)
+    assert len(photon_statistics._in_parts(rays)) > 1
+    assert len(photon_statistics._in_parts(rays.to("meta"))) == 1
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 def test_the_power_spectrum_is_that_of_theory_on_cuda():
     mu = ellipse(100, 100)
