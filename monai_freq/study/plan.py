@@ -19,7 +19,16 @@ from .cells import ARMS
 from .evaluations import read_cases
 from .results import OtherVersion, Result, read_result, result_file, run_name
 
-__all__ = ["Run", "combinations", "fitted", "missing", "parse_settings", "parse_value", "plan"]
+__all__ = [
+    "Run",
+    "combinations",
+    "fitted",
+    "missing",
+    "parse_settings",
+    "parse_value",
+    "plan",
+    "require_different",
+]
 
 #: settings of a bundle that the study decides itself -> the option to use instead
 _OWN = {
@@ -92,6 +101,11 @@ class Run:
     def asked_settings(self) -> dict[str, Any]:
         """The overrides as settings of the bundle, but for those that follow from its data."""
         return {key: value for key, value in self.overrides.items() if key not in ("steps", "overlay")}
+
+    @property
+    def data_settings(self) -> dict[str, Any]:
+        """The settings of the bundle with which its data are looked into beforehand."""
+        return self.asked_settings
 
     def measured(self, folder: Path) -> dict[str, Any]:
         """Entries of the result that the evaluation gives.
@@ -173,10 +187,30 @@ def plan(
         for seed, draw, variant, bundle, size in grid
         for arm in dict.fromkeys(arms)
     ]
-    for name, count in Counter(run.name for run in runs).items():
-        if count > 1:
-            raise SystemExit(f"{count} runs would be called {name}.\nAsk for each value of a setting once.")
+    require_different((run.name for run in runs), "runs", "Ask for each value of a setting once.")
     return runs
+
+
+def require_different(names: Iterable[str], what: str, advice: str) -> None:
+    """Refuse two things of one name.
+
+    Args:
+        names: of the things.
+        what: the things, as a word of the message.
+        advice: second line of the message.
+
+    Raises:
+        SystemExit: a name is there twice.
+
+    Example:
+        >>> require_different(["imagenet", "imagenet"], "sources", "Give each in --sources once.")
+        Traceback (most recent call last):
+        SystemExit: 2 sources would be called imagenet.
+        Give each in --sources once.
+    """
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise SystemExit(f"{count} {what} would be called {name}.\n{advice}")
 
 
 def combinations(settings: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

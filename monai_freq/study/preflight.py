@@ -82,16 +82,7 @@ class Look:
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = runs
         self.examples: dict[str, bytes] = {}
-        self._first = {_variant(run): run for run in reversed(runs)}
-        asked = [
-            {
-                "configs": [str(file) for file in run.configs("train")],
-                "folder": run.folder,
-                "dataset_dir": run.dataset_dir,
-                "overrides": run.asked_settings,
-            }
-            for run in self._first.values()
-        ]
+        self._first = {_question(run): run for run in reversed(runs)}
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LOOK],
             stdin=subprocess.PIPE,
@@ -100,7 +91,6 @@ class Look:
             text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
-        self._question = json.dumps(asked)
 
     def __enter__(self) -> Look:
         return self
@@ -115,27 +105,33 @@ class Look:
         Raises:
             SystemExit: a bundle, its settings or its data do not allow one of the runs.
         """
-        answer, complaint = self._process.communicate(self._question)
+        answer, complaint = self._process.communicate("\n".join(self._first))
         if self._process.returncode:
             raise SystemExit(complaint.strip()[-1000:])
         looked = dict(zip(self._first, json.loads(answer.strip().splitlines()[-1]), strict=True))
         self.examples = {
-            run.bundle: base64.b64decode(looked[variant]["example"])
-            for variant, run in self._first.items()
-            if "example" in looked[variant]
+            run.bundle: base64.b64decode(looked[question]["example"])
+            for question, run in self._first.items()
+            if "example" in looked[question]
         }
-        return [fitted(run, looked[_variant(run)]) for run in self.runs]
+        return [fitted(run, looked[_question(run)]) for run in self.runs]
 
 
-def _variant(run: Run) -> str:
-    """What tells apart the runs whose data or settings may differ."""
-    return json.dumps([run.folder, run.dataset_dir, sorted(run.overrides.items())])
+def _question(run: Run) -> str:
+    """What to look into, one line of JSON: runs that ask the same share the answer."""
+    asked = {
+        "configs": [str(file) for file in run.configs("train")],
+        "folder": run.folder,
+        "dataset_dir": run.dataset_dir,
+        "overrides": run.data_settings,
+    }
+    return json.dumps(asked)
 
 
 def _look_from_stdin() -> None:
-    """Look into each bundle that standard input asks for, and print what it says in one line of JSON."""
+    """Look into the bundle that each line of standard input asks for, and print what it says in one line of JSON."""
     warnings.simplefilter("ignore")
-    print(json.dumps([look_into(**asked) for asked in json.load(sys.stdin)]))
+    print(json.dumps([look_into(**json.loads(line)) for line in sys.stdin]))
 
 
 def look_into(
@@ -143,8 +139,8 @@ def look_into(
 ) -> dict[str, Any]:
     """What a bundle says of its data, with overrides: ``cases`` for training, ``batch_size`` and ``classes``.
 
-    Of a classifier also the number of ``folds``, ``overlapping_groups``, the number of patients or exams that are in
-    two parts, and an ``example`` of what the network sees, a PNG file in base64.
+    Of a classifier also ``overlapping_groups``, the number of patients or exams that are in two parts, and an
+    ``example`` of what the network sees, a PNG file in base64: both of the fold that the settings say.
 
     Args:
         configs: configuration files of its training.
@@ -153,7 +149,7 @@ def look_into(
         overrides: further settings.
 
     Raises:
-        SystemExit: a file is missing, or a setting or the data set is faulty.
+        SystemExit: a file is missing, a setting or the data set is faulty, or there is no such fold.
 
     Example:
         >>> look_into(["no_such/configs/train.json"], "no_such", None, {})
@@ -162,6 +158,7 @@ def look_into(
         An --overlay is the name of a file in the configs folder of each bundle.
     """
     parser = opened(configs, folder, dataset_dir, overrides)
+    _require_fold(parser)
     parts = parser.get_parsed_content("cases" if "cases" in parser else "samples")
     classes = parser.get_parsed_content("classes")
     looked = {
@@ -172,9 +169,15 @@ def look_into(
     if "cases" in parser:
         return looked
     image = parser.get_parsed_content("preprocessing")(parts.val[0] | {"shortcut": False})["image"]
-    folds = parser["folds"]["folds"] if "folds" in parser else 1
-    apart = {"folds": folds, "overlapping_groups": overlapping_groups(*parts)}
-    return looked | apart | {"example": as_picture(image)}
+    return looked | {"overlapping_groups": overlapping_groups(*parts), "example": as_picture(image)}
+
+
+def _require_fold(parser: ConfigParser) -> None:
+    if "folds" in parser and parser["fold"] >= (folds := parser["folds"]["folds"]):
+        raise SystemExit(
+            f"{parser['name']} has {folds} folds, not {parser['fold'] + 1}.\n"
+            "Ask for fewer --folds, or raise folds#folds with --set."
+        )
 
 
 def opened(configs: Sequence[str], folder: str, dataset_dir: str | None, overrides: Mapping[str, Any]) -> ConfigParser:

@@ -57,8 +57,6 @@ def run_transfer(
     there = {key for key, run in pretraining.items() if _finished(folder, run)}
     possible = [run for run in planned if _source(run) in there or _source(run) not in weights]
     waiting = len(planned) - len(possible)
-    if waiting:
-        print(f"{waiting} fine-tunings wait for a pre-training that failed.")
     return len(pretraining) + len(planned), waiting, results + run_study(possible, folder, **where)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from .cells import ARMS
 from .options import add_data, add_where, count, named_paths, seed, share, tell_ended, where
-from .plan import combinations, parse_settings
+from .plan import combinations, parse_settings, require_different
 from .preflight import bundle_names
 from .transfer_plan import parse_source, plan_pretraining, plan_transfers
 
@@ -89,6 +89,8 @@ def _transfer(arguments: argparse.Namespace) -> int:
     data = named_paths("--data", arguments.data, [*targets, *dict.fromkeys(named)])
     checkpoints = named_paths("--checkpoints", arguments.checkpoints, dict.fromkeys(arguments.sources))
     sources = [parse_source(word, checkpoints, data) for word in dict.fromkeys(arguments.sources)]
+    once = "Name each in --sources once: imagenet/none is imagenet."
+    require_different((source.label for source in sources), "sources", once)
     overlay = {} if arguments.overlay is None else {"overlay": arguments.overlay}
     settings = _with_epochs("epochs", arguments.epochs, parse_settings(arguments.set))
     of_source = _with_epochs("source_epochs", arguments.source_epochs, parse_settings(arguments.source_set))

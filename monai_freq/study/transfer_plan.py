@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from .evaluations import read_measures
-from .plan import Run
+from .plan import Run, require_different
 from .source_labels import RANDOM
 
 __all__ = ["ClassifierRun", "Source", "parse_source", "plan_pretraining", "plan_transfers"]
@@ -54,7 +54,7 @@ def parse_source(
         data: name of a source -> folder of the user's data set.
 
     Raises:
-        SystemExit: there is no such editing.
+        SystemExit: there is no such editing, or a checkpoint for ``random``.
 
     Example:
         >>> parse_source("radimagenet/whiten").settings
@@ -65,11 +65,15 @@ def parse_source(
         A source is as in imagenet, imagenet/lowpass or radimagenet/whiten.
     """
     name, slash, editing = word.partition("/")
-    if word == RANDOM:
-        return Source(label=RANDOM)
     label = f"{name} {editing}" if slash and editing != "none" else name
-    if (checkpoints or {}).get(word):
-        return Source(label=label, checkpoint=(checkpoints or {})[word])
+    checkpoint = (checkpoints or {}).get(word)
+    if label == RANDOM and checkpoint:
+        raise SystemExit(
+            f"--checkpoints {word}={checkpoint} is for a source that starts without weights.\n"
+            "Call the source otherwise, as in --sources own --checkpoints own=weights.pt"
+        )
+    if label == RANDOM or checkpoint:
+        return Source(label=label, checkpoint=checkpoint)
     if slash and editing not in _EDITINGS:
         raise SystemExit(
             f"There is no editing '{editing}'.\nA source is as in imagenet, imagenet/lowpass or radimagenet/whiten."
@@ -96,6 +100,8 @@ class ClassifierRun(Run):
         {'fraction': 0.5, 'init': 'model.pt'}
         >>> run.own_settings
         {'fusion': 'none', 'seed': 0, 'fold': 2}
+        >>> run.data_settings
+        {'fraction': 0.5, 'init': 'random', 'fold': 2}
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -107,8 +113,7 @@ class ClassifierRun(Run):
     @property
     def own_settings(self) -> dict[str, Any]:
         """What makes this one of the study's runs, as settings of the bundle."""
-        fold = {"fold": self.draw} if self.folded else {}
-        return {"fusion": self.arm, "seed": self.seed, **fold}
+        return {"fusion": self.arm, "seed": self.seed, **self._fold}
 
     @property
     def asked_settings(self) -> dict[str, Any]:
@@ -116,6 +121,16 @@ class ClassifierRun(Run):
         own = ("overlay", "source")
         asked = {key: value for key, value in self.overrides.items() if key not in own} | dict(self.given)
         return (_logged_at_the_end(**asked) if "epochs" in asked else {}) | asked
+
+    @property
+    def data_settings(self) -> dict[str, Any]:
+        """The settings of the bundle with which its data are looked into: with its fold, and without weights."""
+        init = {"init": RANDOM} if "init" in self.given else {}
+        return self.asked_settings | init | self._fold
+
+    @property
+    def _fold(self) -> dict[str, int]:
+        return {"fold": self.draw} if self.folded else {}
 
     def measured(self, folder: Path) -> dict[str, Any]:
         """Entries of the result that the evaluation gives.
@@ -133,15 +148,7 @@ class ClassifierRun(Run):
 
         Args:
             looked: see :func:`monai_freq.study.plan.fitted`.
-
-        Raises:
-            SystemExit: the data have fewer folds.
         """
-        if self.folded and self.draw >= looked["folds"]:
-            raise SystemExit(
-                f"{self.bundle} has {looked['folds']} folds, not {self.draw + 1}.\n"
-                "Ask for fewer --folds, or raise folds#folds with --set."
-            )
         return replace(self, classes=looked["classes"], noted={"overlapping_groups": looked["overlapping_groups"]})
 
 
@@ -224,7 +231,7 @@ def plan_transfers(
         data: name of a target -> folder of the user's data set.
 
     Raises:
-        SystemExit: a fraction is outside [0, 1].
+        SystemExit: a fraction is outside [0, 1], or two runs would have the same name.
 
     Example:
         >>> runs = plan_transfers(
@@ -239,7 +246,7 @@ def plan_transfers(
         raise SystemExit(f"A fraction must be in [0, 1], got {wrong[0]}.\nAs in --fractions 0 0.25 0.5")
     wanted = list(dict.fromkeys((0.0, *(float(fraction) for fraction in fractions))))
     grid = itertools.product(dict.fromkeys(seeds), range(folds), overrides, targets, dict.fromkeys(arms))
-    return [
+    runs = [
         ClassifierRun(
             bundle=target,
             folder=targets[target],
@@ -257,6 +264,8 @@ def plan_transfers(
         for source in sources
         if (init := _init(source, seed, checkpoints)) is not None
     ]
+    require_different((run.name for run in runs), "runs", "Ask for each source and each value of a setting once.")
+    return runs
 
 
 def _init(source: Source, seed: int, checkpoints: Mapping[tuple[str, int], str]) -> str | None:

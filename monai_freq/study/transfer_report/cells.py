@@ -30,7 +30,6 @@ Key = tuple[int, int]
 CONDITIONS = ("clean", "iid", "ood")
 NO_ARTIFACT = "none"
 
-_PRETRAINING = "source_pretrain"
 #: what a run is placed by, and the checkpoint's path, which the source's name stands for
 _PLACE = ("source", "artifact", "fraction", "init")
 
@@ -136,11 +135,11 @@ def study_of(results: Iterable[Result]) -> TransferStudy:
     finished = sorted(
         (run for run in results if run.finished and not run.cases), key=lambda run: (run.draw, run.seed, run.name)
     )
-    tuned = [run for run in finished if run.bundle != _PRETRAINING]
+    tuned = [run for run in finished if not _is_pretraining(run)]
     pretrained: dict[str, list[Result]] = {}
     for run in finished:
-        if run.bundle == _PRETRAINING and run.measures:
-            pretrained.setdefault(str(run.overrides.get("source", "imagenet")), []).append(run)
+        if _is_pretraining(run) and run.measures:
+            pretrained.setdefault(_source(run), []).append(run)
     usable = [run for run in tuned if run.measures and math.isfinite(_fraction(run))]
     shared = set.intersection(*(set(_others(run)) for run in usable)) if usable else set()
     return TransferStudy(
@@ -197,8 +196,13 @@ def _unusable(finished: Sequence[Result]) -> Iterator[str]:
     for run in finished:
         if not run.measures:
             yield f"Without measures: {run.name}"
-        elif run.bundle != _PRETRAINING and math.isnan(_fraction(run)):
+        elif not _is_pretraining(run) and math.isnan(_fraction(run)):
             yield f"Without a fraction: {run.name}"
+
+
+def _is_pretraining(run: Result) -> bool:
+    """Whatever its bundle is called: only fine-tunings are planned with an artifact and its fraction."""
+    return "source" in run.overrides and not {"artifact", "fraction"} & run.overrides.keys()
 
 
 def _source(run: Result) -> str:

@@ -66,7 +66,8 @@ def write_transfer_report(folder: str | os.PathLike[str]) -> list[Path]:
         ValueError: there is no such folder.
 
     Reference:
-        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging".
+        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
+        DOI 10.1117/12.3047670.
 
     Example:
         >>> import tempfile

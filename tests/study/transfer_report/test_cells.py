@@ -28,6 +28,18 @@ def test_the_order_of_the_files_does_not_matter(whole):
     assert study_of(results) == study_of(results[::-1])
 
 
+def test_a_pretraining_is_one_whatever_its_bundle_is_called(whole):
+    results = whole()
+    renamed = [replace(run, bundle="my_pretrain") if run.bundle == "source_pretrain" else run for run in results]
+    study = study_of(renamed)
+    assert study.cells == study_of(results).cells
+    assert study.unusable == ()
+    assert {source: [run.bundle for run in runs] for source, runs in study.pretrainings.items()} == {
+        "imagenet": ["my_pretrain"] * 2,
+        "radimagenet": ["my_pretrain"] * 2,
+    }
+
+
 def test_settings_that_all_share_are_said_once(tuned):
     study = study_of([tuned(lam=0.01, epochs=5), tuned(lam=0, epochs=5)])
     assert study.shared == (("epochs", "5"),)

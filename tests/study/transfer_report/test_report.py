@@ -118,6 +118,15 @@ def test_only_fine_tunings_without_control(whole, folder_of, drawn):
     assert "Without a pre-training in this study" in text
 
 
+def test_the_name_of_the_bundle_that_pretrains_changes_nothing(whole, folder_of, tmp_path):
+    results = whole()
+    as_published = texts_of(folder_of(results))
+    for run in results:
+        write_result(tmp_path / "own", replace(run, bundle=run.bundle.replace("source_pretrain", "my_pretrain")))
+    own = texts_of(tmp_path / "own")
+    assert {name: text.replace("my_pretrain", "source_pretrain") for name, text in own.items()} == as_published
+
+
 def test_only_edited_sources(whole, folder_of):
     texts = texts_of(folder_of(whole(sources=("imagenet lowpass",))))
     assert "auc.svg" not in texts
