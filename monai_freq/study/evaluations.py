@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ def read_cases(file: Path) -> list[dict[str, Any]]:
         [{'case': 'la_003', 'dice_heart': 0.9}]
     """
     with file.open(newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    return [{key: value if key == "case" else float(value) for key, value in row.items()} for row in rows]
+        try:
+            return [_metrics(row) for row in csv.DictReader(lines)]
+        except (ValueError, csv.Error) as error:
+            raise ValueError(f"{file} is no table of test cases: {error}.") from error
 
 
 def read_measures(folder: Path) -> dict[str, Any]:
@@ -51,8 +54,11 @@ def read_measures(folder: Path) -> dict[str, Any]:
         Traceback (most recent call last):
         FileNotFoundError: ...
     """
-    conditions = json.loads((folder / "evaluation" / "summary.json").read_text())
-    history = PSDHistory.load(folder / "tensorboard" / "psd.npz")
+    conditions = _summary(folder / "evaluation" / "summary.json")
+    file = folder / "tensorboard" / "psd.npz"
+    history = PSDHistory.load(file)
+    if not {"images", "gradients"} <= set(history.kinds):
+        raise ValueError(f"{file} must have densities of images and gradients, it has {list(history.kinds)}.")
     densities = {
         "frequencies": history.frequencies,
         "images": history.mean["images"][-1],
@@ -64,3 +70,19 @@ def read_measures(folder: Path) -> dict[str, Any]:
     if "artifact" in history.kinds:
         densities["artifact"] = history.mean["artifact"][-1]
     return {"conditions": conditions, "densities": {name: density.tolist() for name, density in densities.items()}}
+
+
+def _metrics(row: Mapping[str, Any]) -> dict[str, Any]:
+    if None in row or None in row.values():  # what csv puts in where a line is longer or shorter than the first
+        raise ValueError(f"the line of case {row.get('case')} has not one value for each column")
+    return {key: value if key == "case" else float(value) for key, value in row.items()}
+
+
+def _summary(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text())
+    except ValueError as error:
+        raise ValueError(f"{file} is truncated or damaged: {error}.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{file} must have the metrics of each condition, got {content!r:.60}.")
+    return content

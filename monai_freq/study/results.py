@@ -78,7 +78,7 @@ class Result:
         git_commit: of the working directory's repository; None outside of one.
         seconds: ``"train"`` and ``"evaluate"``.
         peak_memory_bytes: most memory that the training or the evaluation held; None if unknown.
-        validation: ``"epochs"`` and ``"val_mean_dice"``, two lists of one length.
+        validation: ``"epochs"`` and, of each, ``"val_mean_dice"`` or a classifier's ``"val_auc"``; may be empty.
         cases: a mapping per test case: ``"case"`` and its metrics by name; empty for a classifier.
         measures: of a classifier, see :func:`monai_freq.study.evaluations.read_measures`; empty for a segmenter.
         error: last lines of a failed run's log.
@@ -102,7 +102,7 @@ class Result:
     git_commit: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
-    validation: Mapping[str, list[float]] = field(default_factory=lambda: {"epochs": [], "val_mean_dice": []})
+    validation: Mapping[str, list[float]] = field(default_factory=dict)
     cases: list[dict[str, Any]] = field(default_factory=list)
     measures: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None

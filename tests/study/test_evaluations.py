@@ -1,6 +1,7 @@
 """What is read from the folder of a run, against what was written there."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -60,3 +61,33 @@ def test_cases_of_a_segmentation(tmp_path):
     (one, two) = read_cases(tmp_path / "cases.csv")
     assert one == {"case": "x", "dice_a": 0.5}
     assert np.isnan(two["dice_a"])
+
+
+@pytest.mark.parametrize("lines", ["x,0.5,1\ny,0.5", "x,0.5,1\ny,0.5,1,2", "x,half,1"])
+def test_a_table_with_a_broken_line_is_named(tmp_path, lines):
+    file = tmp_path / "cases.csv"
+    file.write_text(f"case,dice_a,dice_b\n{lines}\n")
+    with pytest.raises(ValueError, match=rf"{re.escape(str(file))} is no table of test cases: "):
+        read_cases(file)
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_summary_of_something_else_is_named(tmp_path, text):
+    write_run(tmp_path, True)
+    file = tmp_path / "evaluation/summary.json"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(str(file))):
+        read_measures(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "epochs"), [(["images"], 1), (["gradients"], 1), (["images", "gradients"], 0), ([], 0)]
+)
+def test_densities_without_a_kind_or_an_epoch_are_named(tmp_path, kinds, epochs):
+    write_run(tmp_path, True)
+    file = tmp_path / "tensorboard/psd.npz"
+    densities = {f"{kind}_{name}": np.ones((epochs, 5)) for kind in kinds for name in ("mean", "sd")}
+    rows = np.arange(epochs)
+    np.savez(file, frequencies=np.linspace(0, 0.5, 5), epochs=rows, samples=rows + 1, **densities)
+    with pytest.raises(ValueError, match=rf"^{re.escape(str(file))} (must have densities|is no log)"):
+        read_measures(tmp_path)
