@@ -8,11 +8,10 @@ from typing import Any
 
 from monai_freq.data.errors import DataError
 from monai_freq.data.fold_files import compare_folds, read_folds, save_folds
-from monai_freq.data.group_draw import draw_groups, draw_samples, possible_sizes
+from monai_freq.data.group_draw import draw_divisible, draw_groups, draw_samples, possible_sizes
 
 __all__ = ["divide_folds", "fold_items", "plan_folds"]
 
-ATTEMPTS = 20  # at a set of training and validation groups that can be divided exactly
 SHOWN = 3  # differences in a message
 
 Item = Mapping[str, Any]
@@ -110,11 +109,12 @@ def plan_folds(
     Raises:
         ValueError: A setting is out of range.
         DataError: An item lacks a key or is listed twice, there are too few, or whole groups cannot make the sizes: the
-            message then names sizes that they can.
+            message then names sizes that they can. Where there are too many sums to go through, as of a hundred groups
+            of up to 20 samples or of 15 of hundreds, a division far from the shares may be missed.
 
     Reference:
-        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging":
-        375 training and 125 validation samples, five folds, a fixed test set.
+        Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
+        DOI 10.1117/12.3047670: 375 training and 125 validation samples, five folds, a fixed test set.
 
     >>> items = [{"image": f"vol01/{i}.pck#12", "label": i % 2, "exam": str(i)} for i in range(12)]
     >>> plan = plan_folds(items, train=6, val=2, group_key="exam")
@@ -128,10 +128,10 @@ def plan_folds(
             raise ValueError(f"'{name}' must be at least {low}, got {value}.")
     samples = _samples(items, label_key, group_key)
     if train + val + (test or 0) > len(samples):
-        wanted = f"{train} for training, {val} for validation" + (f" and {test} for testing" if test else "")
+        wanted = _wanted(train, val, test)
         raise DataError(f"There are {len(samples)} samples, fewer than {wanted}.\nLower these numbers.")
     groups = _groups(samples)
-    both = _draw_both(groups, samples, train, val, seed)
+    both = _draw_both(groups, samples, train, val, test, seed)
     rest = {group: names for group, names in groups.items() if group not in both}
     tested = list(rest) if test is None else _draw(rest, samples, test, f"test {seed}", "testing")
     known = {group: groups[group] for group in both}
@@ -211,13 +211,43 @@ def _groups(samples: Samples) -> dict[str, list[str]]:
     return dict(groups)
 
 
-def _draw_both(groups: Groups, samples: Samples, train: int, val: int, seed: int) -> set[str]:
-    """Groups for training and validation together that can be divided into both exactly."""
-    for attempt in range(ATTEMPTS):
-        drawn = _draw(groups, samples, train + val, f"both {seed} {attempt}", "training and validation together")
-        if _are_single(groups) or val in possible_sizes([len(groups[group]) for group in drawn], val):
-            return set(drawn)
-    raise _impossible({group: groups[group] for group in drawn}, val, "validation")
+def _wanted(train: int, val: int, test: int | None) -> str:
+    testing = "" if test is None else f" and {test} for testing"
+    return f"{train} for training, {val} for validation{testing}"
+
+
+def _draw_both(groups: Groups, samples: Samples, train: int, val: int, test: int | None, seed: int) -> set[str]:
+    """Groups for training and validation together that can be divided into both exactly, and leave ``test``."""
+    drawn = set(_draw(groups, samples, train + val, f"both {seed} 0", "training and validation together"))
+    if _are_single(groups):
+        return drawn
+    known = {group: names for group, names in groups.items() if group in drawn}
+    rest = {group: names for group, names in groups.items() if group not in drawn}
+    if val in _possible(known, val) and (test or 0) in _possible(rest, test or 0):
+        return drawn
+    for size, part in ((val, "validation"), (test or 0, "testing"), (train, "training")):
+        if size not in _possible(groups, size):
+            raise _impossible(groups, size, part)
+    divisible = draw_divisible(_counts(groups, samples), (train, val), test or 0, f"divisible {seed}")
+    if divisible is None:
+        raise _indivisible(known, rest, train, val, test)
+    return set(divisible)
+
+
+def _possible(groups: Groups, most: int) -> set[int]:
+    return possible_sizes([len(names) for names in groups.values()], most)
+
+
+def _indivisible(known: Groups, rest: Groups, train: int, val: int, test: int | None) -> DataError:
+    """With the nearest sizes that the first draw allows, so that asking for them succeeds."""
+    first = f"No division of whole groups was found with {_wanted(train, val, test)}.\n"
+    vals = _possible(known, train + val - 1) - {0}
+    if not vals:
+        return DataError(first + "Ask for other numbers.")
+    near_val = min(vals, key=lambda size: (abs(size - val), size))
+    near_test = None if test is None else min(_possible(rest, 2 * test), key=lambda size: (abs(size - test), size))
+    possible = _wanted(train + val - near_val, near_val, near_test)
+    return DataError(f"{first}Possible: {possible}. Ask for these or others.")
 
 
 def _draw(groups: Groups, samples: Samples, size: int, key: str, part: str) -> list[str]:

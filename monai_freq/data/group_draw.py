@@ -5,10 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil, floor
 from random import Random
 
-__all__ = ["draw_groups", "draw_samples", "possible_sizes"]
+from monai_freq.data.group_division import divisible_numbers
+
+__all__ = ["draw_divisible", "draw_groups", "draw_samples", "possible_sizes"]
 
 SPARE = (2, 8)  # groups of a kind, on either side of its share, that the search for the exact number may move
 BEAM = 200  # partial draws that the search keeps
+DRAWS = 10  # divisible ones, of which the one with the nearest class proportions counts
 
 Counts = tuple[int, ...]
 
@@ -77,6 +80,40 @@ def draw_groups(groups: Mapping[str, Counts], size: int, key: str) -> list[str] 
     return next(sorted(drawn) for drawn in draws if drawn is not None)
 
 
+def draw_divisible(groups: Mapping[str, Counts], within: tuple[int, int], beside: int, key: str) -> list[str] | None:
+    """Draw whole groups that can be divided into exactly ``within``, while some of the others hold ``beside``.
+
+    How many groups of each size are drawn is left to chance, among the numbers with which all this is possible; which
+    groups of that size, to the class proportions, as in :func:`draw_groups`.
+
+    Args:
+        groups: Name -> number of samples of each class.
+        within: The two numbers of samples that those drawn can be divided into.
+        beside: The number of samples that some of those not drawn hold.
+        key: Seed of the draw, any text. The order of ``groups`` does not matter.
+
+    Returns:
+        The names drawn, sorted; None if no groups can be divided so. Where there are too many sums to go through, as
+        of a hundred groups of up to 20 samples or of 15 of hundreds, a division far from the shares may be missed.
+
+    >>> patients = {f"patient {i}": ((1,), (2,))[i // 4] for i in range(7)}
+    >>> draw_divisible(patients, (2, 2), 3, key="seed 0")
+    ['patient 4', 'patient 6']
+    """
+    sizes = Counter(map(sum, groups.values()))
+    parts = (*within, beside, sum(map(sum, groups.values())) - sum(within) - beside)
+    if min(parts) < 0:
+        return None
+    order = _permuted(groups, key)
+    wanted = _targets([groups[name] for name in order], sum(within))
+    for spare in (*SPARE, len(order)):
+        numbers = divisible_numbers(sizes, parts, spare, DRAWS, key)
+        draws = list(filter(None, (_draw_numbers(groups, order, wanted, number) for number in numbers)))
+        if draws:
+            return sorted(min(draws, key=lambda names: _distance(_total(groups, names), wanted)))
+    return None
+
+
 def possible_sizes(sizes: Sequence[int], most: int) -> set[int]:
     """Find all numbers of samples up to ``most`` that whole groups can hold.
 
@@ -113,30 +150,76 @@ def _targets(counts: Sequence[Counts], size: int) -> list[float]:
     return [size * total / sum(totals) for total in totals]
 
 
+def _total(groups: Mapping[str, Counts], names: Iterable[str]) -> list[int]:
+    return [sum(column) for column in zip(*(groups[name] for name in names), strict=True)]
+
+
 def _draw_near_shares(
     groups: Mapping[str, Counts], order: Sequence[str], wanted: Sequence[float], size: int, spare: int
 ) -> list[str] | None:
-    fraction = size / sum(map(sum, groups.values()))
-    kinds: dict[Counts, list[str]] = defaultdict(list)
+    sure, open_ = _near_share(groups, order, size / sum(map(sum, groups.values())), spare)
+    left = size - sum(sum(groups[name]) for name in sure)
+    later = list(_reachable([sum(groups[name]) for name in reversed(open_)], max(left, 0)))[::-1]
+    return _complete(groups, sure, open_, wanted, left, later)
+
+
+def _draw_numbers(
+    groups: Mapping[str, Counts], order: Sequence[str], wanted: Sequence[float], numbers: Mapping[int, int]
+) -> list[str] | None:
+    """Draw as many groups of each size as ``numbers`` says."""
+    by_size: dict[int, list[str]] = defaultdict(list)
     for name in order:
+        by_size[sum(groups[name])].append(name)
+    sure: list[str] = []
+    open_: list[str] = []
+    left, later = 0, [1]
+    for size, names in sorted(by_size.items()):
+        some, more = _near_share(groups, names, numbers[size] / len(names), SPARE[0])
+        number = numbers[size] - len(some)
+        still = [range(max(0, number - seen), min(number, len(more) - seen) + 1) for seen in range(len(more))]
+        later = [sum(1 << left + size * count for count in counts) for counts in still] + later
+        left += size * number
+        sure, open_ = sure + some, more + open_
+    return _complete(groups, sure, open_, wanted, left, later)
+
+
+def _near_share(
+    groups: Mapping[str, Counts], names: Iterable[str], share: float, spare: int
+) -> tuple[list[str], list[str]]:
+    """Groups to draw in any case, and those that a search is to choose from."""
+    kinds: dict[Counts, list[str]] = defaultdict(list)
+    for name in names:
         kinds[groups[name]].append(name)
     sure: list[str] = []
     open_: list[str] = []
     for counts in sorted(kinds):
-        names = kinds[counts]
-        first = max(0, floor(fraction * len(names)) - spare)
-        sure += names[:first]
-        open_ += names[first : ceil(fraction * len(names)) + spare]
+        alike = kinds[counts]
+        first = max(0, floor(share * len(alike)) - spare)
+        sure += alike[:first]
+        open_ += alike[first : ceil(share * len(alike)) + spare]
+    return sure, open_
+
+
+def _complete(
+    groups: Mapping[str, Counts],
+    sure: Sequence[str],
+    open_: Sequence[str],
+    wanted: Sequence[float],
+    size: int,
+    later: Sequence[int],
+) -> list[str] | None:
     rest = [want - sum(groups[name][c] for name in sure) for c, want in enumerate(wanted)]
-    found = _search([groups[name] for name in open_], rest, size - sum(sum(groups[name]) for name in sure))
-    return None if found is None else sure + [open_[index] for index in found]
+    found = _search([groups[name] for name in open_], rest, size, later)
+    return None if found is None else [*sure, *(open_[index] for index in found)]
 
 
-def _search(counts: Sequence[Counts], wanted: Sequence[float], size: int) -> list[int] | None:
-    """Beam search over which groups to take, ranked by how evenly they come towards the target."""
+def _search(counts: Sequence[Counts], wanted: Sequence[float], size: int, later: Sequence[int]) -> list[int] | None:
+    """Beam search over which groups to take, ranked by how evenly they come towards the target.
+
+    Bit t of entry i of ``later`` says whether t samples may be missing when all but the first i groups are yet to come.
+    """
     remaining = [sum(column) for column in zip(*counts, strict=True)] or [0 for _ in wanted]
     shares = [want / left if left else 0.0 for want, left in zip(wanted, remaining, strict=True)]
-    later = list(_reachable([sum(group) for group in reversed(counts)], max(size, 0)))[::-1]
     expected = [0.0 for _ in wanted]
     partial: dict[Counts, tuple[int, ...]] = {tuple(0 for _ in wanted): ()}
     for index, group in enumerate(counts):

@@ -2,9 +2,10 @@
 
 import json
 import random
+import re
 import tracemalloc
 from collections import Counter
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -40,27 +41,74 @@ def groups_of(items):
     return {item["patient"] for item in items}
 
 
+def sized(sizes, labels=1):
+    groups = [number for number, size in enumerate(sizes) for _ in range(size)]
+    return [{"image": f"{i}.png", "label": i * i % labels, "patient": group} for i, group in enumerate(groups)]
+
+
 def test_no_patient_is_in_two_parts_whatever_the_groups():
-    divided = 0
     for seed in range(150):
         chance = random.Random(seed)
         items = patients(seed, chance.randint(3, 40), chance.choice([1, 2, 5, 20]))
-        train, val = chance.randint(1, len(items)), chance.randint(1, len(items))
-        test = chance.choice([None, 0, chance.randint(0, len(items))])
-        try:
-            plan = plan_folds(items, train=train, val=val, test=test, folds=3, seed=seed)
-        except DataError:
-            continue
-        divided += 1
+        names = chance.sample(sorted(groups_of(items)), len(groups_of(items)))
+        part_of = dict(zip(names, ["train", "val", *chance.choices([*PARTS, "none"], k=len(names))], strict=False))
+        held = Counter(part_of[item["patient"]] for item in items)
+        test = chance.choice([None, held["test"]])
+        sizes = [held["train"], held["val"], len(items) - held["train"] - held["val"] if test is None else test]
+        plan = plan_folds(items, train=sizes[0], val=sizes[1], test=test, folds=3, seed=seed)
         for fold in range(3):
             parts = fold_items(items, plan, fold)
             assert list(parts) == PARTS
             assert all(not groups_of(parts[one]) & groups_of(parts[two]) for one, two in combinations(PARTS, 2))
-            sizes = [train, val, len(items) - train - val if test is None else test]
             assert [len(part) for part in parts.values()] == sizes
             images = [item["image"] for part in parts.values() for item in part]
             assert len(set(images)) == len(images)
-    assert divided > 30
+
+
+def test_a_division_is_found_wherever_there_is_one():
+    found, refused, helped = 0, 0, 0
+    for seed in range(12):
+        chance = random.Random(seed)
+        sizes = [chance.randint(1, chance.choice([2, 3, 6])) for _ in range(chance.randint(2, 6))]
+        items = sized(sizes, labels=chance.choice([1, 2, 3]))
+        divisions = set()
+        for parts in product(range(4), repeat=len(sizes)):  # 3: in no part
+            held = [sum(size for size, part in zip(sizes, parts, strict=True) if part == wanted) for wanted in range(4)]
+            divisions |= {tuple(held[:3])} if held[3] else {tuple(held[:3]), (held[0], held[1], None)}
+        for train, val in product(range(1, len(items)), repeat=2):
+            for test in (None, *range(len(items) - train - val + 1)):
+                settings = {"train": train, "val": val, "test": test, "seed": seed}
+                if (train, val, test) in divisions:
+                    parts = divide_folds(items, folds=1, **settings)
+                    rest = len(items) - train - val
+                    assert [len(part) for part in parts.values()] == [train, val, rest if test is None else test]
+                    found += 1
+                    continue
+                message = refusal(plan_folds, items, **settings)
+                refused += 1
+                if "Possible: " in message:
+                    numbers = [int(number) for number in re.findall(r"\d+", message.split("Possible: ")[1])]
+                    assert tuple(numbers if test is not None else [*numbers, None]) in divisions
+                    helped += 1
+    assert min(found, refused, helped) > 100
+
+
+@pytest.mark.parametrize(
+    ("sizes", "parts"),
+    [
+        ([1, 1, 1, 1, 2, 2, 2], [2, 2, 3]),  # four single samples, once nearest, would leave none for the three
+        ([2, 3, 3, 4], [4, 2, None]),  # 3 + 3 holds no two
+        ([1] * 4 + [2] * 300, [300, 100, 203]),  # of hundreds, as of few
+    ],
+)
+def test_the_nearest_groups_make_way_for_those_that_can_be_divided(sizes, parts):
+    items, settings = sized(sizes, labels=3), dict(zip(PARTS, parts, strict=True))
+    plan = plan_folds(items, **settings)
+    for fold in plan["folds"]:
+        assert [len(fold["train"]), len(fold["val"])] == parts[:2]
+    assert len(plan["test"]) == (len(items) - sum(parts[:2]) if parts[2] is None else parts[2])
+    assert plan_folds(random.Random(0).sample(items, len(items)), **settings) == plan
+    assert plan_folds(items, folds=7, **settings)["folds"][:5] == plan["folds"]
 
 
 def test_the_papers_numbers():

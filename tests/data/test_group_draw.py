@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from monai_freq.data.group_draw import draw_groups, draw_samples, possible_sizes
+from monai_freq.data.group_draw import draw_divisible, draw_groups, draw_samples, possible_sizes
 
 
 def total(groups, names):
@@ -110,6 +110,66 @@ def test_keys_differ_and_the_order_of_groups_does_not_matter():
 def test_the_draw_is_the_same_in_every_version():
     groups = {f"g{i}": (i % 3, i % 2) for i in range(10)}
     assert draw_groups(groups, 7, "seed 0") == FIXED
+
+
+def divides(groups, drawn, within, beside):
+    every, others = ([sum(groups[name]) for name in groups if (name in drawn) == side] for side in (True, False))
+    sums = ({sum(some) for n in range(len(sizes) + 1) for some in combinations(sizes, n)} for sizes in (every, others))
+    return sum(every) == sum(within) and within[0] in next(sums) and beside in next(sums)
+
+
+def test_divisible_groups_are_found_whenever_there_are_any():
+    found = refused = 0
+    for seed in range(30):
+        chance = random.Random(seed)
+        groups = random_groups(chance, chance.randrange(2, 8), chance.randrange(1, 3), chance.choice([1, 3, 40]))
+        groups = {name: (1 + counts[0], *counts[1:]) for name, counts in groups.items()}
+        sets = [set(some) for n in range(len(groups) + 1) for some in combinations(groups, n)]
+        for _ in range(10):
+            parts = chance.choices(range(4), k=len(groups))
+            held = [sum(sum(groups[f"g{i}"]) for i, part in enumerate(parts) if part == wanted) for wanted in range(4)]
+            move = chance.choice([0, 0, 1])
+            within, beside = (max(1, held[0] - move), held[1] + move or 1), held[2]
+            drawn = draw_divisible(groups, within, beside, "key")
+            if drawn is None:
+                assert not any(divides(groups, some, within, beside) for some in sets)
+                refused += 1
+            else:
+                assert divides(groups, drawn, within, beside)
+                found += 1
+    assert min(found, refused) > 60
+
+
+def test_among_divisible_groups_each_has_its_chance_whatever_the_order():
+    groups = {f"g{i}": (1 + i // 4,) for i in range(7)}
+    backwards = dict(reversed(groups.items()))
+    draws = [draw_divisible(groups, (2, 2), 3, f"key {seed}") for seed in range(400)]
+    assert draws[:20] == [draw_divisible(backwards, (2, 2), 3, f"key {seed}") for seed in range(20)]
+    counts = Counter(name for draw in draws for name in draw)
+    for kind in (range(4), range(4, 7)):
+        mean = sum(counts[f"g{i}"] for i in kind) / len(kind)
+        assert 100 < mean < 300
+        assert max(abs(counts[f"g{i}"] - mean) for i in kind) < 4.5 * (mean * (1 - mean / 400)) ** 0.5
+
+
+def test_divisible_groups_keep_the_proportions():
+    for seed in range(4):
+        chance = random.Random(seed)
+        groups = {name: (a, 1 + b) for name, (a, b) in random_groups(chance, 120, 2, 4).items()}
+        everything = total(groups, groups)
+        found = total(groups, draw_divisible(groups, (150, 50), 100, f"{seed}"))
+        assert sum(found) == 200
+        assert abs(found[0] - 200 * everything[0] / sum(everything)) <= 1
+
+
+def test_of_too_many_groups_to_go_through_divisions_near_the_shares_are_found(monkeypatch):
+    near = {f"g{i}": (1 if i < 5 else 2,) for i in range(400)}
+    far = {f"g{i}": (1 if i < 30 else 30,) for i in range(60)}
+    assert draw_divisible(far, (29, 1), 450, "key") == sorted(f"g{i}" for i in range(30))
+    monkeypatch.setattr("monai_freq.data.group_division.LARGEST", 10**5)
+    monkeypatch.setattr("monai_freq.data.group_division.MOST", 10**3)
+    assert sum(near[name] == (1,) for name in draw_divisible(near, (101, 51), 51, "key")) in (2, 4)
+    assert draw_divisible(far, (29, 1), 450, "key") is None
 
 
 def test_none_and_all():
