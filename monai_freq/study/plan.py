@@ -104,7 +104,7 @@ class Run:
 
     @property
     def data_settings(self) -> dict[str, Any]:
-        """The settings of the bundle with which its data are looked into beforehand."""
+        """Settings with which the data of the bundle are looked into beforehand."""
         return self.asked_settings
 
     def measured(self, folder: Path) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class ClassifierRun(Run):
 
     @property
     def data_settings(self) -> dict[str, Any]:
-        """The settings of the bundle with which its data are looked into: with its fold, and without weights."""
+        """Settings with which the data of the bundle are looked into beforehand, its fold among them, without weights."""
         init = {"init": RANDOM} if "init" in self.given else {}
         return self.asked_settings | init | self._fold
 
