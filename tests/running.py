@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from monai import bundle
+from sameness import assert_same
 
 ROOT = Path(__file__).parent.parent
 TASKS = {file.stem: json.loads(file.read_text()) for file in sorted((ROOT / "bundles/_source/tasks").glob("*.json"))}
@@ -22,7 +23,7 @@ def tasks_of(family):
 
 
 def environment(**more):
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"} | more
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "CUDA_VISIBLE_DEVICES": ""} | more
 
 
 def run(config, *options, cwd, program=(sys.executable, "-m"), **more):
@@ -40,7 +41,7 @@ def started(config, **arguments):
     """Process that runs a configuration, a child of one that has all libraries from the start."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["monai.bundle", "monai.engines", "monai.handlers", "monai_freq.bundle"])
-    process = context.Process(target=bundle.run, kwargs={"config_file": str(config), **arguments})
+    process = context.Process(target=bundle.run, kwargs={"config_file": str(config), "device": "cpu", **arguments})
     process.start()
     return process
 
@@ -59,14 +60,12 @@ def wait_for(path, process):
     pytest.fail(f"there is still no {path}: the run hangs")
 
 
-def same(one, two):
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, two)
-    if isinstance(one, dict):
-        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(two) and all(map(same, one, two))
-    return one == two
+def assert_same_weights(*folders):
+    """Of trainings that ended in these folders."""
+    for file in ("last.pt", "model.pt"):
+        first, *others = (torch.load(folder / file, weights_only=True) for folder in folders)
+        for other in others:
+            assert_same(other, first)
 
 
 def undisturbed_and_killed(config, options, tmp_path):
@@ -84,10 +83,26 @@ def undisturbed_and_killed(config, options, tmp_path):
     assert 1 <= stopped < int(options[options.index("--epochs") + 1])
     said = succeed(config, *options, "--output_dir", killed, "--resume", "true", cwd=ROOT)
     assert f"after epoch {stopped}." in said
-    for file in ("last.pt", "model.pt"):
-        one, two = (torch.load(folder / file, weights_only=True) for folder in (whole, killed))
-        assert same(one, two)
+    assert_same_weights(whole, killed)
     return whole, killed
+
+
+#: each process keeps its weights
+KEPT = "$torch.save([*@network.parameters()], '{}/rank' + os.environ['RANK'])"
+
+
+def trained_by_two_processes(configs, options, folder):
+    """State after a training on two processes, whose gradients were those of both: they have the same weights."""
+    overlay = folder / "kept.json"
+    overlay.write_text(json.dumps({"+finalize": [KEPT.format(folder)]}))
+    files = [configs / "train.json", configs / "multi_gpu_train.json", overlay]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
+    succeed([*map(str, files)], *options, cwd=folder, program=torchrun)
+    assert_same(*(torch.load(folder / rank, weights_only=True) for rank in ("rank0", "rank1")))
+    assert (folder / "model.pt").is_file()
+    state = torch.load(folder / "last.pt", weights_only=True)
+    assert not any(key.startswith("module.") for key in state["network"])
+    return state
 
 
 def scalars_and_images(folder):

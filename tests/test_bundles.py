@@ -3,11 +3,8 @@
 import csv
 import importlib.util
 import json
-import random
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel
@@ -19,13 +16,12 @@ from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata, verify_n
 from running import (
     ROOT,
     TASKS,
-    environment,
     files_below,
     run,
-    same,
     scalars_and_images,
     succeed,
     tasks_of,
+    trained_by_two_processes,
     undisturbed_and_killed,
 )
 
@@ -197,25 +193,11 @@ def test_without_a_data_set_a_phantom_is_generated_in_the_cache(elsewhere, tmp_p
 @on_one_bundle
 def test_two_processes(name, dataset, tmp_path):
     configs = ROOT / "bundles" / name / "configs"
-    files = str([str(configs / "train.json"), str(configs / "multi_gpu_train.json")])
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
-    options = [*SMALL, "--dataset_dir", dataset, "--output_dir", tmp_path, "--val_interval", 1, "--fusion", "late"]
-    succeed(files, *options, cwd=tmp_path, program=torchrun, CUDA_VISIBLE_DEVICES="")
-    assert {"model.pt", "last.pt"} <= files_below(tmp_path)
+    options = ["--dataset_dir", dataset, "--output_dir", tmp_path, "--fusion", "late"]
+    state = trained_by_two_processes(configs, [*SMALL, *options, "--val_interval", 1], tmp_path)
+    assert state["iteration"] == 1  # of the three cases each process has two, which are one batch
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1  # one process writes
-    state = torch.load(tmp_path / "last.pt", weights_only=True)
-    assert not any(key.startswith("module.") for key in state["network"])
-    succeed(
-        configs / "evaluate.json",
-        *GRID,
-        "--dataset_dir",
-        dataset,
-        "--output_dir",
-        tmp_path,
-        "--fusion",
-        "late",
-        cwd=tmp_path,
-    )
+    succeed(configs / "evaluate.json", *GRID, *options, cwd=tmp_path)
 
 
 def test_paper_overlay_changes_sizes_and_epochs_only_where_it_says(name):
@@ -299,31 +281,6 @@ def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):
     options = ["--image_size", str(list(SIZE)), "--epochs", "12", "--dataset_dir", str(dataset), "--threads", "1"]
     options += ["--val_cases", "2", "--test_cases", "1", "--val_interval", "1"]
     undisturbed_and_killed(config, options, tmp_path)
-
-
-@on_one_bundle
-@pytest.mark.slow
-@pytest.mark.parametrize("fusion", ["none", "early", "late"])
-def test_a_run_killed_at_random_moments_resumes_to_the_same_weights(name, dataset, fusion, tmp_path):
-    config = ROOT / "bundles" / name / "configs/train.json"
-    options = ["--image_size", str(list(SIZE)), "--epochs", "15", "--dataset_dir", str(dataset), "--threads", "1"]
-    options += ["--val_interval", "1", "--fusion", fusion]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    succeed(config, *options, "--output_dir", whole, cwd=ROOT)
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config), *options]
-    command += ["--output_dir", str(killed), "--resume", "true"]
-    moments = random.Random(fusion)
-    for _ in range(4):
-        process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=-3, stderr=-3)
-        try:
-            process.wait(timeout=moments.uniform(6, 14))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    succeed(config, *options, "--output_dir", killed, "--resume", "true", cwd=ROOT)
-    for file in ("last.pt", "model.pt"):
-        one, two = (torch.load(folder / file, weights_only=True) for folder in (whole, killed))
-        assert same(one, two)
 
 
 @on_one_bundle
@@ -457,6 +414,29 @@ def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tm
             bundle.run(config_file=files[config], **other, **common)
     bundle.run(config_file=files["evaluate"], theta=0.3, split_seed=3, **common)
     assert (tmp_path / "evaluation/cases.csv").is_file()
+
+
+@on_one_bundle
+@pytest.mark.parametrize(
+    ("config", "options", "says"),
+    [
+        ("evaluate", {"val_cases": "two"}, "'val_cases' must be a whole number of at least 0, got 'two'"),
+        ("evaluate", {"test_cases": -1}, "'test_cases' must be a whole number of at least 0, got -1"),
+        ("evaluate", {"train_size": 1.5}, "'train_size' must be a whole number of at least 0, got 1.5"),
+        ("evaluate", {"image_size": [30, 32, 16]}, "'image_size' must be divisible by [8, 8, 8]"),
+        ("inference", {"image_size": [32, 32]}, "'image_size' must be 3 whole numbers of at least 1, got [32, 32]"),
+    ],
+)
+def test_settings_are_checked_where_no_record_is_beside_the_checkpoint(
+    name, dataset, config, options, says, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(ROOT)
+    torch.save({}, tmp_path / "model.pt")
+    path = str(ROOT / "bundles" / name / f"configs/{config}.json")
+    common = {"dataset_dir": str(dataset), "output_dir": str(tmp_path), "logging_file": False, "threads": 1}
+    with pytest.raises(SystemExit, match=re.escape(says)) as stop:
+        bundle.run(config_file=path, **common, **options)
+    assert len(str(stop.value).splitlines()) == 2
 
 
 @on_one_bundle

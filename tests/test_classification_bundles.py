@@ -4,7 +4,6 @@ import csv
 import json
 import re
 import shutil
-import sys
 
 import h5py
 import numpy as np
@@ -17,11 +16,13 @@ from PIL import Image
 from running import (
     ROOT,
     TASKS,
+    assert_same_weights,
     files_below,
     run,
     scalars_and_images,
     succeed,
     tasks_of,
+    trained_by_two_processes,
     undisturbed_and_killed,
 )
 from torch import nn
@@ -174,13 +175,16 @@ def test_every_workflow_gives_the_network_the_same_image(name, dataset):
     assert images[0].shape[1:] == tuple(small(name)["image_size"])
 
 
-def test_the_training_images_are_kept_in_memory(name, dataset, tmp_path):
+@pytest.mark.parametrize("rate", [1.0, 0.0])
+def test_the_training_images_are_kept_in_memory(name, dataset, rate, tmp_path):
     """The cache holds what is not random: an artifact is drawn once an item, not once an epoch."""
     parser = ConfigParser(ConfigParser.load_config_files([str(ROOT / f"bundles/{name}/configs/train.json")]))
-    for key, value in small(name, dataset_dir=str(dataset), bundle_root=".", output_dir=str(tmp_path)).items():
+    settings = {"dataset_dir": str(dataset), "bundle_root": ".", "output_dir": str(tmp_path), "cache_rate": rate}
+    for key, value in small(name, **settings).items():
         parser[key] = value
     for part in ("train", "validate"):
         cached = parser.get_parsed_content(f"{part}#dataset")
+        assert len(cached._cache) == rate * len(cached.data)
         assert all(item["image"].shape == (1, *small(name)["image_size"]) for item in cached._cache)
     items = cached.data
     again = parser.get_parsed_content("preprocessing")(dict(items[0]))["image"]
@@ -215,16 +219,10 @@ def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):
 @on_one_bundle
 def test_two_processes(name, dataset, tmp_path):
     configs = ROOT / "bundles" / name / "configs"
-    files = str([str(configs / "train.json"), str(configs / "multi_gpu_train.json")])
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
     options = [*as_options(small(name)), "--dataset_dir", dataset, "--output_dir", tmp_path]
-    succeed(
-        files, *options, "--epochs", 1, "--val_interval", 1, cwd=tmp_path, program=torchrun, CUDA_VISIBLE_DEVICES=""
-    )
-    assert {"model.pt", "last.pt"} <= files_below(tmp_path)
+    state = trained_by_two_processes(configs, [*options, "--epochs", 1, "--val_interval", 1], tmp_path)
+    assert state["iteration"] == 1  # each process has twelve of the 24 images, which are one batch
     assert len(list((tmp_path / "tensorboard").glob("events*"))) == 1  # one process writes
-    state = torch.load(tmp_path / "last.pt", weights_only=True)
-    assert not any(key.startswith("module.") for key in state["network"])
     succeed(configs / "evaluate.json", *options, cwd=tmp_path)
 
 
@@ -281,6 +279,55 @@ def test_sources_are_edited(source, editing, tmp_path):
         assert spectrum[radius > 0.2].max() < 1e-5 * spectrum.max()
     expected = 3 if (source, editing) == ("imagenet", "lowpass") else {"imagenet": 10, "radimagenet": 6}[source]
     assert parser.get_parsed_content("num_classes") == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "editing", "outputs"), [("imagenet", "none", 12), ("radimagenet", "none", 7), ("imagenet", "lowpass", 3)]
+)
+def test_the_network_has_an_output_for_each_class_of_the_source(source, editing, outputs):
+    parser = ConfigParser(ConfigParser.load_config_files([str(ROOT / "bundles/source_pretrain/configs/train.json")]))
+    counts = {"imagenet": 12, "radimagenet": 7}
+    for key, value in {"class_counts": counts, "source": source, "editing": editing}.items():
+        parser[key] = value
+    assert parser.get_parsed_content("network_def").fc.out_features == outputs
+
+
+def test_a_source_with_more_classes_than_the_network_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    sources = phantoms.write_imagenet(tmp_path, images=4, size=32, seed=1)
+    with pytest.raises(SystemExit, match="The data have 10 classes, the network has 4"):
+        call("source_pretrain", "train", sources, tmp_path / "out", class_counts={"imagenet": 4})
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_papers_sources_are_in_colours(tmp_path, monkeypatch):
+    """With its overlay, but small: three channels in the files, in the items and in the network."""
+    monkeypatch.chdir(ROOT)
+    sources = phantoms.write_imagenet(tmp_path, images=4, size=32, seed=1)
+    configs = {
+        name: [str(ROOT / f"bundles/source_pretrain/configs/{file}.json") for file in (name, "paper")]
+        for name in ("train", "evaluate")
+    }
+    smaller = {"backbone#_target_": "monai.networks.nets.resnet10", "image_size": [32, 32], "batch_size": 8}
+    smaller |= {"class_counts": {"imagenet": 10}, "epochs": 1, "workers": 0, "threads": 1, "logging_file": False}
+    for files in configs.values():
+        bundle.run(config_file=files, dataset_dir=str(sources), output_dir=str(tmp_path / "out"), **smaller)
+    assert torch.load(tmp_path / "out/model.pt", weights_only=True)["conv1.weight"].shape[1] == 3
+    assert (tmp_path / "out/evaluation/summary.json").is_file()
+    parser = ConfigParser(ConfigParser.load_config_files(configs["train"]))
+    for key, value in (smaller | {"dataset_dir": str(sources), "bundle_root": "."}).items():
+        parser[key] = value
+    image = parser.get_parsed_content("preprocessing")(parser.get_parsed_content("samples").train[0])["image"]
+    assert image.shape == (3, 32, 32)
+    assert not torch.equal(image[0], image[1])
+
+
+@on_one_bundle
+def test_the_weights_do_not_depend_on_the_cache(name, dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for rate in (1.0, 0.0):
+        call(name, "train", dataset, tmp_path / str(rate), epochs=2, cache_rate=rate)
+    assert_same_weights(tmp_path / "1.0", tmp_path / "0.0")
 
 
 @on_transfers

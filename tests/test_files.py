@@ -2,11 +2,10 @@
 
 import multiprocessing
 import os
-import subprocess
-import sys
 import time
 
 import pytest
+from claiming import claimed_elsewhere
 
 from monai_freq.files import claim, release, replacing
 
@@ -77,36 +76,15 @@ def test_a_folder_is_not_replaced(tmp_path):
     assert (tmp_path / "nifti" / "mine").is_dir()
 
 
-CLAIMS = """
-import sys, time
-from pathlib import Path
-from monai_freq.files import claim
-print(claim(Path(sys.argv[1])), flush=True)
-time.sleep(60)
-"""
-
-
-def claimed_elsewhere(folder):
-    """A process that claims a folder and keeps it, and whether it got it."""
-    process = subprocess.Popen([sys.executable, "-c", CLAIMS, str(folder)], stdout=subprocess.PIPE, text=True)
-    return process, process.stdout.readline().strip()
-
-
 def test_a_folder_is_claimed_by_one_process_until_it_is_killed(tmp_path):
-    process, got = claimed_elsewhere(tmp_path / "run")
-    try:
-        assert got == "True"
+    with claimed_elsewhere(tmp_path / "run") as got:
+        assert got
         assert not claim(tmp_path / "run")
         assert claim(tmp_path / "other")
-    finally:
-        process.kill()
-        process.communicate()
     assert claim(tmp_path / "run")
     assert list((tmp_path / "run").iterdir()) == []
-    process, got = claimed_elsewhere(tmp_path / "run")
-    process.kill()
-    process.communicate()
-    assert got == "False"
+    with claimed_elsewhere(tmp_path / "run") as got:
+        assert not got
     for name in ("run", "other"):
         release(tmp_path / name)
 
@@ -116,15 +94,11 @@ def test_a_forked_worker_neither_keeps_nor_loses_the_claim(tmp_path):
     worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
     worker.start()
     try:
-        process, got = claimed_elsewhere(tmp_path)
-        process.kill()
-        process.communicate()
-        assert got == "False"
+        with claimed_elsewhere(tmp_path) as got:
+            assert not got
         release(tmp_path)
-        process, got = claimed_elsewhere(tmp_path)  # though the worker still runs
-        process.kill()
-        process.communicate()
-        assert got == "True"
+        with claimed_elsewhere(tmp_path) as got:  # though the worker still runs
+            assert got
     finally:
         worker.kill()
         worker.join()

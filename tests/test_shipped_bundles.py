@@ -29,8 +29,11 @@ def test_they_are_those_of_the_repository():
 @pytest.mark.parametrize("name", TASKS)
 def test_a_copy_has_all_that_is_versioned_and_nothing_else(name, tmp_path):
     listed = ["git", "ls-files", f"bundles/{name}"]
-    versioned = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    if not versioned:
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True)
+    versioned = done.stdout.split()
+    if done.returncode or not versioned:
         pytest.skip("not a git checkout")
     copied = copy_bundle(name, tmp_path / "copy")
     assert {f"bundles/{name}/{file}" for file in files_below(copied)} == set(versioned)

@@ -58,7 +58,7 @@ class SlicePictures(TensorBoardHandler):
 
     def attach(self, engine: Engine) -> None:
         """Draw after the first batch of each validation of ``engine``."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED(once=None, every=1), self._first_batch)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._first_batch)
 
     def _first_batch(self, engine: Engine) -> None:
         epoch = (self.trainer or engine).state.epoch

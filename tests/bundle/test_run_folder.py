@@ -1,10 +1,9 @@
 """The folder of a run: nothing is lost, and other settings are refused."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+from claiming import claimed_elsewhere
 
 from monai_freq.bundle import begin_run, check_trained, recorded_classes
 
@@ -100,20 +99,10 @@ def test_names_of_classes_are_those_of_the_training(tmp_path):
         recorded_classes(str(tmp_path / "model.pt"), 2)
 
 
-OTHER_RUN = """
-import sys, time
-from pathlib import Path
-from monai_freq.files import claim
-print(claim(Path(sys.argv[1])), flush=True)
-time.sleep(60)
-"""
-
-
 def test_a_folder_that_another_process_trains_into_is_refused_untouched(tmp_path):
     (tmp_path / "last.pt").write_text("state")
-    other = subprocess.Popen([sys.executable, "-c", OTHER_RUN, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert other.stdout.readline().strip() == "True"
+    with claimed_elsewhere(tmp_path) as got:
+        assert got
         for resume in (True, False):
             with pytest.raises(SystemExit) as caught:
                 begin_run(str(tmp_path), resume=resume, seed=0)
@@ -122,9 +111,6 @@ def test_a_folder_that_another_process_trains_into_is_refused_untouched(tmp_path
                 "Wait until it has ended, or pass another --output_dir.",
             ]
         assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
-    finally:
-        other.kill()
-        other.communicate()
     begin_run(str(tmp_path), resume=True, seed=0)
     assert (tmp_path / "settings.json").is_file()
 

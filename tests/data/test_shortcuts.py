@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from random_states import global_states
 
 from monai_freq.data import DataError, plan_shortcut
 
@@ -108,9 +109,9 @@ def test_labels_of_other_types():
 
 
 def test_no_global_generator_is_used():
-    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    before = global_states()
     plan_shortcut(knees(20), "label", 1, 0.5)
-    assert before == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+    assert global_states() == before
 
 
 def test_a_fraction_of_zero_marks_none():

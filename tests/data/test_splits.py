@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from random_states import global_states
 
 from monai_freq.data import DataError, split_cases
 
@@ -94,10 +95,9 @@ def test_draws_differ():
 def test_global_random_states_are_untouched():
     random.seed(0)
     np.random.seed(0)
-    before = random.getstate(), np.random.get_state()[1].copy()
+    before = global_states()
     split_cases(ITEMS, val=4, test=4, train_size=3)
-    assert random.getstate() == before[0]
-    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+    assert global_states() == before
 
 
 def test_the_list_given_is_untouched():

@@ -392,7 +392,7 @@ def test_native_distances_are_in_mm_and_grid_distances_in_voxels(tmp_path, axcod
     assert row["dice"] == pytest.approx(0.8, abs=0.002)  # interpolation rounds off the eight corners
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.cuda
 def test_a_network_on_a_gpu_is_measured_alike(tmp_path):
     case = write_case(tmp_path, ball((21, 26, 15), 0.7), affine_of("LAS", SPACING))
     rows = [evaluate(tmp_path / device, case, (16, 16, 16), Threshold(shift=1), device) for device in ("cpu", "cuda")]

@@ -7,6 +7,7 @@ import torch
 from ignite.engine import Engine
 from monai.data import MetaTensor
 from monai.engines import SupervisedEvaluator
+from random_states import global_states
 from torch import nn
 
 from monai_freq.handlers.first_samples import FirstSamples
@@ -64,9 +65,9 @@ def test_a_random_prepare_batch_of_another_engine_leaves_the_global_states_alone
     def noisy(batch, device, blocking):
         return batch[0] + torch.rand(1) + np.random.rand() + random.random(), batch[1]
 
-    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    before = global_states()
     assert samples_of(batches_of(2), 2, prepare_batch=noisy).take()
-    assert before == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+    assert global_states() == before
 
 
 def test_of_monais_engines_they_are_what_the_network_got():

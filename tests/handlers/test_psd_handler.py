@@ -19,6 +19,8 @@ from monai.handlers import ValidationHandler
 from monai.inferers import SlidingWindowInferer
 from monai.networks.nets import DynUNet, SegResNetDS, UNet, ViT
 from monai.transforms import Compose, RandGaussianNoise, RandGaussianNoised, RandGibbsNoise, RandGibbsNoised
+from reference_psd import numpy_psd
+from sameness import assert_same
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 from torch.utils.checkpoint import checkpoint
@@ -103,16 +105,6 @@ def events_of(folder):
 def steps(events, tag):
     found = events.Scalars(tag) if tag in events.Tags()["scalars"] else events.Images(tag)
     return [event.step for event in found]
-
-
-def numpy_psd(image):
-    """Mean magnitude of each ring or shell of a channel, from the complex transform in float64."""
-    spectrum = np.abs(np.fft.fftn(np.asarray(image, np.float64)))
-    axes = np.meshgrid(*(np.fft.fftfreq(n) for n in spectrum.shape), indexing="ij")
-    ring = np.floor(np.sqrt(sum(axis**2 for axis in axes)) * max(spectrum.shape) + 0.5 + 1e-6).astype(int)
-    highest = max(np.abs(axis).max() for axis in axes)
-    kept = [k for k in np.unique(ring) if k / max(spectrum.shape) <= highest + 1e-6]
-    return np.array([spectrum[ring == k].mean() for k in kept])
 
 
 def input_gradient_psd(network, loss, image, label):
@@ -350,10 +342,6 @@ def trained(
             of_batch.R.random_sample(),
         ],
     }
-
-
-def assert_same(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=0, atol=0)
 
 
 class Checkpointed(nn.Module):
@@ -753,7 +741,7 @@ def test_a_network_in_half_precision(tmp_path):
     assert np.isfinite(logged(tmp_path).mean["gradients"]).all()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("amp", [False, True])
 def test_on_a_gpu(tmp_path, amp):
     runs = []

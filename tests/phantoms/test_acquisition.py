@@ -1,10 +1,9 @@
 """Noise, bias, texture and deformation have the statistics they claim and draw from their generator only."""
 
-import random
-
 import numpy as np
 import pytest
 import torch
+from random_states import global_states
 
 from monai_freq.phantoms.acquisition import bias_field, deform, ramp_noise, rician_noise, texture
 
@@ -93,11 +92,9 @@ def test_deformation_leaves_the_border():
     ids=["bias_field", "texture", "ramp_noise", "rician_noise", "deform"],
 )
 def test_only_the_generator_matters_and_no_global_state_changes(draw):
-    before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
+    before = global_states()
     first = draw(generator(3))
-    assert random.getstate() == before[0]
-    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
-    assert torch.equal(torch.get_rng_state(), before[2])
+    assert global_states() == before
     torch.manual_seed(99)
     np.testing.assert_array_equal(draw(generator(3)), first)
     assert not np.array_equal(draw(generator(4)), first)

@@ -1,11 +1,10 @@
 """The susceptibility phantoms are repeatable, have the measures of brains and the artefacts of their reconstruction."""
 
-import random
-
 import nibabel
 import numpy as np
 import pytest
 import torch
+from random_states import global_states
 from scipy.ndimage import label as components
 
 from monai_freq.data import check_cases, read_decathlon
@@ -78,11 +77,9 @@ def test_the_same_seed_writes_the_same_voxels(tmp_path, nucleus):
 
 def test_global_random_states_neither_matter_nor_change(drawn):
     torch.manual_seed(1)
-    before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
+    before = global_states()
     image, label, _ = draw_nucleus_case(np.random.default_rng(0), SIZE, nucleus="red")
-    assert random.getstate() == before[0]
-    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
-    assert torch.equal(torch.get_rng_state(), before[2])
+    assert global_states() == before
     np.testing.assert_array_equal(image, drawn["red"][0][0])
     np.testing.assert_array_equal(label, drawn["red"][0][1])
 

@@ -1,6 +1,5 @@
 """Every segmentation phantom is a readable folder of scans, repeatable, and differs from patient to patient."""
 
-import random
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -8,6 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from random_states import global_states
 
 from monai_freq.data import check_cases, read_decathlon
 from monai_freq.phantoms import write_heart, write_hippocampus, write_spleen
@@ -75,11 +75,9 @@ def test_the_same_seed_writes_the_same_voxels(task, tmp_path):
 
 def test_global_random_states_neither_matter_nor_change(task, cases):
     torch.manual_seed(1)
-    before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
+    before = global_states()
     image, label, _ = task.draw(np.random.default_rng(0), task.size)
-    assert random.getstate() == before[0]
-    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
-    assert torch.equal(torch.get_rng_state(), before[2])
+    assert global_states() == before
     np.testing.assert_array_equal(image, cases[0][0])
     np.testing.assert_array_equal(label, cases[0][1])
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import torch
-from running import ROOT, environment, same, started
+from running import ROOT, assert_same_weights, environment, started
 
 from monai_freq import phantoms
 
@@ -44,12 +44,6 @@ def whole(dataset, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     assert ended(training(folder, **settings_of(dataset))) == 0
     return folder
-
-
-def assert_same_weights(*folders):
-    for file in ("last.pt", "model.pt"):
-        first, *others = (torch.load(folder / file, weights_only=True) for folder in folders)
-        assert all(same(first, other) for other in others)
 
 
 RUN = """

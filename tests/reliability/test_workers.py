@@ -5,7 +5,8 @@ import pytest
 import torch
 from monai.data import DataLoader, Dataset, ThreadDataLoader
 from monai.transforms import Compose, RandGaussianNoise
-from running import ROOT, same, started
+from running import ROOT, started
+from sameness import assert_same
 
 from monai_freq import phantoms
 from monai_freq.data.seeded_dataset import SeededDataset
@@ -115,8 +116,8 @@ def test_a_segmentation_ends_with_the_same_weights(tmp_path):
         return weights(config, tmp_path / str(workers), **settings, **loaders)
 
     alone = ended(0)
-    assert same(ended(1), alone)
-    assert same(ended(2), alone)
+    assert_same(ended(1), alone)
+    assert_same(ended(2), alone)
 
 
 @pytest.mark.slow
@@ -127,4 +128,4 @@ def test_a_classification_with_random_flips_ends_with_the_same_weights(tmp_path)
     config = ROOT / "bundles/lodopab_transfer/configs/train.json"
     alone = weights(config, tmp_path / "0", workers=0, **settings)
     for workers in (1, 2):
-        assert same(weights(config, tmp_path / str(workers), workers=workers, **settings), alone)
+        assert_same(weights(config, tmp_path / str(workers), workers=workers, **settings), alone)

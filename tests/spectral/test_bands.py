@@ -339,7 +339,7 @@ def test_bad_input(call, message):
         call(torch.rand(1, 8, 8))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_cuda_equals_the_cpu(convention):
     x = torch.randn(2, 40, 33, 6)

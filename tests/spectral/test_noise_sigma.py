@@ -125,7 +125,7 @@ def test_other_images_are_refused(x, message):
         estimate_noise_sigma(x, spatial_dims=2)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("shape", SHAPES)
 def test_on_a_gpu(shape):
     x = magnitude(head(shape), 0.05).float()

@@ -360,7 +360,7 @@ def test_what_is_refused(wrong, message):
         nonlocal_means(**GOOD | wrong)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("shape", "patch", "search"), CASES.values(), ids=CASES)
 def test_on_a_gpu(shape, patch, search, model):

@@ -373,7 +373,7 @@ def test_the_generator_alone_decides():
     assert float(torch.corrcoef(torch.stack([first.flatten(), other.flatten()]))[0, 1]) == pytest.approx(0, abs=0.02)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 @pytest.mark.parametrize("expected", [e for e in EXPECTATIONS if e < 2e4])
 def test_counts_are_poisson_on_cuda(expected):
     assert chi_square_p_value(counts(expected, 400_000, device="cuda").round(), expected) > 1e-3
@@ -386,7 +386,7 @@ def test_counts_of_a_gpu_are_drawn_in_one_call():
     assert len(photon_statistics._in_parts(rays.to("meta"))) == 1
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 def test_the_power_spectrum_is_that_of_theory_on_cuda():
     mu = ellipse(100, 100)
     noise = torch.stack([image_noise(mu.cuda(), BEAM, 1e5, seeded(seed, "cuda"))[0] for seed in range(16)])

@@ -100,7 +100,7 @@ def test_the_number_of_threads_is_no_matter():
         assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
 def test_on_cuda_as_on_the_cpu(grid):
     x, y = torch.randn(grid.shape), random_spectrum(grid, torch.complex64)

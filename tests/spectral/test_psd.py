@@ -277,7 +277,7 @@ def test_bad_input(call, message):
         call(torch.rand(1, 8, 8))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_equals_the_cpu():
     x = torch.randn(3, 40, 33)
     frequencies, density = radial_psd(x.cuda(), spatial_dims=2)

@@ -347,7 +347,7 @@ def test_other_images_are_refused():
         beam.fbp(torch.rand(4, 13), "Ramp")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 def test_on_cuda_as_on_the_cpu():
     beam = ParallelBeam((64, 64), n_angles=90)
     image = torch.rand(2, 64, 64)

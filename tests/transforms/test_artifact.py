@@ -17,6 +17,7 @@ from monai.transforms import (
     RandGibbsNoised,
 )
 from random_states import global_states
+from reference_psd import numpy_frequencies, numpy_psd
 
 from monai_freq.spectral.psd import band_shares, radial_psd
 from monai_freq.transforms import FourierLowPass, FourierLowPassd, SpectrumWhiten, SpectrumWhitend, artifact_psd
@@ -46,15 +47,6 @@ def images_of(shape, n=3, seed=0):
     return torch.rand(n, *shape, generator=torch.Generator().manual_seed(seed))
 
 
-def numpy_psd(image, power=1):
-    """Mean spectrum over rings of a channel, from the complex transform in float64."""
-    spectrum = np.abs(np.fft.fftn(np.asarray(image, np.float64))) ** power
-    axes = np.meshgrid(*(np.fft.fftfreq(n) for n in spectrum.shape), indexing="ij")
-    ring = np.floor(np.sqrt(sum(axis**2 for axis in axes)) * max(spectrum.shape) + 0.5 + 1e-6).astype(int)
-    rings = np.unique(ring[ring / max(spectrum.shape) <= max(axis.max() for axis in map(np.abs, axes)) + 1e-6])
-    return rings / max(spectrum.shape), np.array([spectrum[ring == k].mean() for k in rings])
-
-
 def applied(transform, image, seed):
     """Image after a transform whose every source of chance starts from a seed; TorchIO wants four dimensions."""
     random.seed(seed)
@@ -79,8 +71,8 @@ def test_it_is_the_mean_density_of_the_residuals(transform, shape, power):
     for place, image in enumerate(images):
         residual = torch.as_tensor(applied(transform, image, 7 + place)) - image
         expected += [numpy_psd(channel, power) for channel in residual]
-    np.testing.assert_allclose(frequencies, expected[0][0], rtol=1e-6)
-    mean = np.mean([each for _, each in expected], axis=0)
+    np.testing.assert_allclose(frequencies, numpy_frequencies(shape[1:]), rtol=1e-6)
+    mean = np.mean(expected, axis=0)
     assert mean.max() > 0.1
     np.testing.assert_allclose(density, mean, rtol=1e-3, atol=1e-4 * mean.max())
 
@@ -292,7 +284,7 @@ def test_a_bad_power_is_refused(power):
         artifact_psd(SpectrumWhiten(), IMAGES, power=power)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_on_a_gpu():
     images = images_of((1, 24, 20))
     states = torch.cuda.get_rng_state()

@@ -252,7 +252,7 @@ def test_radii_of_another_number_of_axes():
         NonLocalMeansd("image", search_radius=(3, 3, 1))({"image": torch.rand(1, 9, 9)})
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("shape", [(2, 24, 20), (1, 12, 11, 9)])
 def test_on_a_gpu(shape):
     image = meta_image(*shape)

@@ -459,7 +459,7 @@ def test_other_numbers_of_dimensions_are_refused(shape):
         PhotonNoise(**FAST)(torch.zeros(*shape))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 def test_on_cuda():
     image = meta(phantom(96, 96, 3)).cuda()
     transform = PhotonNoise(1e4, spacing=(2.5, 2.5), n_angles=120)

@@ -21,6 +21,7 @@ from monai.transforms import (
     RandomizableTrait,
     ScaleIntensityd,
 )
+from random_states import global_states
 
 from monai_freq.data import plan_shortcut
 from monai_freq.transforms import ApplyShortcutd, FourierLowPass, FourierLowPassd, StaticShortcutd
@@ -70,11 +71,6 @@ def item(flag=True, **of_image):
 def planned(n=6):
     items = [{"image": meta_image(f"knee/{i}.png", seed=i), "label": i % 2, "index": i} for i in range(n)]
     return plan_shortcut(items, "label", 1, 2 / 3)
-
-
-def global_states():
-    python, numpy = random.getstate(), np.random.get_state()
-    return python, numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()
 
 
 @pytest.mark.parametrize("static", [False, True])
@@ -318,7 +314,7 @@ def test_a_constant_image_is_altered_like_any_other():
     assert noisy.std() > 0.01
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.cuda
 def test_on_a_gpu():
     states = torch.cuda.get_rng_state()
     for artifact in (RandGibbsNoise(prob=1), torchio.RandomGhosting(), lambda image: image + torch.rand_like(image)):
