@@ -124,7 +124,7 @@ class ClassifierRun(Run):
 
     @property
     def data_settings(self) -> dict[str, Any]:
-        """Settings with which the data of the bundle are looked into beforehand: with its fold, without weights."""
+        """Settings with which the data of the bundle are looked into beforehand, the fold among them."""
         init = {"init": RANDOM} if "init" in self.given else {}
         return self.asked_settings | init | self._fold
 
