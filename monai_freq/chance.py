@@ -1,4 +1,4 @@
-"""Seeds: which are taken, how some follow from others, and generators that are seeded for a block alone."""
+"""Generators that are seeded for a block alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from monai.data.utils import set_rnd
 
-__all__ = ["check_run_seed", "check_seed", "derived_seed", "drawing_from", "one_at_a_time", "seeded"]
+from .seeds import check_seed
+
+__all__ = ["drawing_from", "one_at_a_time", "seeded"]
 
 #: The generators that :func:`seeded` seeds belong to the process: two threads would draw from each other's seed.
 one_at_a_time = threading.RLock()
@@ -73,55 +75,6 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
-
-
-def check_seed(seed: int) -> None:
-    """Refuse a seed that NumPy would not take.
-
-    Args:
-        seed: anything.
-
-    Raises:
-        ValueError: it is no integer in [0, 2^32).
-
-    Example:
-        >>> check_seed(-1)
-        Traceback (most recent call last):
-        ValueError: 'seed' must be an integer in [0, 2^32), got -1.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"'seed' must be an integer in [0, 2^32), got {seed!r}.")
-
-
-def check_run_seed(seed: int) -> None:
-    """Refuse a seed from which no others can be derived.
-
-    Args:
-        seed: anything.
-
-    Raises:
-        ValueError: it is no integer of at least 0.
-
-    Example:
-        >>> check_run_seed(0.5)
-        Traceback (most recent call last):
-        ValueError: 'seed' must be an integer of at least 0, got 0.5.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"'seed' must be an integer of at least 0, got {seed!r}.")
-
-
-def derived_seed(*numbers: int) -> int:
-    """Seed within torch's and NumPy's common range that belongs to some numbers, far from those of their neighbours.
-
-    Args:
-        numbers: such as the run's seed and the epoch, at least 0.
-
-    Example:
-        >>> derived_seed(0, 1), derived_seed(0, 2)
-        (3964924996, 3141116543)
-    """
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 @contextmanager

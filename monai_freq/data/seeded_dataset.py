@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from monai_freq.chance import check_run_seed, derived_seed, drawing_from
+from monai_freq.chance import drawing_from
+from monai_freq.seeds import check_run_seed, derived_seed
 
 __all__ = ["SeededDataset"]
 

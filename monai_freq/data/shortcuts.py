@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from monai_freq.chance import check_run_seed
 from monai_freq.data.errors import DataError
+from monai_freq.seeds import check_run_seed
 
 __all__ = ["plan_shortcut"]
 

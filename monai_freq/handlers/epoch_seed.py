@@ -10,7 +10,7 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from monai.data.utils import set_rnd
 
-from ..chance import check_run_seed, derived_seed
+from ..seeds import check_run_seed, derived_seed
 
 __all__ = ["EpochSeed"]
 

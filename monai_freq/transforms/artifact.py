@@ -14,7 +14,8 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, MapTransform
 from torch import Tensor
 
-from ..chance import check_seed, drawing_from
+from ..chance import drawing_from
+from ..seeds import check_seed
 from ..spectral.psd import radial_psd
 from .image import as_image, like_image, require_finite, source_of
 

@@ -14,7 +14,8 @@ from monai.transforms import MapTransform, Randomizable, ThreadUnsafe
 from monai.utils import MAX_SEED, TransformBackends
 from torch import Tensor
 
-from ..chance import check_run_seed, drawing_from, one_at_a_time
+from ..chance import drawing_from, one_at_a_time
+from ..seeds import check_run_seed
 from .artifact import (
     Artifact,
     as_artifact,

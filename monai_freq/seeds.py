@@ -1,0 +1,54 @@
+"""Seeds: which are taken, and how some follow from others."""
+
+import numpy as np
+
+__all__ = ["check_run_seed", "check_seed", "derived_seed"]
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that NumPy would not take.
+
+    Args:
+        seed: anything.
+
+    Raises:
+        ValueError: it is no integer in [0, 2^32).
+
+    Example:
+        >>> check_seed(-1)
+        Traceback (most recent call last):
+        ValueError: 'seed' must be an integer in [0, 2^32), got -1.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"'seed' must be an integer in [0, 2^32), got {seed!r}.")
+
+
+def check_run_seed(seed: int) -> None:
+    """Refuse a seed from which no others can be derived.
+
+    Args:
+        seed: anything.
+
+    Raises:
+        ValueError: it is no integer of at least 0.
+
+    Example:
+        >>> check_run_seed(0.5)
+        Traceback (most recent call last):
+        ValueError: 'seed' must be an integer of at least 0, got 0.5.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"'seed' must be an integer of at least 0, got {seed!r}.")
+
+
+def derived_seed(*numbers: int) -> int:
+    """Seed within torch's and NumPy's common range that belongs to some numbers, far from those of their neighbours.
+
+    Args:
+        numbers: such as the run's seed and the epoch, at least 0.
+
+    Example:
+        >>> derived_seed(0, 1), derived_seed(0, 2)
+        (3964924996, 3141116543)
+    """
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
