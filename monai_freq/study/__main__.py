@@ -25,6 +25,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
     Args:
         words: of the command line; those of the program by default.
+
+    Example:
+        >>> main(["report", "no_such_folder"])
+        Traceback (most recent call last):
+        SystemExit: There is no folder no_such_folder.
+        Give the --output_dir of a study.
     """
     arguments = parser().parse_args(words)
     try:
@@ -146,13 +152,15 @@ def _planned(arguments: argparse.Namespace) -> list[Run]:
 
 def _report(arguments: argparse.Namespace) -> int:
     from .report import write_report
-    from .results import read_results
+    from .results import asked_for, read_results
     from .transfer import is_transfer
     from .transfer_report import write_transfer_report
 
     if not Path(arguments.folder).is_dir():
         raise SystemExit(f"There is no folder {arguments.folder}.\nGive the --output_dir of a study.")
-    results, _ = read_results(arguments.folder)
+    results, unreadable = read_results(arguments.folder)
+    if not (results or unreadable or asked_for(arguments.folder)):
+        raise SystemExit(f"{arguments.folder} holds no study.\nGive the --output_dir of one.")
     others = sum(bool(result.cases) for result in results)
     # one whose runs have all failed has no measures, and nothing else of its kind but its sources
     transfers = any(result.measures for result in results) or (is_transfer(arguments.folder) and not others)

@@ -116,6 +116,9 @@ def test_a_bundle_that_does_not_exist(folder, tmp_path, monkeypatch):
 def test_a_report_of_nothing(tmp_path):
     with pytest.raises(SystemExit, match="There is no folder"):
         main(["report", str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match=r"holds no study.\nGive the --output_dir of one"):
+        main(["report", str(tmp_path)])
+    assert not list(tmp_path.iterdir())
 
 
 def test_settings_take_several_values_each():
