@@ -53,6 +53,10 @@ class Samples(NamedTuple):
     """Items of each part: ``image``, an address, ``sample``, its name, ``label``, and what the task adds.
 
     For targets that is ``shortcut``, the mark of the artifact, and in the test part ``condition``.
+
+    Example:
+        >>> Samples([{"image": "a.png", "sample": "a", "label": 1}], [], []).train[0]["label"]
+        1
     """
 
     train: list[Item]

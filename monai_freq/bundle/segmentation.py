@@ -18,7 +18,12 @@ INDEX = "dataset.json"
 
 
 class Cases(NamedTuple):
-    """Paths of the cases of each part: ``{"image": ..., "label": ...}``."""
+    """Paths of the cases of each part: ``{"image": ..., "label": ...}``.
+
+    Example:
+        >>> Cases([{"image": "imagesTr/la_001.nii.gz", "label": "labelsTr/la_001.nii.gz"}], [], [])._fields
+        ('train', 'val', 'test')
+    """
 
     train: list[dict[str, str]]
     val: list[dict[str, str]]

@@ -26,6 +26,9 @@ class DicomSlice:
         file: Its DICOM file.
         uid: Its SOP instance UID.
         patient: The patient's ID.
+
+    >>> DicomSlice(Path("LIDC-IDRI-0001/1-01.dcm"), uid="1.3.6.1.4.1", patient="LIDC-IDRI-0001").file.name
+    '1-01.dcm'
     """
 
     file: Path

@@ -38,6 +38,11 @@ class Match:
         source: The DICOM slice.
         correlation: Pearson's, over all pixels.
         margin: By how much the next best slice of LoDoPaB-CT correlates less.
+
+    >>> source = DicomSlice(Path("1-01.dcm"), uid="1.3.6.1.4.1", patient="LIDC-IDRI-0001")
+    >>> match = Match(Path("ground_truth_test_000.hdf5"), 7, source, correlation=0.999, margin=0.02)
+    >>> match.source.patient
+    'LIDC-IDRI-0001'
     """
 
     file: Path

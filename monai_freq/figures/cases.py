@@ -33,6 +33,12 @@ class DrawnCase(NamedTuple):
         high: its high frequencies.
         spacing: voxel size along each axis, in mm.
         classes: class number -> name, foreground only.
+
+    Example:
+        >>> volume = np.random.rand(8, 9, 7).astype("f4")
+        >>> case = DrawnCase("phantom", volume, volume > 0.9, volume, volume - 0.5, (1, 1, 2), {1: "spots"})
+        >>> case.image.shape == case.label.shape
+        True
     """
 
     title: str

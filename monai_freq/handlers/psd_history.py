@@ -23,7 +23,12 @@ Array = NDArray[np.float64]
 
 
 class Kind(NamedTuple):
-    """How a density is shown."""
+    """How a density is shown.
+
+    Example:
+        >>> KINDS["gradients"].title, KINDS["images"].logarithmic
+        ('input gradients', True)
+    """
 
     title: str
     unit: str

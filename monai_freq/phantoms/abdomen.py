@@ -43,6 +43,10 @@ class AbdomenLook:
         blood: Intensity of aorta and veins.
         meal: Intensity of what is in the stomach: water, food or swallowed contrast agent.
         filling: Which part of the stomach, from behind, is filled; gas is above, the patient lying on the back.
+
+    >>> look = draw_abdomen_look(np.random.default_rng(0))
+    >>> look.fat < 0 < look.spleen < look.blood
+    True
     """
 
     half_width: float
@@ -91,6 +95,13 @@ def paint_abdomen(canvas: Canvas, look: AbdomenLook, rng: np.random.Generator) -
         canvas: Where to paint, in the patient's frame; its intensity is replaced.
         look: The patient.
         rng: Source of the organs' places and shapes.
+
+    >>> rng = np.random.default_rng(0)
+    >>> look, canvas = draw_abdomen_look(rng), Canvas((32, 32, 16), (12, 12, 12), (-186, -186, -90))
+    >>> paint_abdomen(canvas, look, rng)
+    >>> intensity, spleen = canvas.layers
+    >>> bool(abs(np.median(intensity[spleen > 0.9]) - look.spleen) < 1)
+    True
     """
     canvas.layers[0] = AIR
     _paint_wall(canvas, look, rng)

@@ -106,6 +106,10 @@ class Brain:
         cortex: Grey matter of the cortex.
         stem: Brain stem.
         vein: Venous blood.
+
+    >>> brain = draw_brain(np.random.default_rng(0))
+    >>> np.allclose(brain.place((0, 0, 0)), brain.centre)
+    True
     """
 
     centre: Array
@@ -165,6 +169,12 @@ def paint_brain(canvas: Canvas, brain: Brain, rng: np.random.Generator) -> NDArr
 
     Returns:
         How much of each voxel is inside the brain's outline.
+
+    >>> rng = np.random.default_rng(0)
+    >>> canvas, brain = Canvas((32, 32, 24), (6, 6, 6), (-93, -93, -69)), draw_brain(rng)
+    >>> inside = paint_brain(canvas, brain, rng)
+    >>> inside.shape, bool(inside.max() == 1)
+    ((32, 32, 24), True)
     """
     phase = rng.uniform(0, 2 * np.pi, (3, 3))
     cerebrum = [brain.ellipsoid((side * 44, -16, -20), (22, 45, 23)) for side in (-1, 1)]
@@ -240,6 +250,12 @@ def paint_veins(canvas: Canvas, brain: Brain, rng: np.random.Generator, cortical
         brain: The brain.
         rng: Source of the veins' bends and places.
         cortical: Number of veins on the brain's surface.
+
+    >>> rng = np.random.default_rng(0)
+    >>> canvas = Canvas((64, 64, 48), (3, 3, 3), (-94, -94, -70))
+    >>> paint_veins(canvas, draw_brain(rng), rng)
+    >>> bool(canvas.layers[0].max() > 100)
+    True
     """
     for course, radius in MIDLINE_VEINS:
         canvas.paint(brain.vessel(course, radius), brain.vein)

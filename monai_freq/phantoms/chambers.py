@@ -45,6 +45,10 @@ class Heart:
         wall: Thickness of the left ventricle's wall in mm.
         blood: Intensity of the left atrium, left ventricle, right atrium, right ventricle, aorta and pulmonary vessels.
         myocardium: Intensity of the muscle.
+
+    >>> heart = draw_heart(np.random.default_rng(0))
+    >>> np.allclose(heart.place((0, 0, 0)), heart.centre)
+    True
     """
 
     centre: Array
@@ -107,6 +111,13 @@ def paint_heart(canvas: Canvas, heart: Heart, fat: float, back: float) -> None:
         heart: The heart.
         fat: Intensity of the fat around it.
         back: y in mm of the spine's front, along which the aorta descends.
+
+    >>> heart = draw_heart(np.random.default_rng(0))
+    >>> canvas = Canvas((32, 32, 32), (5, 5, 5), heart.centre - 77.5)
+    >>> paint_heart(canvas, heart, fat=0.5, back=-40)
+    >>> intensity, atrium = canvas.layers
+    >>> bool(abs(np.median(intensity[atrium > 0.9]) - heart.blood[0]) < 0.01)
+    True
     """
     left_atrium, left_ventricle, right_atrium, right_ventricle, aorta, lungs = heart.blood
     _paint_sac(canvas, heart, fat)

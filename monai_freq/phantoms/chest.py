@@ -36,6 +36,10 @@ class ChestLook:
         liver: Intensity of liver.
         fluid: Intensity of cerebrospinal fluid.
         vessel: Intensity of the blood in the lungs' vessels.
+
+    >>> look = draw_chest_look(np.random.default_rng(0))
+    >>> look.lung < look.muscle < look.vessel
+    True
     """
 
     half_width: float
@@ -79,6 +83,12 @@ def paint_chest(canvas: Canvas, look: ChestLook, rng: np.random.Generator) -> No
         canvas: Where to paint, in the patient's frame.
         look: The patient.
         rng: Source of the small things: the ribs' phase and tilt.
+
+    >>> rng = np.random.default_rng(0)
+    >>> canvas = Canvas((40, 32, 8), (10, 10, 20), (-195, -155, -70))
+    >>> paint_chest(canvas, draw_chest_look(rng), rng)
+    >>> bool(canvas.layers[0][0, 0, 0] == 0)  # air around the patient
+    True
     """
     width, depth, skin = look.half_width, look.half_depth, look.fat_thickness
     # Fat gathers at the sides and the back: the layers are not concentric.
@@ -132,6 +142,12 @@ def paint_lung_vessels(canvas: Canvas, look: ChestLook, rng: np.random.Generator
         rng: Source of the directions.
         hilum: Where the tree starts, in mm.
         side: 1 for the right lung, -1 for the left.
+
+    >>> rng = np.random.default_rng(0)
+    >>> look, canvas = draw_chest_look(rng), Canvas((40, 32, 30), (4, 4, 4), (0, -62, -20))
+    >>> paint_lung_vessels(canvas, look, rng, hilum=np.array([42, -24, 28]), side=1)
+    >>> bool(0 < canvas.layers[0].max() <= np.float32(look.vessel))
+    True
     """
     lung = _lung(look, side)
     for _ in range(8):

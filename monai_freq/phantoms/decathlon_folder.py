@@ -32,6 +32,10 @@ class PhantomTask:
         labels: Names of the label values 0, 1, ...
         version: To be raised whenever ``draw_case`` changes, so that folders of before are not taken for new ones.
         draw_case: Turns a generator and a size into an image, its label and its affine.
+
+    >>> from monai_freq.phantoms.heart import HEART
+    >>> HEART.folder, HEART.labels
+    ('Task02_Heart', ('background', 'left atrium'))
     """
 
     folder: str

@@ -76,6 +76,10 @@ class KneeLook:
         capsule: Intensity of the tissue around the ligaments.
         ligament: Intensity of ligaments, tendons and menisci.
         effusion: Amount of fluid in the joint, from 0.
+
+    >>> look = draw_knee_look(np.random.default_rng(0))
+    >>> look.ligament < look.cartilage < 1
+    True
     """
 
     thigh: Frame
@@ -124,6 +128,12 @@ def paint_knee(canvas: Canvas, look: KneeLook, rng: np.random.Generator, diagnos
 
     Returns:
         The ligament's ends in mm, (2, 3).
+
+    >>> rng = np.random.default_rng(0)
+    >>> canvas = Canvas((32, 32, 32), (4, 4, 4), (-62, -62, -62))
+    >>> lower, upper = paint_knee(canvas, draw_knee_look(rng), rng, diagnosis=0)
+    >>> lower.shape, upper.shape
+    ((3,), (3,))
     """
     _paint_leg(canvas, look)
     _paint_femur(canvas, look)

@@ -50,6 +50,9 @@ class Roi:
         height: Rows.
         width: Columns.
         depth: Slices.
+
+    >>> Roi(x=113, y=105, z=9, height=83, width=92, depth=3).depth
+    3
     """
 
     x: int

@@ -41,6 +41,10 @@ class LungLook:
         blood: Intensity of the blood.
         lung: Intensity of the lungs, lower when they are blown up.
         vessels: ``(N, 8)``: start, end, and the radii there, of the vessels in both lungs.
+
+    >>> look = draw_lung_look(np.random.default_rng(0))
+    >>> look.lung < look.fat < 0 < look.blood
+    True
     """
 
     half_width: float
@@ -100,6 +104,13 @@ def paint_lung_slice(canvas: Canvas, look: LungLook) -> None:
     Args:
         canvas: Where to paint, in the patient's frame; its intensity is replaced.
         look: The patient.
+
+    >>> look = draw_lung_look(np.random.default_rng(0))
+    >>> canvas = Canvas((64, 64, 1), (5, 5, 5), (-157.5, -157.5, 0))
+    >>> paint_lung_slice(canvas, look)
+    >>> intensity, lung = canvas.layers
+    >>> bool(abs(np.median(intensity[lung > 0.9]) - look.lung) < 1)
+    True
     """
     canvas.layers[0] = AIR
     _paint_wall(canvas, look)
@@ -172,6 +183,12 @@ def paint_lung_vessels(canvas: Canvas, look: LungLook) -> None:
     Args:
         canvas: Where to paint, in the patient's frame.
         look: The patient.
+
+    >>> look = draw_lung_look(np.random.default_rng(0))
+    >>> canvas = Canvas((64, 64, 1), (5, 5, 5), (-157.5, -157.5, 0))
+    >>> paint_lung_vessels(canvas, look)
+    >>> bool(canvas.layers[0].max() > 0)
+    True
     """
     lungs = [_lung(look, side).distance(list(look.vessels[:, 3:6].T)) for side in (-1, 1)]
     inside = look.vessels[np.minimum(*lungs) < -2]

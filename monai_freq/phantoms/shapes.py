@@ -16,7 +16,12 @@ DTYPE = np.float32  # a micrometre in a metre is enough, and a volume of coordin
 
 
 class Shape(Protocol):
-    """What a canvas can paint."""
+    """What a canvas can paint.
+
+    >>> ball: Shape = Ellipsoid((1, 0, 0), (10, 10, 10))
+    >>> [corner.tolist() for corner in ball.bounds()]
+    [[-9.0, -10.0, -10.0], [11.0, 10.0, 10.0]]
+    """
 
     def bounds(self) -> tuple[Array, Array]:
         """Corners (3,) and (3,) in mm of a box that contains the shape."""

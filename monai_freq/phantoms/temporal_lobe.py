@@ -40,6 +40,10 @@ class TemporalLobe:
         hippocampus: Intensity of the hippocampus.
         amygdala: Intensity of the amygdala, which touches its head.
         fluid: Intensity of cerebrospinal fluid.
+
+    >>> lobe = draw_temporal_lobe(np.random.default_rng(0))
+    >>> lobe.fluid < lobe.cortex < 1
+    True
     """
 
     side: int
@@ -101,6 +105,12 @@ def paint_temporal_lobe(canvas: Canvas, lobe: TemporalLobe, rng: np.random.Gener
         canvas: Where to paint, in the patient's frame, the origin in the hippocampus' middle.
         lobe: The patient.
         rng: Source of the folds.
+
+    >>> rng = np.random.default_rng(0)
+    >>> canvas = Canvas((24, 32, 24), (2, 2, 2), (-23, -31, -23), labels=2)
+    >>> paint_temporal_lobe(canvas, draw_temporal_lobe(rng), rng)
+    >>> [bool((part > 0.9).any()) for part in canvas.layers[1:]]
+    [True, True]
     """
     canvas.layers[0] = 1.0
     _paint_folds(canvas, lobe, rng)

@@ -99,7 +99,14 @@ class SparseRows(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """All that depends on the grid alone; a point is one of the DFT with its mirror images, the last one is zero."""
+    """All that depends on the grid alone; a point is one of the DFT with its mirror images, the last one is zero.
+
+    Example:
+        >>> grid = PolarGrid((8, 8), (1.0, 1.0), n_angles=4, length=16)
+        >>> interpolate = tables(grid, torch.float32, torch.device("cpu")).interpolate
+        >>> len(interpolate.starts) - 1 == len(grid.angles) * grid.n_radii  # a row for each frequency
+        True
+    """
 
     deapodise: Tensor  # (H, W)
     places: Tensor  # (points * mirrors,) in the half spectrum

@@ -38,7 +38,12 @@ OF_BANDS = ("theta", "convention")
 
 
 class Metric(NamedTuple):
-    """What is measured of a case and class; ``better`` is 1 when more is better and -1 when less is."""
+    """What is measured of a case and class; ``better`` is 1 when more is better and -1 when less is.
+
+    Example:
+        >>> DICE.column, DICE.unit, HD95.better
+        ('dice', '%', -1)
+    """
 
     name: str
     title: str
@@ -61,7 +66,13 @@ METRICS = (
 
 
 class Scores(NamedTuple):
-    """A metric of each run and case, ``(runs, cases)``, with NaN where there is none; a run is ``(draw, seed)``."""
+    """A metric of each run and case, ``(runs, cases)``, with NaN where there is none; a run is ``(draw, seed)``.
+
+    Example:
+        >>> scores = Scores([(0, 0), (0, 1), (1, 0)], ["la_001"], np.array([[80.0], [90.0], [70.0]]))
+        >>> scores.by_draw().tolist()
+        [[85.0], [70.0]]
+    """
 
     runs: list[tuple[int, int]]
     cases: list[str]
@@ -77,7 +88,12 @@ class Scores(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """What two arms have in common, ``(draws, cases)`` each, and a line on what was left out."""
+    """What two arms have in common, ``(draws, cases)`` each, and a line on what was left out.
+
+    Example:
+        >>> Pairs(np.array([[90.0]]), np.array([[88.0]]), "").left_out
+        ''
+    """
 
     arm: Array
     baseline: Array
@@ -94,6 +110,10 @@ class Cell:
         arm: ``"none"``, ``"early"`` or ``"late"``.
         overrides: name and value, as text.
         results: of the runs, in the order of draws and seeds.
+
+    Example:
+        >>> Cell("heart_fd", 8, "early", (("theta", "0.2"),), ()).label()
+        'early (theta 0.2)'
     """
 
     bundle: str

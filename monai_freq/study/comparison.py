@@ -41,6 +41,13 @@ class Comparison:
         reservations: why a significant difference is not concluded from.
         tests: made in the whole report.
         tasks: over which the paper's correction is made.
+
+    Example:
+        >>> cell = Cell("heart_fd", 8, "early", (), ())
+        >>> test = PairedTest(1.9, 0.4, p_cases=0.001, p_draws=0.02, cases=12, draws=3, higher=3, lower=0)
+        >>> comparison = Comparison(cell, DICE, test, np.full(12, 1.9), tests=4)
+        >>> comparison.p_report, comparison.verdict
+        (0.08, 'no significant difference')
     """
 
     cell: Cell
@@ -118,8 +125,15 @@ def compare(cells: Sequence[Cell], metrics: Sequence[Metric] = (DICE, HD95)) -> 
         metrics: to test.
 
     Example:
-        >>> compare([])
-        []
+        >>> from monai_freq.study.cells import cells_of
+        >>> from monai_freq.study.results import Result
+        >>> def run(arm, *scores):
+        ...     cases = [{"case": f"la_{place}", "dice_atrium": score} for place, score in enumerate(scores)]
+        ...     return Result(bundle="heart_fd", status="finished", arm=arm, size=8, draw=0, seed=0,
+        ...                   classes={"1": "atrium"}, cases=cases)
+        >>> [early] = compare(cells_of([run("none", 0.5, 0.6, 0.7), run("early", 0.6, 0.71, 0.82)]), [DICE])
+        >>> round(early.test.difference, 2), early.verdict, early.reservations[0]
+        (11.0, 'not concluded', '1 draw')
     """
     judged = _Judged(cells)
     found = []

@@ -31,6 +31,10 @@ class Convergence(NamedTuple):
         converged: what it is judged to converge to.
         epochs: of the runs; 0 when unknown.
         reference: epochs of the longer runs that the judgement rests on; 0 when it rests on the runs themselves.
+
+    Example:
+        >>> round(Convergence("undertrained", final=0.81, converged=0.9, epochs=20).reached, 2)
+        0.9
     """
 
     state: str

@@ -46,6 +46,10 @@ class Setup(NamedTuple):
         gpus: of a run; with 0 it sees none.
         git_commit: of the driver's working directory.
         environment: variables that runs need on any machine.
+
+    Example:
+        >>> Setup("out", cpus=2).threads
+        2
     """
 
     output_dir: str
@@ -75,6 +79,12 @@ def execute(run: Run, setup: Setup) -> Result:
 
     Returns:
         The result, which is on the disk. A failure is a result too.
+
+    Example:
+        >>> import tempfile
+        >>> result = execute(Run(bundle="no_such", folder="no_such", arm="none"), Setup(tempfile.mkdtemp()))
+        >>> result.status, result.error
+        ('failed', "FileNotFoundError: [Errno 2] No such file or directory: 'no_such/configs/train.json'")
     """
     folder = Path(setup.output_dir) / "runs" / run.name
     folder.mkdir(parents=True, exist_ok=True)

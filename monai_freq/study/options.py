@@ -30,6 +30,12 @@ def add_bundles(parser: argparse._ActionsContainer) -> None:
 
     Args:
         parser: of a command.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> add_bundles(parser)
+        >>> parser.parse_args(["bundles/heart_fd", "bundles/spleen_fd"]).bundles
+        ['bundles/heart_fd', 'bundles/spleen_fd']
     """
     parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="folder of a bundle, as bundles/heart_fd")
 
@@ -42,6 +48,12 @@ def add_data(
     Args:
         parser: of a command.
         what: the help of the option.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> add_data(parser)
+        >>> parser.parse_args(["--data", "heart_fd=/data/heart"]).data
+        ['heart_fd=/data/heart']
     """
     parser.add_argument(
         "--data",
@@ -58,6 +70,12 @@ def add_where(parser: argparse.ArgumentParser) -> None:
 
     Args:
         parser: of a command.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> add_where(parser)
+        >>> parser.parse_args(["--output_dir", "out", "--cpus", "2"]).cpus
+        2.0
     """
     group = parser.add_argument_group("where")
     group.add_argument("--output_dir", required=True, metavar="FOLDER", help="for runs and results")

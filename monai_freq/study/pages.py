@@ -11,28 +11,50 @@ __all__ = ["Block", "Heading", "Notes", "Paragraph", "Picture", "Strong", "Table
 
 
 class Strong(str):
-    """Text of a table that stands out."""
+    """Text of a table that stands out.
+
+    Example:
+        >>> print(as_markdown([Table(["arm", "p"], [["early", Strong(".003")]])], {}), end="")
+        | arm | p |
+        | :--- | ---: |
+        | early | **.003** |
+    """
 
     __slots__ = ()
 
 
 @dataclass(frozen=True)
 class Heading:
-    """Title of a section; the first one is that of the document."""
+    """Title of a section; the first one is that of the document.
+
+    Example:
+        >>> as_markdown([Heading("Study")], {})
+        '# Study\\n'
+    """
 
     text: str
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A few sentences."""
+    """A few sentences.
+
+    Example:
+        >>> as_markdown([Paragraph("Four runs.")], {})
+        'Four runs.\\n'
+    """
 
     text: str
 
 
 @dataclass(frozen=True)
 class Notes:
-    """A list; a warning is set in a box."""
+    """A list; a warning is set in a box.
+
+    Example:
+        >>> as_markdown([Notes(["One run failed."])], {})
+        '- One run failed.\\n'
+    """
 
     lines: Sequence[str]
     warning: bool = False
@@ -40,7 +62,16 @@ class Notes:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text; the first ``groups`` columns are shown only where they change, the first ``texts`` are words."""
+    """Rows of text; the first ``groups`` columns are shown only where they change, the first ``texts`` are words.
+
+    Example:
+        >>> rows = [["heart", "none", "88"], ["heart", "early", "90"]]
+        >>> print(as_markdown([Table(["task", "arm", "Dice"], rows, groups=1, texts=2)], {}), end="")
+        | task | arm | Dice |
+        | :--- | :--- | ---: |
+        | heart | none | 88 |
+        |  | early | 90 |
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -50,7 +81,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture beside the document, by its name, with its description and its caption."""
+    """A picture beside the document, by its name, with its description and its caption.
+
+    Example:
+        >>> picture = Picture("dice.png", "Dice against size", "Mean over draws.")
+        >>> as_markdown([picture], {"dice.png": "figures/dice.png"})
+        '![Dice against size](figures/dice.png)\\n\\nMean over draws.\\n'
+    """
 
     name: str
     description: str

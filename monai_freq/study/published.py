@@ -18,7 +18,13 @@ _COUNTED = 4
 
 
 class Published(NamedTuple):
-    """A line of the paper's tables: mean and SEM over test cases; the unit of the Hausdorff distance is not stated."""
+    """A line of the paper's tables: mean and SEM over test cases; the unit of the Hausdorff distance is not stated.
+
+    Example:
+        >>> line = published("heart_fd", 4, "early")
+        >>> line.dice, line.dice_sem
+        (84.01, 1.83)
+    """
 
     task: str
     size: int

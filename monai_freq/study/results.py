@@ -57,7 +57,16 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 class OtherVersion(ValueError):
-    """A result file of another version of the format."""
+    """A result file of another version of the format.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "n8_draw0_early_seed0.json")
+        >>> _ = path.write_text('{"version": 0}')
+        >>> read_result(path)
+        Traceback (most recent call last):
+        monai_freq.study.results.OtherVersion: ... has version 0 of the format; this is read: 1.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

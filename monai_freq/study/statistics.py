@@ -17,7 +17,12 @@ _RESAMPLES = 10_000
 
 
 class Spread(NamedTuple):
-    """Mean over test cases, standard error over cases, standard deviation over draws; NaN where there is only one."""
+    """Mean over test cases, standard error over cases, standard deviation over draws; NaN where there is only one.
+
+    Example:
+        >>> spread(np.array([[1.0, 3.0]])).sd_draws  # one draw has no SD
+        nan
+    """
 
     mean: float
     sem: float
@@ -38,6 +43,11 @@ class PairedTest(NamedTuple):
         draws: number of draws.
         higher: number of draws in which the mean over cases is above the baseline's.
         lower: number of draws in which it is below.
+
+    Example:
+        >>> test = paired_test(np.array([[0.61, 0.72, 0.8]]), np.array([[0.5, 0.6, 0.7]]))
+        >>> test.cases, test.draws, test.higher, test.lower
+        (3, 1, 1, 0)
     """
 
     difference: float

@@ -30,6 +30,14 @@ def add_transfer(commands: Any) -> None:
 
     Args:
         commands: of the command line.
+
+    Example:
+        >>> import argparse
+        >>> parser = argparse.ArgumentParser()
+        >>> add_transfer(parser.add_subparsers())
+        >>> words = ["transfer", "bundles/kneemri_transfer", "--sources", "random", "--output_dir", "out"]
+        >>> parser.parse_args(words).sources
+        ['random']
     """
     command = commands.add_parser(
         "transfer", help="make the runs of a transfer study that are missing", description=_ABOUT

@@ -35,7 +35,12 @@ _PLACE = ("source", "artifact", "fraction", "init")
 
 
 class Setting(NamedTuple):
-    """Fine-tunings whose sources are compared: of one target, with one artifact, and alike in all else."""
+    """Fine-tunings whose sources are compared: of one target, with one artifact, and alike in all else.
+
+    Example:
+        >>> Setting("lodopab_transfer", "photon_noise").title
+        'lodopab, photon noise'
+    """
 
     bundle: str
     artifact: str
@@ -56,7 +61,12 @@ class Setting(NamedTuple):
 
 @dataclass(frozen=True)
 class Cell:
-    """Fine-tunings from one source with one fraction of the artifact, of several folds and seeds."""
+    """Fine-tunings from one source with one fraction of the artifact, of several folds and seeds.
+
+    Example:
+        >>> Cell(Setting("lodopab_transfer", "photon_noise"), "imagenet", 0.5, ()).fraction
+        0.5
+    """
 
     setting: Setting
     source: str
@@ -87,6 +97,11 @@ class TransferStudy:
         pretrainings: source -> the runs that were pre-trained on it, one a seed.
         shared: settings that all fine-tunings have, which no :class:`Setting` repeats.
         unusable: a line for each finished run that has no place.
+
+    Example:
+        >>> run = Result(bundle="kneemri_transfer", status="finished", arm="none", size=None, draw=0, seed=0)
+        >>> study_of([run]).unusable
+        ('Without measures: kneemri_transfer/nall_draw0_none_seed0',)
     """
 
     cells: tuple[Cell, ...]

@@ -42,6 +42,10 @@ class Control:
         source: of the fine-tunings.
         iid: mean AUC over folds, NaN without a control.
         ood: mean AUC over folds with the artifact on the negatives of the test set, NaN without a control.
+
+    Example:
+        >>> Control(Setting("lodopab_transfer", "photon_noise"), "imagenet", iid=0.9, ood=0.88).counts
+        True
     """
 
     setting: Setting
@@ -79,7 +83,13 @@ class Control:
 
 @dataclass(frozen=True)
 class Fall:
-    """delta_ood(p) = AUC_ood(0) - AUC_ood(p), of each fold and seed that has both."""
+    """delta_ood(p) = AUC_ood(0) - AUC_ood(p), of each fold and seed that has both.
+
+    Example:
+        >>> control = Control(Setting("lodopab_transfer", "photon_noise"), "imagenet", iid=0.9, ood=0.88)
+        >>> Fall(control, 0.5, {(0, 0): 0.4, (1, 0): 0.2}).estimate.mean
+        0.30000000000000004
+    """
 
     control: Control
     fraction: float
@@ -93,7 +103,14 @@ class Fall:
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much more the first falls than the second, of each fold and seed that both have."""
+    """By how much more the first falls than the second, of each fold and seed that both have.
+
+    Example:
+        >>> setting = Setting("lodopab_transfer", "photon_noise")
+        >>> first, second = Control(setting, "imagenet", 0.9, 0.88), Control(setting, "random", 0.7, 0.7)
+        >>> Difference(first, second, 0.5, {(0, 0): 0.25, (1, 0): 0.75}).estimate.mean
+        0.5
+    """
 
     first: Control
     second: Control
@@ -145,9 +162,13 @@ def controls_of(study: TransferStudy) -> list[Control]:
         study: the runs.
 
     Example:
+        >>> from monai_freq.study.results import Result
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> controls_of(study_of([]))
-        []
+        >>> run = Result(bundle="kneemri_transfer", status="finished", arm="none", size=None, draw=0, seed=0,
+        ...              overrides={"source": "imagenet", "artifact": "photon_noise", "fraction": 0},
+        ...              measures={"conditions": {"iid": {"auc": 0.9}, "ood": {"auc": 0.7}}})
+        >>> [control.verdict for control in controls_of(study_of([run]))]
+        ['inconclusive: AUC_ood(0) 0.70 < 0.75']
     """
     found = []
     for setting in study.settings:
@@ -167,9 +188,16 @@ def falls_of(study: TransferStudy, controls: Sequence[Control]) -> list[Fall]:
         controls: of the study.
 
     Example:
+        >>> from monai_freq.study.results import Result
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> falls_of(study_of([]), [])
-        []
+        >>> def run(fraction, ood):
+        ...     settings = {"source": "imagenet", "artifact": "photon_noise", "fraction": fraction}
+        ...     measures = {"conditions": {"iid": {"auc": 0.9}, "ood": {"auc": ood}}}
+        ...     return Result(bundle="kneemri_transfer", status="finished", arm="none", size=None, draw=0, seed=0,
+        ...                   overrides=settings, measures=measures)
+        >>> study = study_of([run(0, 0.875), run(0.5, 0.5)])
+        >>> [(fall.fraction, fall.values) for fall in falls_of(study, controls_of(study))]
+        [(0.5, {(0, 0): 0.375})]
     """
     found = []
     for control in controls:
@@ -189,8 +217,11 @@ def differences_of(falls: Sequence[Fall]) -> list[Difference]:
         falls: of the study.
 
     Example:
-        >>> differences_of([])
-        []
+        >>> setting = Setting("kneemri_transfer", "photon_noise")
+        >>> first = Fall(Control(setting, "imagenet", 0.9, 0.9), 0.5, {(0, 0): 0.75, (1, 0): 0.5})
+        >>> second = Fall(Control(setting, "random", 0.8, 0.8), 0.5, {(0, 0): 0.25})  # of the first fold alone
+        >>> [(difference.label, difference.values) for difference in differences_of([first, second])]
+        [('imagenet − random', {(0, 0): 0.5})]
     """
     found = []
     for first, second in _pairs(falls):

@@ -38,7 +38,12 @@ WHEN = ("before", "after")
 
 
 class Density(NamedTuple):
-    """Mean over runs of a density ``(K,)`` over its frequencies ``(K,)`` in cycles per voxel."""
+    """Mean over runs of a density ``(K,)`` over its frequencies ``(K,)`` in cycles per voxel.
+
+    Example:
+        >>> Density(np.linspace(0, 0.5, 3), np.array([3.0, 2.0, 1.0])).values.shape
+        (3,)
+    """
 
     frequencies: Array
     values: Array
@@ -57,7 +62,14 @@ class Density(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A source in a setting: overlap of its learning priority with the artifact, and what the shortcut did to it."""
+    """A source in a setting: overlap of its learning priority with the artifact, and what the shortcut did to it.
+
+    Example:
+        >>> from monai_freq.study.transfer_report.effects import Control
+        >>> control = Control(Setting("lodopab_transfer", "photon_noise"), "imagenet", iid=0.9, ood=0.88)
+        >>> Point(Fall(control, 0.5, {(0, 0): 0.25}), overlap=0.8, delta=0.25).fall.control.source
+        'imagenet'
+    """
 
     fall: Fall
     overlap: float
@@ -73,6 +85,10 @@ class Agreement:
         fraction: of the artifact.
         counting: of the sources that count.
         every: of all of them.
+
+    Example:
+        >>> Agreement("before", 0.5, Correlation(0.9, 0.01, 6), Correlation(0.8, 0.02, 8)).verdict
+        ''
     """
 
     when: str
@@ -124,8 +140,12 @@ def densities_of(runs: Iterable[Result], name: str) -> Density | None:
         name: of the density.
 
     Example:
-        >>> densities_of([], "after") is None
-        True
+        >>> def run(draw, values):
+        ...     densities = {"frequencies": [0.0, 0.25, 0.5], "after": values}
+        ...     return Result(bundle="source_pretrain", status="finished", arm="none", size=None, draw=draw, seed=0,
+        ...                   measures={"densities": densities})
+        >>> densities_of([run(0, [1.0, 0.5, 0.0]), run(1, [1.0, 0.0, 0.5])], "after").values.tolist()
+        [1.0, 0.25, 0.25]
     """
     found = [density for run in runs if (density := density_of(run, name))]
     if not found:
@@ -143,8 +163,11 @@ def centroid_of(runs: Iterable[Result], name: str) -> Estimate:
         name: of the density.
 
     Example:
-        >>> centroid_of([], "after").folds
-        0
+        >>> densities = {"frequencies": [0.0, 0.25, 0.5], "after": [9.0, 1.0, 1.0]}
+        >>> run = Result(bundle="source_pretrain", status="finished", arm="none", size=None, draw=0, seed=0,
+        ...              measures={"densities": densities})
+        >>> centroid_of([run], "after").mean  # of all but DC
+        0.375
     """
     return _each(runs, lambda run: _centroid(density_of(run, name)))
 
@@ -157,8 +180,11 @@ def overlap_of(runs: Iterable[Result], name: str) -> Estimate:
         name: of the learning priority.
 
     Example:
-        >>> overlap_of([], "before").folds
-        0
+        >>> densities = {"frequencies": [0.0, 0.25, 0.5], "before": [0.0, 1.0, 1.0], "artifact": [0.0, 3.0, 1.0]}
+        >>> run = Result(bundle="kneemri_transfer", status="finished", arm="none", size=None, draw=0, seed=0,
+        ...              measures={"densities": densities})
+        >>> overlap_of([run], "before").mean  # of 0, 1/2, 1/2 and 0, 3/4, 1/4
+        0.75
     """
     return _each(runs, lambda run: _overlap(density_of(run, name), density_of(run, "artifact")))
 

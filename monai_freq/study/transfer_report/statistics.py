@@ -26,7 +26,12 @@ _RESAMPLES = 20_000
 
 
 class Estimate(NamedTuple):
-    """Mean, SD and Student's 95% interval over folds, each averaged over its seeds; NaN where there are too few."""
+    """Mean, SD and Student's 95% interval over folds, each averaged over its seeds; NaN where there are too few.
+
+    Example:
+        >>> estimate({(0, 0): 1.0}).folds, estimate({(0, 0): 1.0}).sd  # one fold has no SD
+        (1, nan)
+    """
 
     mean: float
     sd: float
@@ -37,7 +42,12 @@ class Estimate(NamedTuple):
 
 
 class Correlation(NamedTuple):
-    """Spearman's rho of n points and its two-sided permutation p; NaN where it cannot be told."""
+    """Spearman's rho of n points and its two-sided permutation p; NaN where it cannot be told.
+
+    Example:
+        >>> spearman([1, 1, 1], [1, 2, 3])  # without ranks there is none
+        Correlation(rho=nan, p=nan, n=3)
+    """
 
     rho: float
     p: float

@@ -24,7 +24,12 @@ _DASHES = ((0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (4, 1.5)))
 
 
 class Style(NamedTuple):
-    """Of a source."""
+    """Of a source.
+
+    Example:
+        >>> Style("black", "o", "-").marker
+        'o'
+    """
 
     color: str
     marker: str
