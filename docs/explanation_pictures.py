@@ -79,8 +79,8 @@ def voxel_size() -> Figure:
     for image, spacing, color, style in ((fine, 1.4, "black", "-"), (coarse, 2.8, VERMILLION, "--")):
         label = f"{image.shape[-1]} voxels of {spacing} mm"
         for axes, unit in ((left, 1.0), (right, spacing)):
-            frequencies, density = radial_psd(image, [unit] * 2, spatial_dims=2)
-            axes.plot(frequencies[1:], density[0, 1:] / image.numel(), color=color, linestyle=style, label=label)
+            frequencies, density = radial_psd(image, [unit] * 2, spatial_dims=2, norm="forward")
+            axes.plot(frequencies[1:], density[0, 1:], color=color, linestyle=style, label=label)
         print(f"{label}: centroid {float(centroid(*radial_psd(image, spatial_dims=2))):.3f} cycles per voxel")
     left.set(xlabel=PER_VOXEL, ylabel="mean |F| / voxels", yscale="log", xlim=(0, 0.5))
     right.set(xlabel="spatial frequency (cycles / mm)", xlim=(0, 0.5 / 1.4))

@@ -1,8 +1,9 @@
 r"""Radial power spectrum density of images: how much of them lies at which spatial frequency.
 
 The spectrum is averaged over rings (2D) or shells (3D) of equal width; the width is the finest frequency step of the
-grid, so that a tone along any axis has a ring of its own. The *mean* over a ring is taken, not the sum, which would
-grow with the ring's circumference: white noise has a flat density.
+grid, so that a tone along any axis has a ring of its own. The *mean* over a ring is taken, which is the paper's
+integral over the angle divided by 2 pi; a sum over the frequencies of a ring would grow with its circumference. White
+noise has a flat density.
 
 Reference:
     Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
@@ -29,6 +30,9 @@ __all__ = ["BANDS", "band_shares", "centroid", "overlap", "radial_psd"]
 #: name -> (low, high] in cycles per voxel
 BANDS = {"low": (0.0, 1 / 6), "mid": (1 / 6, 1 / 3), "high": (1 / 3, 1 / 2)}
 
+#: of a transform, as torch.fft calls them
+_NORMS = ("backward", "ortho", "forward")
+
 #: a frequency on the border of two rings, up to rounding, belongs to the outer one
 _ROUNDING = 1e-6
 
@@ -46,6 +50,7 @@ def radial_psd(
     *,
     spatial_dims: int,
     corners: bool = False,
+    norm: str = "backward",
 ) -> tuple[Tensor, Tensor]:
     r"""Mean of the spectrum over each ring or shell.
 
@@ -63,6 +68,10 @@ def radial_psd(
         spatial_dims: number of trailing spatial dimensions.
         corners: include the rings beyond the highest frequency of the axes, which only the corners of the spectrum
             reach.
+        norm: of the transform, as in :mod:`torch.fft`: ``"backward"`` leaves it as it is, ``"forward"`` divides it by
+            the number of voxels, so that an image has the same density on a finer grid, and ``"ortho"`` by its root:
+            with ``power=2`` that is the power spectral density over cycles per voxel, for white noise its variance.
+            Times the area or volume of a voxel, it is that over cycles per mm.
 
     Returns:
         Frequencies ``(K,)`` in cycles per voxel (or per mm), and densities ``(*, K)``; rings that no frequency of the
@@ -73,10 +82,10 @@ def radial_psd(
         last digits vary from call to call unless ``torch.use_deterministic_algorithms`` is on.
 
     Raises:
-        ValueError: x is complex, empty or has too few dimensions; spacing or power is not positive.
+        ValueError: x is complex, empty or has too few dimensions; spacing or power is not positive; norm is another.
 
     Reference:
-        Y. Lu et al. (2025), Eq. 1, printed as a sum over the angle.
+        Y. Lu et al. (2025), Eq. 1, an integral over the angle: 2 pi times this mean.
 
     Example:
         >>> tone = torch.cos(2 * torch.pi * 5 * torch.arange(32) / 32).expand(32, 32)
@@ -85,13 +94,15 @@ def radial_psd(
         5.0
     """
     _check(x, spacing, power, spatial_dims)
+    if norm not in _NORMS:
+        raise ValueError(f"'norm' must be one of {', '.join(_NORMS)}, got {norm!r}.")
     sizes, dims = tuple(x.shape[-spatial_dims:]), tuple(range(-spatial_dims, 0))
     grid = _Grid(sizes, _steps(spacing, spatial_dims), corners)
 
     images = x.reshape(-1, *sizes)
     # contiguous: torch 2.8 cannot transform what was expanded
     pieces = (piece.to(compute_dtype(x)).contiguous() for piece in images.tensor_split(_pieces(images)))
-    spectra = (torch.fft.rfftn(piece, dim=dims) for piece in pieces)
+    spectra = (torch.fft.rfftn(piece, dim=dims, norm=norm) for piece in pieces)
     density = grid.means(torch.cat([grid.sums(_magnitude(spectrum).pow_(power)) for spectrum in spectra]))
     return grid.frequencies(density), density.reshape(*x.shape[:-spatial_dims], -1)
 

@@ -105,6 +105,36 @@ def test_a_tone_lands_in_its_own_bin(shape, spacing):
             assert rest.max() < 1e-9 * density.max()
 
 
+@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize("norm", ["backward", "ortho", "forward"])
+def test_the_norm_is_that_of_the_transform(norm, power):
+    x = torch.randn(12, 15, dtype=torch.float64)
+    _, density = radial_psd(x, power=power, spatial_dims=2, norm=norm)
+    factor = {"backward": 1, "ortho": 180**-0.5, "forward": 1 / 180}[norm] ** power
+    np.testing.assert_allclose(density, factor * slow_psd(x.numpy(), None, power)[1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (64, 48), (12, 10, 8)])
+def test_a_power_spectral_density_is_the_variance_of_white_noise(shape):
+    x = 3 * torch.randn(2**21 // math.prod(shape), *shape, generator=torch.Generator().manual_seed(0))
+    _, density = radial_psd(x, power=2, spatial_dims=len(shape), norm="ortho")
+    assert ((density.mean(0)[1:] / 9 - 1).abs() < 0.1).all()
+
+
+def test_an_image_has_one_density_on_two_grids():
+    """Of an image without frequencies beyond those of the coarser grid, which has every other voxel."""
+    kept = torch.fft.fftfreq(48).abs() <= 0.2
+    spectrum = torch.fft.fftn(torch.randn(48, 48, dtype=torch.float64)) * (kept[:, None] & kept)
+    fine = torch.fft.ifftn(spectrum).real
+    (f_fine, on_fine), (f_coarse, on_coarse) = (
+        radial_psd(image, (edge, edge), spatial_dims=2, norm="forward")
+        for image, edge in ((fine, 0.7), (fine[::2, ::2], 1.4))
+    )
+    reach = len(f_coarse) - 1  # the last ring of the coarse grid is cut by its corners
+    torch.testing.assert_close(f_fine[:reach], f_coarse[:reach])
+    torch.testing.assert_close(on_fine[:reach], on_coarse[:reach])
+
+
 @pytest.mark.parametrize("shape", [(32, 30), (31, 33), (12, 15, 10)])
 def test_parseval_where_the_corners_are_included(shape):
     x = torch.randn(3, *shape, dtype=torch.float64)
@@ -270,6 +300,7 @@ def test_overlap():
         (lambda x: radial_psd(x, (1.0, 0.0), spatial_dims=2), "'spacing'"),
         (lambda x: radial_psd(x, (1.0, math.nan), spatial_dims=2), "'spacing'"),
         (lambda x: radial_psd(x, power=0, spatial_dims=2), "'power' must be positive, got 0"),
+        (lambda x: radial_psd(x, spatial_dims=2, norm="both"), "'norm' must be one of backward, ortho, forward"),
     ],
 )
 def test_bad_input(call, message):
