@@ -45,7 +45,8 @@ class ParallelBeam:
     the centre of the image, and detector bins of width d that together cover the image's diagonal. The defaults for a
     362 x 362 image are those of LoDoPaB-CT: 1000 angles and 513 bins.
 
-    The relative error of the line integrals of disks and ellipses is below 3e-3. :meth:`project` and
+    The relative error of the line integrals of disks and ellipses is below 3e-3 where they are a hundred pixels wide;
+    of smaller ones it is a few percent, nearly all of it because they are drawn in pixels. :meth:`project` and
     :meth:`backproject` are adjoint to each other up to rounding; all maps are differentiable. Images are computed one
     at a time, so that a result does not depend on the others of its batch.
 

@@ -174,9 +174,9 @@ def _methods(comparisons: Sequence[Comparison]) -> Iterator[Block]:
             "The unit is the test case. Its value is the mean over its classes, then over seeds, then over draws. Arms "
             "are compared on the draws and cases that both have; runs without fusion belong to every theta and "
             "convention.",
-            "p: two-sided paired Student's t-test on the cases, as in the paper; the trainings are taken as they are. "
-            f"p × tasks: the same after Bonferroni's correction over the tasks of this report, {tasks} here (4 for the "
-            "paper's own five, as it counts the two nuclei of one cohort once).",
+            "p: paired Student's t-test on the cases, as in the paper, and two-sided, of which the paper says nothing; "
+            "the trainings are taken as they are. p × tasks: the same after Bonferroni's correction over the tasks of "
+            f"this report, {tasks} here (4 for the paper's own five, as it counts the two nuclei of one cohort once).",
             "p, draws too: the same test with the draws as random as the cases (analysis of variance, cases crossed "
             "with draws), so that a training's luck is not taken for an effect; never below p. p, whole report: that, "
             f"after Bonferroni's correction over all {counted(tests, 'test')} of this report: tasks, sizes, arms, "

@@ -21,7 +21,7 @@ class SpectrumWhiten(Transform):
         I_w = (I_n - \mu_n) \frac{\sigma_o}{\sigma_n} + \mu_o
 
     for each channel by itself, see :func:`monai_freq.spectral.whiten.whiten`. Phase, mean and SD are kept; a constant
-    channel returns unchanged. Nothing is clipped: about 9% of the pixels of an image in [0, 1] leave it.
+    channel returns unchanged. Nothing is clipped: of an image in [0, 1], a few to 15% of the pixels leave it.
 
     Shape:
         ``(C, *spatial)`` -> ``(C, *spatial)``; integers become float32, metadata are kept.
