@@ -80,6 +80,19 @@ def call(name, workflow, dataset, folder, **more):
     bundle.run(config_file=config, **small(name), **options, **more)
 
 
+def test_denoising_knows_the_noise_of_the_modality():
+    """Scaling leaves the zero of magnitudes where it is; in CT, zero is no magnitude."""
+    found = {}
+    for task in ("kneemri_transfer", "lodopab_transfer"):
+        config = ConfigParser(ConfigParser.load_config_file(ROOT / "bundles" / task / "configs/train.json"))
+        found[task] = (config.get_parsed_content("artifacts#nonlocal_means"), config.get_parsed_content("scaling"))
+    denoise, scale = found["kneemri_transfer"]
+    image = 90 + 300 * torch.rand(1, 24, 24, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(denoise(scale({"image": image})["image"]), denoise(image) / image.max())
+    denoise, scale = found["lodopab_transfer"]
+    assert abs(float(denoise(image).mean() - image.mean())) < 0.05 * float(image.std())
+
+
 @pytest.mark.parametrize(("config", "kind"), [("train", "train"), ("evaluate", "infer"), ("inference", "infer")])
 def test_properties_that_other_tools_need(name, dataset, config, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -3,7 +3,7 @@
 from .artifact_density import shown_artifact
 from .classification import class_names, log_samples, prepare_sources, prepare_targets
 from .initial_weights import load_init
-from .intensity import check_window
+from .intensity import check_window, over_maximum
 from .location import find_bundle
 from .run_folder import begin_run, check_trained, recorded_classes
 from .segmentation import Cases, list_images, log_cases, log_images, prepare_cases
@@ -26,6 +26,7 @@ __all__ = [
     "log_cases",
     "log_images",
     "log_samples",
+    "over_maximum",
     "prepare_cases",
     "prepare_sources",
     "prepare_targets",

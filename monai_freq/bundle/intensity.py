@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["check_window"]
+from torch import Tensor
+
+__all__ = ["check_window", "over_maximum"]
 
 
 def check_window(window: object) -> None:
@@ -36,3 +38,23 @@ def _is_window(window: object) -> bool:
     if any(isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) for end in window):
         return False
     return bool(window[0] < window[1])
+
+
+def over_maximum(image: Tensor) -> Tensor:
+    r"""Divide a magnitude image by its maximum: what is 0 stays 0, as the noise of magnitudes has it.
+
+    .. math:: x / \max x
+
+    Args:
+        image: not negative; one without a positive voxel is returned as it is.
+
+    Shape:
+        Any, the same.
+
+    Example:
+        >>> import torch
+        >>> over_maximum(torch.tensor([[0.0, 2.0, 4.0]]))
+        tensor([[0.0000, 0.5000, 1.0000]])
+    """
+    highest = image.max()
+    return image / highest if highest > 0 else image

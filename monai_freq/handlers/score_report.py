@@ -20,7 +20,7 @@ from .rows import from_all_processes, write_rows
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["ScoreReport", "auc", "calibration_error"]
+__all__ = ["ScoreReport", "auc", "calibration_error", "log_odds"]
 
 #: equal parts of [0, 1] that confidences are sorted into
 _BINS = 15
@@ -81,18 +81,18 @@ class ScoreReport:
         decollated: Any = zip(cast(Any, engine.state.batch), cast(Any, engine.state.output), strict=True)
         for item, output in decollated:
             seen = item | output
-            logits = seen["pred"].detach().cpu().double().flatten()  # in float32, confident scores are all 1
+            logits = seen["pred"].detach().cpu().double().flatten()
             if len(logits) != len(self.classes):
                 raise ValueError(f"'classes' names {len(self.classes)} classes, but the network scores {len(logits)}.")
             row = {"condition": str(seen.get(self.condition, "all")), "sample": str(seen[self.sample])}
             label = {} if seen.get("label") is None else {"label": int(seen["label"])}
-            self.rows.append(row | label | {"scores": logits.softmax(0)})
+            self.rows.append(row | label | {"logits": logits})
 
     def _line(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Row of the table."""
-        scores: Tensor = row["scores"]
+        scores: Tensor = row["logits"].softmax(0)
         names = [name for _, name in sorted(self.classes.items())]
-        line = {key: value for key, value in row.items() if key != "scores"}
+        line = {key: value for key, value in row.items() if key != "logits"}
         if len(names) <= _MOST_COLUMNS:
             return line | {f"score_{n.replace(' ', '_')}": s for n, s in zip(names, scores.tolist(), strict=True)}
         predicted = int(scores.argmax())
@@ -115,20 +115,43 @@ class ScoreReport:
     def _measured(self, rows: Sequence[Mapping[str, Any]], condition: str) -> dict[str, float]:
         own = [row for row in rows if row["condition"] == condition]
         labels = torch.tensor([row["label"] for row in own])
-        scores = torch.stack([row["scores"] for row in own])
+        logits = torch.stack([row["logits"] for row in own])
         return {
             "samples": len(own),
-            "auc": auc(scores, labels),
-            "accuracy": float((scores.argmax(1) == labels).double().mean()),
-            "calibration_error": calibration_error(scores, labels),
+            "auc": auc(log_odds(logits), labels),
+            "accuracy": float((logits.argmax(1) == labels).double().mean()),
+            "calibration_error": calibration_error(logits.softmax(1), labels),
         }
+
+
+def log_odds(logits: Tensor) -> Tensor:
+    r"""Logarithm of the odds of each class, in the order of its probabilities, which confident logits round to 1.
+
+    .. math:: \log \frac{p_k}{1 - p_k} = z_k - \log \sum_{j \ne k} e^{z_j}
+
+    Args:
+        logits: z, ``(*, K)`` with K at least 2.
+
+    Shape:
+        ``(*, K)``.
+
+    Example:
+        >>> logits = torch.tensor([[0.0, 20.0], [0.0, 30.0]])
+        >>> logits.softmax(1)[:, 1].tolist(), log_odds(logits)[:, 1].tolist()
+        ([1.0, 1.0], [20.0, 30.0])
+    """
+    likely = logits.log_softmax(-1)
+    odds = likely - (-likely.exp()).log1p()
+    top = logits.argmax(-1, keepdim=True)  # of the others at most half is taken away, and nothing rounds
+    others = logits.scatter(-1, top, -torch.inf).logsumexp(-1, keepdim=True)
+    return odds.scatter(-1, top, logits.gather(-1, top) - others)
 
 
 def auc(scores: Tensor, labels: Tensor) -> float:
     """Area under the ROC curve: of the second of two classes, or the mean of each of several against the rest.
 
     Args:
-        scores: ``(N, K)``.
+        scores: ``(N, K)``; see :func:`log_odds`.
         labels: ``(N,)`` class numbers.
 
     Returns:

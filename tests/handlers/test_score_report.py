@@ -8,10 +8,11 @@ import pytest
 import torch
 from monai.data import DataLoader, Dataset
 from monai.engines import SupervisedEvaluator
+from scipy.special import logsumexp
 from torch import nn
 
 from monai_freq.handlers import ScoreReport
-from monai_freq.handlers.score_report import auc, calibration_error
+from monai_freq.handlers.score_report import auc, calibration_error, log_odds
 
 CLASSES = {"0": "benign", "1": "malignant"}
 
@@ -111,6 +112,17 @@ def test_confident_scores_still_have_an_order(tmp_path):
     rows, summary = evaluated(tmp_path, items_of(logits, [0, 0, 1, 1]))
     assert summary["all"]["auc"] == 1
     assert len({row["score_benign"] for row in rows}) == 4
+    # in float64, too, these scores are all 1
+    assert evaluated(tmp_path, items_of([[0, 40], [0, 50], [0, 60], [0, 70]], [0, 0, 1, 1]))[1]["all"]["auc"] == 1
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_log_odds_of_any_confidence(classes):
+    logits = 30 * torch.randn(200, classes, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    others = [np.delete(logits.numpy(), k, 1) for k in range(classes)]
+    expected = logits.numpy() - np.stack([logsumexp(rest, 1) for rest in others], 1)
+    np.testing.assert_allclose(log_odds(logits), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(log_odds(logits.float()), expected, rtol=1e-5, atol=1e-4)
 
 
 def test_a_second_run_starts_anew(tmp_path):
