@@ -234,6 +234,28 @@ def test_all_workflows_give_the_network_the_same_image(name, dataset, overlay):
     np.testing.assert_allclose(images[0][0], scaled(case["image"], window=networks[0][-1]), atol=1e-6)
 
 
+@on_one_bundle
+@pytest.mark.parametrize(
+    ("workflow", "key"),
+    [("train", "train#preprocessing"), ("evaluate", "preprocessing"), ("inference", "preprocessing")],
+)
+def test_frequencies_that_the_grid_cannot_hold_are_not_folded_into_it(name, workflow, key, tmp_path):
+    """Of 128 voxels, 8 cycles are still there on 32 voxels; 54 would come back as 10."""
+    voxels = 2 * np.pi * np.arange(128) / 128
+    wave = 100 * (np.cos(8 * voxels) + np.cos(54 * voxels))
+    image = np.broadcast_to(wave[:, None, None], (128, 32, 16)).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(image, np.eye(4)), tmp_path / "image.nii.gz")
+    nibabel.save(nibabel.Nifti1Image((image > 0).astype(np.uint8), np.eye(4)), tmp_path / "label.nii.gz")
+    parser = ConfigParser()
+    parser.read_config(str(ROOT / "bundles" / name / f"configs/{workflow}.json"))
+    parser["image_size"] = list(SIZE)
+    item = {part: str(tmp_path / f"{part}.nii.gz") for part in ("image", "label")}
+    seen = parser.get_parsed_content(key)(item)["image"]
+    cycles = np.abs(np.fft.rfft(seen[0, :, 0, 0]))
+    assert cycles[1:].argmax() == 7
+    assert cycles[10] < 0.02 * cycles[8]
+
+
 def scaled(path, window):
     """What the network should see of an image that has the network's size already."""
     voxels = np.asarray(nibabel.load(path).dataobj, dtype=np.float64)
