@@ -7,6 +7,7 @@ command of their own: ``python -m monai_freq.study --help``.
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 
 from .shipped_bundles import copy_bundle, describe_bundle, list_bundles
@@ -61,7 +62,8 @@ def _list(_: argparse.Namespace) -> None:
 
 def _copy(arguments: argparse.Namespace) -> None:
     folder = copy_bundle(arguments.name, arguments.folder)
-    print(f"{folder}\nTo train it: python -m monai.bundle run --config_file {folder / 'configs' / 'train.json'}")
+    config = shlex.quote(str(folder / "configs" / "train.json"))
+    print(f"{folder}\nTo train it: python -m monai.bundle run --config_file {config}")
 
 
 if __name__ == "__main__":

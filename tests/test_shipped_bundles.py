@@ -1,5 +1,6 @@
 """The bundles that come with the package, in a checkout and in a wheel."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,15 @@ def test_the_command_names_and_copies(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert str(tmp_path / "heart_fd" / "configs" / "train.json") in printed
     assert (tmp_path / "heart_fd" / "configs" / "train.json").is_file()
+
+
+def test_the_command_that_it_prints_can_be_pasted(tmp_path, capsys):
+    main(["copy", "heart_fd", str(tmp_path / "dir with space" / "it's")])
+    command = capsys.readouterr().out.splitlines()[-1].partition(": ")[2]
+    *_, option, config = shlex.split(command)
+    assert option == "--config_file"
+    assert Path(config) == tmp_path / "dir with space" / "it's" / "configs" / "train.json"
+    assert Path(config).is_file()
 
 
 def test_what_is_there_is_not_overwritten(tmp_path):

@@ -27,8 +27,8 @@ def check_cases(
 ) -> None:
     """Read all images and labels in full and refuse the first faulty one.
 
-    An image must be 3D, or 4D with channels last, and finite; its label must have the same spatial shape and affine and
-    hold only the integers in ``labels``.
+    An image must be 3D, or 4D with channels last, and finite; its label must have the same spatial shape (an axis
+    of 1 may follow) and affine and hold only the integers in ``labels``, exactly.
 
     Args:
         cases: ``{"image": path, "label": path}`` each; a case without ``"label"`` has its image checked.
@@ -80,7 +80,7 @@ def _check_image(path: str, channels: int | None) -> tuple[tuple[int, ...], NDAr
 
 def _check_label(path: str, labels: Collection[int], shape: tuple[int, ...], affine: NDArray[Any]) -> None:
     voxels, own_affine = _read(path)
-    if voxels.shape != shape:
+    if voxels.shape not in (shape, (*shape, 1)):
         raise DataError(f"{_short(path)} has the shape {voxels.shape}, its image {shape}. Export them on one grid.")
     if not np.allclose(own_affine, affine, atol=AFFINE_TOLERANCE):
         difference = np.abs(own_affine - affine).max()
@@ -96,27 +96,47 @@ def _check_values(path: str, voxels: NDArray[Any], labels: Collection[int]) -> N
     for value in labels:  # one pass per value: np.isin and np.unique would sort the whole volume
         known |= voxels == value
     unknown = np.unique(voxels[~known])
-    if unknown.size:
-        values = ", ".join(f"{value:g}" for value in unknown[:SHOWN]) + (", ..." if unknown.size > SHOWN else "")
-        allowed = ", ".join(str(value) for value in sorted(labels))
+    allowed = ", ".join(str(value) for value in sorted(labels))
+    broken = unknown[np.isfinite(unknown) & (unknown != np.round(unknown))]
+    if broken.size:  # not rounded here: the bundles' cast to uint8 truncates, 0.9999 would be background
         raise DataError(
-            f"{_short(path)} holds the label values {values}, which dataset.json does not list ({allowed}). "
+            f"{_short(path)} holds the label values {_listed(broken)}, not whole numbers ({allowed} expected). "
+            "Round them; if the label was interpolated, resample it again, with the nearest neighbour."
+        )
+    if unknown.size:
+        raise DataError(
+            f"{_short(path)} holds the label values {_listed(unknown)}, which dataset.json does not list ({allowed}). "
             "Correct the label or add them to dataset.json."
         )
+
+
+def _listed(values: NDArray[Any]) -> str:
+    every_digit = [str(value).removesuffix(".0") for value in values[:SHOWN]]
+    return ", ".join(every_digit) + (", ..." if values.size > SHOWN else "")
 
 
 def _read(path: str) -> tuple[NDArray[Any], NDArray[Any]]:
     try:
         volume = open_nifti(path)
+        _check_type(path, volume.dataobj.dtype)
         # The header alone reads well in a truncated file: only the voxels tell.
         return np.asanyarray(volume.dataobj), np.asarray(volume.affine)
-    except MemoryError:
+    except (MemoryError, DataError):
         raise
     except Exception as error:  # nibabel, gzip and zlib raise a dozen unrelated types on damaged files
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise DataError(
             f"{_short(path)} cannot be read: {reason}. Is it a complete NIfTI file? Copy or unpack it again."
         ) from error
+
+
+def _check_type(path: str, stored: np.dtype[Any]) -> None:
+    if stored.kind not in "iuf":
+        name = "".join(stored.names) if stored.names else str(stored)
+        raise DataError(
+            f"{_short(path)} holds voxels of the type {name}, which are not real numbers. "
+            "Export one channel, or the magnitude, as integers or floats."
+        )
 
 
 def _short(path: str) -> str:

@@ -183,4 +183,7 @@ def _refuse_missing(paths: list[str], root: Path) -> None:
     if missing:
         name = shown(str(Path(missing[0]).relative_to(root)))
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise DataError(f"{name}{others} is listed in {root / INDEX} but missing. Unpack the archive again.")
+        raise DataError(
+            f"{name}{others} is listed in {root / INDEX} but missing. "
+            f"Unpack the archive again, or take it out of {INDEX}."
+        )

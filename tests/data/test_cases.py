@@ -7,6 +7,10 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import torch
+from monai.bundle import ConfigParser
+from monai.data import DataLoader, Dataset
+from running import ROOT
 
 from monai_freq.data import DataError, check_cases
 
@@ -133,7 +137,53 @@ def test_a_single_voxel_that_is_not_finite(cases, value):
     assert refusal(cases).startswith("imagesTr/la_001.nii.gz holds NaN or infinite voxels")
 
 
-@pytest.mark.parametrize("shape", [(12, 10, 9), (10, 12, 8), (12, 10), (12, 10, 8, 1)])
+@pytest.mark.filterwarnings("ignore:parsing config_file:UserWarning")
+@pytest.mark.parametrize(("workflow", "name"), [("train", "train#preprocessing"), ("evaluate", "preprocessing")])
+def test_a_label_may_have_a_fourth_axis_of_one_which_makes_no_difference_to_a_bundle(cases, workflow, name):
+    config = ConfigParser(ConfigParser.load_config_file(ROOT / f"bundles/heart_fd/configs/{workflow}.json"))
+    config["image_size"] = [8, 8, 8]
+    prepare = config.get_parsed_content(name)
+    label = np.asanyarray(nibabel.load(cases[0]["label"]).dataobj)
+    longer = {**cases[0], "label": cases[0]["label"].replace(".nii.gz", "_4d.nii.gz")}
+    save(longer["label"], label[..., None])
+    check_cases([longer], LABELS)
+    batch = next(iter(DataLoader(Dataset([cases[0], longer], prepare), batch_size=2)))
+    for key in {"image", "label", "reference"} & batch.keys():
+        assert batch[key].shape[:2] == (2, 1)
+        assert batch[key].ndim == 5
+        torch.testing.assert_close(batch[key][0], batch[key][1], rtol=0, atol=0)
+
+
+def test_the_fourth_axis_of_a_label_may_accompany_that_of_its_image(cases):
+    save(cases[0]["image"], np.zeros((*SHAPE, 1), dtype=np.float32))
+    save(cases[0]["label"], np.zeros((*SHAPE, 1), dtype=np.uint8))
+    check_cases(cases, LABELS, channels=1)
+
+
+COLOURS = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+
+
+@pytest.mark.parametrize("part", ["image", "label"])
+@pytest.mark.parametrize(("kind", "shown"), [(COLOURS, "RGB"), ("c8", "complex64"), ("c16", "complex128")])
+@pytest.mark.parametrize("slope", [1, 2])
+def test_voxels_that_are_not_real_numbers(cases, part, kind, shown, slope):
+    save(cases[1][part], np.zeros(SHAPE, dtype=kind))
+    content = bytearray(gzip.decompress(Path(cases[1][part]).read_bytes()))
+    struct.pack_into("<2f", content, 112, slope, 0)
+    Path(cases[1][part]).write_bytes(gzip.compress(content))
+    message = refusal(cases)
+    assert message.startswith(f"{part}sTr/la_001.nii.gz holds voxels of the type {shown}, which are not real numbers")
+    assert "Export one channel" in message
+
+
+@pytest.mark.parametrize("kind", ["i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"])
+def test_every_real_type_is_read(cases, kind):
+    for part in ("image", "label"):
+        save(cases[0][part], np.ones(SHAPE, dtype=kind))
+    check_cases(cases, LABELS)
+
+
+@pytest.mark.parametrize("shape", [(12, 10, 9), (10, 12, 8), (12, 10), (12, 10, 8, 2), (12, 10, 8, 1, 1)])
 def test_a_label_of_another_shape(cases, shape):
     save(cases[1]["label"], np.zeros(shape, dtype=np.uint8))
     message = refusal(cases)
@@ -154,7 +204,7 @@ def test_affines_agree_to_a_thousandth(cases):
 
 
 @pytest.mark.parametrize(
-    ("values", "shown"), [([7], "values 7,"), ([7, -2], "values -2, 7,"), ([0.5], "values 0.5,"), ([np.nan], "nan")]
+    ("values", "shown"), [([7], "values 7,"), ([7, -2], "values -2, 7,"), ([np.nan], "nan"), ([np.inf], "inf")]
 )
 def test_label_values_that_are_not_listed(cases, values, shown):
     voxels = np.zeros(SHAPE, dtype=np.float32)
@@ -164,6 +214,19 @@ def test_label_values_that_are_not_listed(cases, values, shown):
     assert message.startswith("labelsTr/la_003.nii.gz holds the label values")
     assert shown in message
     assert "which dataset.json does not list (0, 1)" in message
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [([0.5], "0.5"), ([1 + 1e-6, 2], "1.000001"), ([0.9999, 1], "0.9999"), ([np.nan, 0.5, 7.25], "0.5, 7.25")],
+)
+def test_label_values_that_are_not_whole_are_shown_with_every_digit(cases, values, shown):
+    voxels = np.zeros(SHAPE)
+    voxels.flat[: len(values)] = values
+    save(cases[3]["label"], voxels)
+    message = refusal(cases)
+    assert message.startswith(f"labelsTr/la_003.nii.gz holds the label values {shown}, not whole numbers")
+    assert "(0, 1 expected). Round them" in message
 
 
 def test_many_unknown_values_are_shortened(cases):

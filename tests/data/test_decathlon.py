@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from documents import blocks
 
 from monai_freq.data import DataError, Decathlon, read_decathlon
 
@@ -210,6 +211,32 @@ def test_missing_files_are_counted_and_the_first_is_named(folder):
     (folder / "imagesTr/la_010.nii.gz").unlink()
     (folder / "imagesTs/la_001.nii.gz").unlink()
     assert "labelsTr/la_003.nii.gz (and 2 more) is listed in" in refusal(folder)
+
+
+def test_a_missing_file_may_be_taken_out_of_the_list(folder):
+    (folder / "labelsTr/la_003.nii.gz").unlink()
+    assert refusal(folder).endswith("but missing. Unpack the archive again, or take it out of dataset.json.")
+
+
+def test_the_script_of_the_documentation_lists_what_has_a_label(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "imagesTr": ["a.nii.gz", "b.nii", "c 1.nii", "d.nii.gz", "._a.nii.gz", "e.nii.gz", "a.nii.txt"],
+        "labelsTr": ["a.nii.gz", "b.nii", "c 1.nii.gz", "._a.nii.gz", "._d.nii.gz"],
+        "imagesTs": ["x.nii", "w.nii.gz", "._x.nii"],
+    }
+    for part, names in files.items():
+        Path("MyAtria", part).mkdir(parents=True)
+        for name in names:
+            Path("MyAtria", part, name).touch()
+    (script,) = blocks("docs/own_data.md", "python")
+    exec(compile(script.text, "docs/own_data.md", "exec"), {})
+    found = read_decathlon("MyAtria")
+    listed = [[Path(case[part]).name for part in ("image", "label")] for case in found.training]
+    assert listed == [["a.nii.gz"] * 2, ["b.nii"] * 2, ["c 1.nii", "c 1.nii.gz"]]
+    assert [Path(path).name for path in found.test] == ["w.nii.gz", "x.nii"]
+    left_out = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(": ")[2] for line in left_out] == ["./imagesTr/d.nii.gz", "./imagesTr/e.nii.gz"]
 
 
 @pytest.mark.parametrize("again", ["imagesTr/la_003.nii.gz", "./imagesTr/../imagesTr/la_003.nii.gz"])
