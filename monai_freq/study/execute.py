@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -137,6 +136,7 @@ def _attempt(attempt: _Attempt) -> Result:
         seconds["evaluate"], evaluate_peak = _call(attempt, "evaluate", _evaluation_options(run))
         outcome = {
             "status": "finished",
+            "configs": run.fingerprint("train", "evaluate"),
             "peak_memory_bytes": max(train_peak, evaluate_peak),
             **run.measured(folder),
         }
@@ -195,9 +195,8 @@ def _begin(attempt: _Attempt, anew: bool = False) -> tuple[bool, float]:
 
 def _made_with(run: Run) -> dict[str, Any]:
     """Whatever a continued training must share with its beginning."""
-    configs = "".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in run.configs("train"))
     own = {"size": run.size, "draw": run.draw, "seed": run.seed, "arm": run.arm, "dataset_dir": run.dataset_dir}
-    return {**own, "changes": dict(run.changes), "configs": configs, "versions": _versions()}
+    return {**own, "changes": dict(run.changes), "configs": run.fingerprint("train"), "versions": _versions()}
 
 
 def _training_options(run: Run, resumes: bool) -> dict[str, Any]:
@@ -223,7 +222,7 @@ def _call(attempt: _Attempt, workflow: str, options: Mapping[str, Any]) -> tuple
     own = {"output_dir": str(attempt.folder), "threads": attempt.setup.threads}
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(configs)]
     for key, value in {**options, **own}.items():
-        command += [f"--{key}", value if isinstance(value, str) else repr(value)]
+        command += [f"--{key}", _written(value)]
     with (attempt.folder / _LOG).open("ab") as log:
         start, begin = time.perf_counter(), log.tell()
         log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join(command)}\n".encode())
@@ -234,6 +233,11 @@ def _call(attempt: _Attempt, workflow: str, options: Mapping[str, Any]) -> tuple
         ending = f"ended by signal {-code}" if code < 0 else f"ended with status {code}"
         raise _FailedError(f"{last_lines(attempt.folder / _LOG, begin)}\n{workflow} {ending}".strip())
     return seconds, peak
+
+
+def _written(value: Any) -> str:
+    """A setting as an option: None by itself would be left out."""
+    return value if isinstance(value, str) else "$None" if value is None else repr(value)
 
 
 def _start(command: Sequence[str], log: Any, attempt: _Attempt) -> subprocess.Popen[bytes]:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -138,6 +139,11 @@ class Run:
         """Configuration files of ``"train"`` or ``"evaluate"``."""
         names = [workflow, *([self.overrides["overlay"]] if "overlay" in self.overrides else [])]
         return [Path(self.folder) / "configs" / f"{name}.json" for name in names]
+
+    def fingerprint(self, *workflows: str) -> str:
+        """Hash of the configuration files of workflows: another one when somebody has edited the bundle."""
+        content = [file.read_bytes() for workflow in workflows for file in self.configs(workflow)]
+        return sha256(b"\0".join(content)).hexdigest()
 
 
 def plan(
@@ -350,3 +356,8 @@ def _require_same(run: Run, result: Result, file: Path) -> None:
     ):
         if one != other:
             raise SystemExit(f"{file} was made with {what} {one}, not {other}.\nChoose another --output_dir.")
+    if result.configs and result.configs != run.fingerprint("train", "evaluate"):
+        raise SystemExit(
+            f"{file} was made with other files than those in {run.folder}/configs.\n"
+            "Restore them, or choose another --output_dir: one table is of one network."
+        )

@@ -211,6 +211,6 @@ def opened(configs: Sequence[str], folder: str, dataset_dir: str | None, overrid
         parser[key] = value
     parser["bundle_root"], parser["dataset_dir"], parser["check"] = folder, dataset_dir, []
     for position, line in enumerate(parser["initialize"]):
-        if str(line).startswith("$bundle.check_") and "check_trained(" not in line:
+        if str(line).startswith("$bundle.check_") and "@checkpoint" not in line:
             parser.get_parsed_content(f"initialize#{position}")
     return parser

@@ -52,6 +52,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "validation": (dict,),
     "cases": (list,),
     "measures": (dict,),
+    "configs": (str,),
     "error": (str, type(None)),
 }
 
@@ -90,6 +91,7 @@ class Result:
         validation: ``"epochs"`` and, of each, ``"val_mean_dice"`` or a classifier's ``"val_auc"``; may be empty.
         cases: a mapping per test case: ``"case"`` and its metrics by name; empty for a classifier.
         measures: of a classifier, see :func:`monai_freq.study.evaluations.read_measures`; empty for a segmenter.
+        configs: hash of the bundle's configuration files that a finished run was made with.
         error: last lines of a failed run's log.
 
     Example:
@@ -114,6 +116,7 @@ class Result:
     validation: Mapping[str, list[float]] = field(default_factory=dict)
     cases: list[dict[str, Any]] = field(default_factory=list)
     measures: Mapping[str, Any] = field(default_factory=dict)
+    configs: str = ""
     error: str | None = None
 
     @property
@@ -299,8 +302,8 @@ def _checked(path: str | os.PathLike[str], content: Mapping[str, Any]) -> dict[s
     """The fields of a result; entries that it does not know are left out."""
     entries = {}
     for entry in fields(Result):
-        if entry.name == "measures" and entry.name not in content:
-            continue  # files of studies before there were classifiers
+        if entry.name in ("measures", "configs") and entry.name not in content:
+            continue  # files of studies before there were these
         if entry.name not in content:
             raise ValueError(f"{path} is not the result of a run: it has no '{entry.name}'.")
         value = content[entry.name]

@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -170,6 +172,21 @@ def test_a_truncated_result_is_kept_aside_and_its_run_made_again(tmp_path, capsy
     assert list(missing(runs, tmp_path)) == [runs[0]]
     assert f"{broken} is truncated or damaged" in capsys.readouterr().out
     assert (broken.parent / "previous/1" / broken.name).read_bytes() == half
+
+
+def test_results_of_a_bundle_that_was_edited_since_are_not_taken(tmp_path):
+    bundle = shutil.copytree(HEART, tmp_path / "heart_fd")
+    (run,) = plan({"heart_fd": str(bundle)}, arms=["late"])
+    write_result(tmp_path, replace(finished(run), configs=run.fingerprint("train", "evaluate")))
+    assert list(missing([run], tmp_path)) == []
+    for workflow in ("train", "evaluate"):
+        file = bundle / f"configs/{workflow}.json"
+        before = file.read_text()
+        file.write_text(before.replace('"num_res_units": 0', '"num_res_units": 2'))
+        with pytest.raises(SystemExit, match=r"was made with other files than those in .*\nRestore them, or choose"):
+            list(missing([run], tmp_path))
+        file.write_text(before)
+    assert list(missing([run], tmp_path)) == []
 
 
 @pytest.mark.parametrize(

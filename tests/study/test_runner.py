@@ -86,6 +86,16 @@ def test_a_run_is_trained_and_evaluated_into_its_result(run, setup):
     assert "Training" in (folder_of(run, setup) / "log.txt").read_text()
 
 
+def test_a_setting_may_be_none(run, setup):
+    """MONAI leaves out an option whose value is None."""
+    result = execute(replace(run, changes={"epochs": 4, "train_size": None}), setup)
+    assert result.settings["train_size"] == "$None"
+
+
+def test_a_result_knows_the_files_that_it_was_made_with(run, setup):
+    assert execute(run, setup).configs == run.fingerprint("train", "evaluate")
+
+
 def test_a_finished_run_is_not_made_again(run, setup):
     first = execute(run, setup)
     assert execute(run, with_environment(setup, PRETENDED_FAILURE="early 1")) == first
