@@ -2,12 +2,12 @@
 
 from .artifact_density import shown_artifact
 from .classification import class_names, log_samples, prepare_sources, prepare_targets
-from .initial_weights import load_init
+from .initial_weights import check_weights, load_init
 from .intensity import check_window, over_maximum
 from .location import find_bundle
 from .run_folder import begin_run, check_trained, recorded_classes
 from .segmentation import Cases, list_images, log_cases, log_images, prepare_cases
-from .settings import check_choices, check_image_size, check_settings
+from .settings import check_choices, check_image_size, check_settings, check_training
 from .slices import list_slices
 
 __all__ = [
@@ -17,6 +17,8 @@ __all__ = [
     "check_image_size",
     "check_settings",
     "check_trained",
+    "check_training",
+    "check_weights",
     "check_window",
     "class_names",
     "find_bundle",

@@ -27,14 +27,14 @@ def config_files() -> list[str]:
     return [value]
 
 
-def overridden() -> list[str]:
-    """Names of all options of a ``monai.bundle`` command line, without their values.
+def overridden() -> dict[str, str]:
+    """All options of a ``monai.bundle`` command line by their names, with their values as they are written.
 
     Example:
         >>> overridden()
-        []
+        {}
     """
-    return list(_options())
+    return _options()
 
 
 def _options() -> dict[str, str]:

@@ -1,16 +1,17 @@
-"""Weights that a training starts from."""
+"""Weights that a network starts from: those of a training, and those that it is evaluated with."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..networks.pretrained import load_pretrained
 from .data_folder import tell
 
-__all__ = ["load_init"]
+__all__ = ["check_weights", "load_init"]
 
 
 def load_init(network: nn.Module, init: str, may_differ: Sequence[str] = ("fc",)) -> None:
@@ -39,3 +40,44 @@ def load_init(network: nn.Module, init: str, may_differ: Sequence[str] = ("fc",)
     except ValueError as error:
         raise SystemExit(f"{error}\nPass a file of this network, or as in --may_differ \"['fc']\".") from error
     tell(f"Weights from {init}" + (f", but for {', '.join(kept)}." if kept else "."))
+
+
+def check_weights(network: nn.Module, checkpoint: str) -> None:
+    """End the program with two readable lines when a checkpoint is of another network.
+
+    Args:
+        network: that is to have the weights.
+        checkpoint: file that a training saved.
+
+    Raises:
+        SystemExit: the file cannot be read, or a weight is missing, left over or of another shape.
+
+    Example:
+        >>> import tempfile
+        >>> file = f"{tempfile.mkdtemp()}/model.pt"
+        >>> torch.save(nn.Linear(3, 1).state_dict(), file)
+        >>> check_weights(nn.Linear(2, 1), file)
+        Traceback (most recent call last):
+        SystemExit: .../model.pt is of another network: weight is missing, left over or of another shape.
+        Give the --config_file list and the settings that it was trained with.
+    """
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        weights = _shapes(content.get("model", content))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise SystemExit(
+            f"{checkpoint} holds no weights: {reason}\nTrain again, or pass --checkpoint <file>."
+        ) from error
+    here = _shapes(network.state_dict())
+    other = sorted(name for name in weights | here if weights.get(name) != here.get(name))
+    if other:
+        names = f"{other[0]} and {len(other) - 1} more are" if other[1:] else f"{other[0]} is"
+        raise SystemExit(
+            f"{checkpoint} is of another network: {names} missing, left over or of another shape.\n"
+            "Give the --config_file list and the settings that it was trained with."
+        )
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: weight.shape for name, weight in state.items()}

@@ -23,12 +23,12 @@ def check_window(window: object) -> None:
         >>> check_window([240, -160])
         Traceback (most recent call last):
         SystemExit: 'intensity_window' must be two increasing numbers or None, got [240, -160].
-        As in --intensity_window [-160,240]
+        As in --intensity_window [-160,240], or --intensity_window '$None'
     """
     if window is not None and not _is_window(window):
         raise SystemExit(
             f"'intensity_window' must be two increasing numbers or None, got {window!r}.\n"
-            "As in --intensity_window [-160,240]"
+            "As in --intensity_window [-160,240], or --intensity_window '$None'"
         )
 
 

@@ -172,3 +172,8 @@ def _require_classes(dataset: Decathlon, classes: Mapping[str, str]) -> None:
             f"this bundle segments {wanted}.\n"
             "Use a bundle made for these data, or change 'classes' in its configuration."
         )
+    if wanted != list(range(len(wanted))):
+        raise DataError(
+            f"{dataset.root / 'dataset.json'} lists the classes {wanted}; a network's are numbered 0, 1, 2, ...\n"
+            "Write the labels anew so that they are, 255 as 1 for instance, and the numbers in dataset.json."
+        )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import numpy as np
+import torch
 
 from ..networks.frequency_fusion import check_fusion
 from ..setting_names import require_setting
 from ..spectral.bands import check_bands
+from ..spectral.scalars import is_finite_number
 from .command_line import config_files, overridden
 
-__all__ = ["check_choices", "check_image_size", "check_settings"]
+__all__ = ["check_choices", "check_image_size", "check_settings", "check_training"]
 
 #: options of ``monai.bundle run`` itself
 _OWN = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
@@ -20,7 +22,8 @@ _OWN = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_fi
 def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: int = 3, **counts: int | None) -> None:
     """End the program with two readable lines when a setting cannot work.
 
-    Unknown options are refused too: MONAI would add a mistyped one to the configuration, and use the default.
+    Unknown options are refused too: MONAI would add a mistyped one to the configuration, and use the default; and so is
+    ``None`` on the command line, which MONAI leaves out.
 
     Args:
         fusion: ``"none"``, ``"early"`` or ``"late"``.
@@ -53,6 +56,38 @@ def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: 
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
             raise SystemExit(f"'{name}' must be a whole number of at least 0, got {value!r}.\nAs in --{name} 4")
     _refuse_unknown_options()
+
+
+def check_training(*, epochs: int, batch_size: int, learning_rate: float, device: torch.device | str) -> None:
+    """End the program with two readable lines when nothing can be trained with a setting.
+
+    Args:
+        epochs: of the training, at least 1.
+        batch_size: at least 1.
+        learning_rate: above 0.
+        device: that there is.
+
+    Raises:
+        SystemExit: a setting is outside its range, or torch finds no such device.
+
+    Example:
+        >>> check_training(epochs=0, batch_size=2, learning_rate=0.001, device="cpu")
+        Traceback (most recent call last):
+        SystemExit: 'epochs' must be a whole number of at least 1, got 0.
+        As in --epochs 60
+    """
+    for name, value, example in (("epochs", epochs, 60), ("batch_size", batch_size, 2)):
+        if type(value) is not int or value < 1:
+            raise SystemExit(f"'{name}' must be a whole number of at least 1, got {value!r}.\nAs in --{name} {example}")
+    if not (is_finite_number(learning_rate) and learning_rate > 0):
+        raise SystemExit(f"'learning_rate' must be above 0, got {learning_rate!r}.\nAs in --learning_rate 0.001")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = f"{error}".splitlines()[0].rstrip(".")
+        raise SystemExit(
+            f"'device' is {str(device)!r}, which torch does not take: {reason}.\nAs in --device cpu"
+        ) from error
 
 
 def check_choices(**choices: tuple[object, Collection[str]]) -> None:
@@ -122,6 +157,11 @@ def _refuse_unknown_options() -> None:
     files = config_files()
     if not files:
         return
-    known = [*ConfigParser.load_config_files(files), *_OWN, "_meta_"]
-    for option in overridden():
-        require_setting(option, known, files[0], option="--")
+    config = ConfigParser.load_config_files(files)
+    for option, value in overridden().items():
+        require_setting(option, [*config, *_OWN, "_meta_"], files[0], option="--")
+        if value == "None" and config.get(option, "") is not None:
+            raise SystemExit(
+                f"'--{option} None' would change nothing: MONAI takes it for an option that is not given.\n"
+                f"Give a value, or, where nothing is meant, --{option} '$None'"
+            )

@@ -115,9 +115,16 @@ class CaseReport:
         if not rows or idist.get_rank() > 0:
             return
         write_rows(self.folder / "cases.csv", rows)
+        summary = _summary(rows)
         with replacing(self.folder / "summary.json") as aside:
-            aside.write_text(json.dumps({"cases": len(rows), "metrics": _summary(rows)}, indent=2) + "\n")
-        _log.info(_table(_summary(rows), len(rows), self.folder))
+            aside.write_text(json.dumps({"cases": len(rows), "metrics": summary}, indent=2) + "\n")
+        _log.info(_table(summary, len(rows), self.folder))
+        missed = [name for name in self.classes.values() if not summary[f"dice_{name.replace(' ', '_')}"]["mean"]]
+        if missed:
+            _log.warning(
+                f"Nothing of {', '.join(missed)} was found in any case. "
+                "Small classes may need a longer training, or another loss: --loss#_target_ monai.losses.DiceCELoss"
+            )
 
 
 def dice(prediction: Tensor, reference: Tensor) -> float:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from monai.networks.nets import ResNet
 
-from monai_freq.bundle import load_init
+from monai_freq.bundle import check_weights, load_init
 
 
 def network(classes=2, channels=1):
@@ -48,3 +48,36 @@ def test_other_files_are_refused(make, says, tmp_path):
 def test_what_may_differ_is_an_argument(tmp_path):
     torch.save(network(channels=2).state_dict(), tmp_path / "model.pt")
     load_init(network(), str(tmp_path / "model.pt"), may_differ=["fc", "conv1"])
+
+
+@pytest.mark.parametrize("content", [dict, lambda state: {"model": state}], ids=["weights", "MONAI's checkpoint"])
+def test_weights_of_the_network_pass(content, tmp_path):
+    torch.save(content(network().state_dict()), tmp_path / "model.pt")
+    check_weights(network(), str(tmp_path / "model.pt"))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: path.write_bytes(b"none"), "holds no weights: "),
+        (lambda path: torch.save([1], path), "holds no weights: "),
+        (
+            lambda path: torch.save(network(channels=2).state_dict(), path),
+            "another network: conv1.weight is missing",
+        ),
+        (
+            lambda path: torch.save(network().state_dict() | {"x": torch.zeros(1)}, path),
+            "another network: x is missing",
+        ),
+        (lambda path: torch.save({"x": torch.zeros(1)}, path), "another network: bn1.bias and 77 more are missing"),
+    ],
+)
+def test_weights_of_another_network_are_refused(make, says, tmp_path):
+    path = tmp_path / "model.pt"
+    make(path)
+    with pytest.raises(SystemExit) as stop:
+        check_weights(network(), str(path))
+    first, second = str(stop.value).splitlines()
+    assert first.startswith(str(path))
+    assert says in first
+    assert "--" in second

@@ -250,6 +250,13 @@ def test_other_classes_are_shown_side_by_side():
     assert "'classes'" in second
 
 
+def test_classes_with_gaps_are_refused(dataset):
+    change_index(dataset, labels={"0": "background", "255": "left atrium"})
+    with pytest.raises(SystemExit, match=r"lists the classes \[0, 255\]; a network's are numbered 0, 1, 2") as caught:
+        prepare(dataset, classes={"0": "background", "255": "left atrium"})
+    assert len(str(caught.value).splitlines()) == 2
+
+
 def test_errors_of_the_program_are_not_dressed_up(monkeypatch):
     def broken(*args: object, **settings: object) -> None:
         raise TypeError("a mistake of ours")

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from monai.networks.nets import SegResNet, UNet
 
-from monai_freq.bundle import check_image_size, check_settings
+from monai_freq.bundle import check_image_size, check_settings, check_training
 
 GOOD = {"fusion": "early", "theta": 0.1, "convention": "figure2"}
 
@@ -72,6 +73,8 @@ def options(tmp_path, monkeypatch):
         ("--fusion", "late"),
         ("--fusion=late", "--theta", "0.2"),
         ("--train-size", "3"),
+        ("--train_size", "None"),  # as it is without
+        ("--fusion", "$None"),
         ("--epochs", "2"),  # of the second file
         ("--optimizer#lr", "0.3"),
         ("--optimizer::lr=0.3",),
@@ -103,6 +106,37 @@ def test_an_unknown_option_is_refused_with_a_suggestion(options, word, name, mea
     assert first.startswith(f"There is no setting '--{name}'.")
     assert first.endswith(f"Did you mean '--{meant}'?" if meant else f"'--{name}'.")
     assert str(train) in second
+
+
+@pytest.mark.parametrize("words", [("--fusion", "None"), ("--theta=None",), ("--optimizer#lr", "None")])
+def test_none_is_refused_where_it_would_be_left_out(options, words):
+    options(*words)
+    name = words[0].split("=")[0]
+    first, second = lines_of()
+    assert first.startswith(f"'{name} None' would change nothing")
+    assert second.endswith(f"{name} '$None'")
+
+
+TRAINING = {"epochs": 2, "batch_size": 1, "learning_rate": 0.01, "device": "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("epochs", value) for value in (0, -1, 2.5, True, "3", None)),
+        *(("batch_size", value) for value in (0, 1.0)),
+        *(("learning_rate", value) for value in (0, -1, float("nan"), "0.1", None)),
+        *(("device", value) for value in ("gpu", "cuda:99", 1.5)),
+    ],
+)
+def test_what_nothing_can_be_trained_with_is_named(name, value):
+    check_training(**TRAINING)
+    check_training(**TRAINING | {"device": torch.device("cpu")})
+    with pytest.raises(SystemExit) as caught:
+        check_training(**TRAINING | {name: value})
+    first, second = str(caught.value).splitlines()
+    assert first.startswith(f"'{name}' ")
+    assert second.startswith(f"As in --{name} ")
 
 
 def test_options_of_another_program_are_not_judged(monkeypatch):

@@ -175,6 +175,17 @@ def test_the_table_has_a_line_per_case_and_four_columns_per_class(tmp_path):
                 assert float(row[column]) == pytest.approx(value, rel=1e-5, abs=1e-6)
 
 
+def test_a_class_that_is_never_found_is_named(tmp_path, caplog):
+    cases = [made_up(f"la_{number}", number, classes=2) for number in (1, 2)]
+    classes = {"0": "background", "1": "atrium", "2": "small vein"}
+    report(tmp_path, cases, classes)
+    assert "Nothing of" not in caplog.text
+    for case in cases:
+        case["pred"][case["pred"] == 2] = 0
+    report(tmp_path, cases, classes)
+    assert "Nothing of small vein was found in any case. " in caplog.text
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_the_summary_agrees_with_numpy(tmp_path, count):
     report(tmp_path, [made_up(f"la_{number}", number) for number in range(count)])
