@@ -52,6 +52,7 @@ class SpectralDecouplingLoss(nn.Module):
         calls: training calls so far; part of ``state_dict()``, so a checkpoint that holds the loss resumes its delay.
 
     Raises:
+        TypeError: the base is a class, or cannot be called.
         ValueError: an argument outside its range, a number of values other than K, a target of another shape.
 
     Reference:
@@ -84,6 +85,9 @@ class SpectralDecouplingLoss(nn.Module):
         delay: int = 0,
     ) -> None:
         super().__init__()
+        if not callable(base) or isinstance(base, type):
+            name = base.__name__ if isinstance(base, type) else repr(base)
+            raise TypeError(f"'base' must be a loss, made and ready, such as torch.nn.CrossEntropyLoss(), got {name}.")
         if which not in get_args(Which):
             raise ValueError(f"'which' must be one of {', '.join(get_args(Which))}, got {which!r}.")
         if reduction not in get_args(Reduction):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral
 from typing import Any, Literal, get_args
 
@@ -71,6 +71,8 @@ class FrequencyFusion(nn.Module):
     Shape:
         ``(B, C, *spatial)`` -> what the backbone returns. In late fusion, every full-size segmentation of its list,
         tuple or stacked tensor goes through one shared head; the others (deep supervision, losses) pass unchanged.
+        ``torch.export`` and ONNX take the network; TorchScript takes it traced (``torch.jit.trace``, ``monai.bundle
+        ckpt_export --use_trace True``), not scripted, and right only at the spatial size that it was traced at.
 
     Raises:
         ValueError: an argument is outside its range, the image has other channels than announced, or the channels of
@@ -170,9 +172,9 @@ class FrequencyFusion(nn.Module):
         channels = self.in_channels * (2 if self.presplit else 1)
         if x.ndim != self.spatial_dims + 2 or x.shape[1] != channels:
             wanted = f"(B, {channels}, *spatial) with {self.spatial_dims} spatial axes"
-            raise ValueError(
-                f"the input must be {wanted}, got {tuple(x.shape)}: see 'in_channels', 'presplit', 'spatial_dims'."
-            )
+            fits = x.ndim in (4, 5) and x.shape[1] == channels
+            remedy = f"pass spatial_dims={x.ndim - 2}" if fits else "see 'in_channels', 'presplit', 'spatial_dims'"
+            raise ValueError(f"the input must be {wanted}, got {tuple(x.shape)}: {remedy}.")
 
     def _through_backbone(self, features: Tensor) -> Any:
         try:
@@ -209,12 +211,18 @@ class FrequencyFusion(nn.Module):
             shape = f"(B, {self.out_channels}{', *spatial' if self.task == 'segmentation' else ''})"
             raise ValueError(
                 f"the backbone returned {_shapes(output)} and nothing of shape {shape}: "
-                f"build it with out_channels={self.out_channels}, or change 'out_channels' or 'task'."
+                f"{self._remedy(output, spatial)}."
             )
         return finished
 
-    def _is_prediction(self, item: Tensor, spatial: torch.Size) -> bool:
-        if self.task == "classification":
+    def _remedy(self, output: Any, spatial: torch.Size) -> str:
+        other: Task = "classification" if self.task == "segmentation" else "segmentation"
+        if any(self._is_prediction(item, spatial, other) for item in _tensors(output)):
+            return f'pass task="{other}"'
+        return f"build it with out_channels={self.out_channels}, or change 'out_channels' or 'task'"
+
+    def _is_prediction(self, item: Tensor, spatial: torch.Size, task: Task | None = None) -> bool:
+        if (task or self.task) == "classification":
             return item.ndim == 2 and item.shape[1] == self.out_channels
         return item.ndim == self.spatial_dims + 2 and item.shape[1] == self.out_channels and item.shape[2:] == spatial
 
@@ -271,6 +279,14 @@ def _check_numbers(**numbers: int) -> None:
     for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
             raise ValueError(f"'{name}' must be a positive integer, got {number!r}.")
+
+
+def _tensors(output: Any) -> Iterator[Tensor]:
+    if isinstance(output, (list, tuple)):
+        for part in output:
+            yield from _tensors(part)
+    elif isinstance(output, Tensor):
+        yield output
 
 
 def _shapes(output: Any) -> str:

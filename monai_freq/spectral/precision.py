@@ -24,6 +24,7 @@ def check_image(x: Tensor, spatial_dims: int) -> None:
         spatial_dims: number of trailing spatial dimensions, at least 1.
 
     Raises:
+        TypeError: x is no tensor.
         ValueError: x is complex or empty or has too few dimensions, or spatial_dims is below 1.
 
     Example:
@@ -31,6 +32,9 @@ def check_image(x: Tensor, spatial_dims: int) -> None:
         Traceback (most recent call last):
         ValueError: 'x' must have at least 2 dimensions (*, *spatial), got shape (8,).
     """
+    if not isinstance(x, Tensor):
+        kind = f"{type(x).__module__}.{type(x).__qualname__}"
+        raise TypeError(f"'x' must be a torch.Tensor, got {kind}: pass torch.as_tensor(x).")
     if spatial_dims < 1:
         raise ValueError(f"'spatial_dims' must be at least 1, got {spatial_dims}.")
     if x.ndim < spatial_dims:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -22,13 +23,17 @@ def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
         img: ``(C, *spatial)`` with one to three spatial dimensions.
 
     Raises:
-        ValueError: another number of dimensions, complex values, or none.
+        ValueError: a path or another object that is no array, another number of dimensions, complex values, or none.
 
     Example:
         >>> as_image(torch.rand(1, 4, 4))[1].shape
         torch.Size([1, 4, 4])
     """
     tracked = convert_to_tensor(img, track_meta=get_track_meta())
+    if not isinstance(tracked, Tensor):
+        is_path = isinstance(img, (str, os.PathLike))
+        got = f"the path '{img}': put LoadImaged before, with this key" if is_path else type(img).__name__
+        raise ValueError(f"an image must be an array or a tensor, got {got}.")
     tensor = tracked.as_tensor() if isinstance(tracked, MetaTensor) else tracked
     if not 2 <= tensor.ndim <= 4:
         raise ValueError(

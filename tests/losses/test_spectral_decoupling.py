@@ -266,6 +266,12 @@ def test_settings_are_checked_when_the_loss_is_made(settings, message):
         SpectralDecouplingLoss(zero, **settings)
 
 
+@pytest.mark.parametrize(("base", "got"), [(0.01, "0.01"), (nn.CrossEntropyLoss, "CrossEntropyLoss")])
+def test_a_base_that_is_no_loss_is_refused(base, got):
+    with pytest.raises(TypeError, match=rf"'base' must be a loss, made and ready, .* got {got}\."):
+        SpectralDecouplingLoss(base, nn.CrossEntropyLoss())
+
+
 def test_logits_and_targets_are_checked():
     target = torch.tensor([0, 2])
     for name, settings in {"lam": {"lam": [0.1, 0.2]}, "gamma": {"lam": 0.1, "gamma": [0, 1]}}.items():

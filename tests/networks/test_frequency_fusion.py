@@ -272,6 +272,15 @@ def test_torch_export(dims, fusion, task):
     network.train()(image.requires_grad_()).sum().backward()
 
 
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("fusion", ARMS)
+def test_torchscript_by_tracing(fusion):
+    network, image = export_case(3, fusion, "segmentation")
+    traced = torch.jit.trace(network, image)
+    others = torch.rand(2, *image.shape[1:])
+    torch.testing.assert_close(traced(others), network(others), atol=1e-5, rtol=1e-5)
+
+
 # onnxscript's own use of deprecated functions; ours raise no warning
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 @pytest.mark.parametrize("task", ["segmentation", "classification"])
@@ -363,6 +372,33 @@ def test_a_backbone_with_other_channels_is_told_which_argument_to_change(fusion)
         wrap(unet(2), 2, fusion, out_channels=2)(torch.rand(1, 2, 16, 16))
     with pytest.raises(ValueError, match=r"the input must be \(B, 2, \*spatial\) with 2 spatial axes"):
         wrap(unet(2), 2, fusion)(torch.rand(1, 3, 16, 16))
+
+
+@pytest.mark.parametrize("fusion", ARMS)
+def test_a_backbone_of_the_other_task_is_told_which_argument_to_pass(fusion):
+    scores = r"returned \(2, 3\) and nothing of shape \(B, 3, \*spatial\): pass task=\"classification\"."
+    with pytest.raises(ValueError, match=scores):
+        wrap(resnet(nets.resnet18, 2), 2, fusion)(torch.rand(2, 2, 32, 32))
+    maps = r"returned \(1, 3, 16, 16\) and nothing of shape \(B, 3\): pass task=\"segmentation\"."
+    with pytest.raises(ValueError, match=maps):
+        wrap(unet(2), 2, fusion, task="classification")(torch.rand(1, 2, 16, 16))
+
+
+def test_scores_of_the_other_task_are_found_in_what_the_backbone_returns():
+    class Listed(nn.Sequential):
+        def forward(self, x):
+            return [None, (super().forward(x), "hidden states")]
+
+    with pytest.raises(ValueError, match='pass task="classification"'):
+        wrap(Listed(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(FEATURES, CLASSES)), 2)(torch.rand(1, 2, 16, 16))
+
+
+@pytest.mark.parametrize(("dims", "other"), [(3, 2), (2, 3)])
+def test_images_of_other_spatial_dims_are_told_which_argument_to_pass(dims, other):
+    with pytest.raises(ValueError, match=rf"with {dims} spatial axes, got .*: pass spatial_dims={other}\."):
+        wrap(unet(dims), dims)(torch.rand(1, 2, *(16,) * other))
+    with pytest.raises(ValueError, match="see 'in_channels', 'presplit', 'spatial_dims'"):
+        wrap(unet(3), 3)(torch.rand(16, 16, 16, 16))  # a volume that is in no batch
 
 
 def test_other_errors_of_the_backbone_come_through():

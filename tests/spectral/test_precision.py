@@ -2,10 +2,12 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
-from monai_freq.spectral.precision import full_precision
+from monai_freq.spectral.precision import check_image, full_precision
+from monai_freq.spectral.psd import radial_psd
 
 ON_CUDA = SimpleNamespace(device=torch.device("cuda"))
 MATMUL = torch.backends.cuda.matmul
@@ -53,3 +55,11 @@ def test_the_switch_comes_back_after_an_error():
 def test_a_cpu_leaves_the_switch_alone():
     with full_precision(torch.zeros(1)):
         assert tf32()
+
+
+@pytest.mark.parametrize("image", [np.zeros((8, 8)), [[0.0, 1.0]], None], ids=["array", "list", "nothing"])
+@pytest.mark.parametrize("function", [check_image, radial_psd])
+def test_what_is_no_tensor_is_refused(function, image):
+    name = rf"{type(image).__module__}\.{type(image).__name__}"
+    with pytest.raises(TypeError, match=rf"'x' must be a torch.Tensor, got {name}: pass torch.as_tensor\(x\)"):
+        function(image, spatial_dims=2)

@@ -1,9 +1,18 @@
 """What is no image is refused before anything is computed."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from monai_freq.transforms import FourierLowPass, PhotonNoise, RandNonLocalMeans, RandPhotonNoise, SpectrumWhiten
+from monai_freq.transforms import (
+    FourierLowPass,
+    FourierLowPassd,
+    PhotonNoise,
+    RandNonLocalMeans,
+    RandPhotonNoise,
+    SpectrumWhiten,
+)
 
 TRANSFORMS = [
     FourierLowPass(0.2),
@@ -27,3 +36,21 @@ TRANSFORMS = [
 def test_what_is_no_image_is_refused(transform, image, says):
     with pytest.raises(ValueError, match=says):
         transform(image)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=lambda transform: type(transform).__name__)
+@pytest.mark.parametrize("path", ["la_003.nii.gz", Path("la_003.nii.gz")], ids=["str", "Path"])
+def test_a_path_that_nobody_has_loaded_is_named(transform, path):
+    with pytest.raises(ValueError, match=r"got the path 'la_003.nii.gz': put LoadImaged before, with this key"):
+        transform(path)
+
+
+def test_a_forgotten_loader_is_named_with_the_key():
+    with pytest.raises(ValueError, match=r"'la_003.nii.gz': put LoadImaged before, with this key. \(key 'image'\)"):
+        FourierLowPassd("image", 0.2)({"image": "la_003.nii.gz"})
+
+
+def test_other_objects_are_named_by_their_type():
+    for nothing in (None, {"image": torch.rand(1, 8, 8)}):
+        with pytest.raises(ValueError, match=f"an array or a tensor, got {type(nothing).__name__}"):
+            FourierLowPass(0.2)(nothing)
