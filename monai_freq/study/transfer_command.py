@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from .cells import ARMS
@@ -92,7 +93,9 @@ def add_transfer(commands: Any) -> None:
 def _transfer(arguments: argparse.Namespace) -> int:
     from .transfer import run_transfer
 
-    targets, pretrainer = bundle_names(arguments.targets), _pretrainer(arguments)
+    targets = bundle_names(arguments.targets)
+    own = {name: _own_artifact(folder) for name, folder in targets.items()}
+    pretrainer = _pretrainer(arguments)
     named = [word.partition("/")[0] for word in arguments.sources if word != "random"]
     data = named_paths("--data", arguments.data, [*targets, *dict.fromkeys(named)])
     checkpoints = named_paths("--checkpoints", arguments.checkpoints, dict.fromkeys(arguments.sources))
@@ -111,7 +114,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
             sources,
             targets,
             weights,
-            artifacts={name: arguments.artifacts or [_own_artifact(folder)] for name, folder in targets.items()},
+            artifacts={name: arguments.artifacts or [artifact] for name, artifact in own.items()},
             fractions=arguments.fractions,
             folds=arguments.folds,
             seeds=arguments.seeds,
@@ -127,6 +130,11 @@ def _transfer(arguments: argparse.Namespace) -> int:
 
 def _pretrainer(arguments: argparse.Namespace) -> tuple[str, str]:
     beside = Path(arguments.targets[0]).resolve().parent / "source_pretrain"
+    if arguments.source_bundle is None and not beside.is_dir():
+        raise SystemExit(
+            f"There is no {beside}, which pre-trains: a study takes it from beside its first target.\n"
+            f"Name one with --source_bundle, or: python -m monai_freq copy source_pretrain {quote(str(beside))}"
+        )
     ((name, folder),) = bundle_names([arguments.source_bundle or str(beside)]).items()
     return name, folder
 

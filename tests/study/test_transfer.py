@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -155,6 +156,18 @@ def test_errors_are_said_before_anything_starts(made, words, says, tmp_path, mon
     assert says in str(stop.value)
     assert len(str(stop.value).splitlines()) == 2
     assert made[0] == []
+
+
+@pytest.mark.parametrize(
+    ("bundle", "says"),
+    [("heart_fd", "is no bundle of a transfer"), ("kneemri_transfer", "a study takes it from beside its first target")],
+)
+def test_a_copy_needs_what_pre_trains_beside_it(made, bundle, says, tmp_path):
+    copied = shutil.copytree(ROOT / "bundles" / bundle / "configs", tmp_path / bundle / "configs").parent
+    with pytest.raises(SystemExit) as stop:
+        main(["transfer", str(copied), "--output_dir", str(tmp_path / "out")])
+    assert says in str(stop.value)
+    assert len(str(stop.value).splitlines()) == 2
 
 
 SMALL = [
