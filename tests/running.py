@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from monai import bundle
+from monai.bundle import ConfigParser
 from sameness import assert_same
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +45,12 @@ def started(config, **arguments):
     process = context.Process(target=bundle.run, kwargs={"config_file": str(config), "device": "cpu", **arguments})
     process.start()
     return process
+
+
+def save_untrained(name, path):
+    """Weights of a bundle's network as chance draws them."""
+    config = ConfigParser(ConfigParser.load_config_file(ROOT / "bundles" / name / "configs/evaluate.json"))
+    torch.save(config.get_parsed_content("network_def").state_dict(), path)
 
 
 def files_below(folder):

@@ -18,6 +18,7 @@ from running import (
     TASKS,
     files_below,
     run,
+    save_untrained,
     scalars_and_images,
     succeed,
     tasks_of,
@@ -110,7 +111,7 @@ def test_network_fits_the_metadata(name, workflow, fusion):
 @pytest.mark.parametrize(("config", "kind"), [("train", "train"), ("evaluate", "infer"), ("inference", "infer")])
 def test_properties_that_other_tools_need(name, dataset, config, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    torch.save({}, tmp_path / "model.pt")
+    save_untrained(name, tmp_path / "model.pt")
     workflow = ConfigWorkflow(
         config_file=str(ROOT / "bundles" / name / f"configs/{config}.json"),
         workflow_type=kind,
@@ -465,7 +466,7 @@ def test_settings_are_checked_where_no_record_is_beside_the_checkpoint(
 @pytest.mark.parametrize("damage", ["nan", "truncated", "two channels"])
 def test_bad_images_are_refused_before_inference(name, dataset, damage, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    torch.save({}, tmp_path / "model.pt")
+    save_untrained(name, tmp_path / "model.pt")
     images = tmp_path / "images"
     images.mkdir()
     path = images / "patient.nii.gz"
@@ -485,6 +486,20 @@ def test_bad_images_are_refused_before_inference(name, dataset, damage, tmp_path
             logging_file=False,
             threads=1,
         )
+
+
+@on_one_bundle
+@pytest.mark.parametrize("config", ["evaluate", "inference"])
+def test_weights_of_another_backbone_are_refused(name, dataset, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    save_untrained(name, tmp_path / "model.pt")
+    options = {"dataset_dir": str(dataset), "output_dir": str(tmp_path), "logging_file": False, "threads": 1}
+    path = str(ROOT / "bundles" / name / f"configs/{config}.json")
+    with pytest.raises(
+        SystemExit, match=r"model\.pt is of another network: backbone\..* and \d+ more are missing"
+    ) as stop:
+        bundle.run(config_file=path, **options, **{"backbone#num_res_units": 2})
+    assert len(str(stop.value).splitlines()) == 2
 
 
 @on_one_bundle

@@ -19,6 +19,7 @@ from running import (
     assert_same_weights,
     files_below,
     run,
+    save_untrained,
     scalars_and_images,
     succeed,
     tasks_of,
@@ -96,7 +97,7 @@ def test_denoising_knows_the_noise_of_the_modality():
 @pytest.mark.parametrize(("config", "kind"), [("train", "train"), ("evaluate", "infer"), ("inference", "infer")])
 def test_properties_that_other_tools_need(name, dataset, config, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    torch.save({}, tmp_path / "model.pt")
+    save_untrained(name, tmp_path / "model.pt")
     workflow = ConfigWorkflow(
         config_file=str(ROOT / "bundles" / name / f"configs/{config}.json"),
         workflow_type=kind,

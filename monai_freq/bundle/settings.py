@@ -64,7 +64,7 @@ def check_training(*, epochs: int, batch_size: int, learning_rate: float, device
     Args:
         epochs: of the training, at least 1.
         batch_size: at least 1.
-        learning_rate: above 0.
+        learning_rate: at least 0.
         device: that there is.
 
     Raises:
@@ -79,8 +79,8 @@ def check_training(*, epochs: int, batch_size: int, learning_rate: float, device
     for name, value, example in (("epochs", epochs, 60), ("batch_size", batch_size, 2)):
         if type(value) is not int or value < 1:
             raise SystemExit(f"'{name}' must be a whole number of at least 1, got {value!r}.\nAs in --{name} {example}")
-    if not (is_finite_number(learning_rate) and learning_rate > 0):
-        raise SystemExit(f"'learning_rate' must be above 0, got {learning_rate!r}.\nAs in --learning_rate 0.001")
+    if not (is_finite_number(learning_rate) and learning_rate >= 0):
+        raise SystemExit(f"'learning_rate' must be at least 0, got {learning_rate!r}.\nAs in --learning_rate 0.001")
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:

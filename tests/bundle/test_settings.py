@@ -125,7 +125,7 @@ TRAINING = {"epochs": 2, "batch_size": 1, "learning_rate": 0.01, "device": "cpu"
     [
         *(("epochs", value) for value in (0, -1, 2.5, True, "3", None)),
         *(("batch_size", value) for value in (0, 1.0)),
-        *(("learning_rate", value) for value in (0, -1, float("nan"), "0.1", None)),
+        *(("learning_rate", value) for value in (-1, float("nan"), "0.1", None)),
         *(("device", value) for value in ("gpu", "cuda:99", 1.5)),
     ],
 )
