@@ -1,20 +1,21 @@
 """What the bundles' configurations call: where the bundle lies, whether its settings hold, which data it uses."""
 
 from .artifact_density import shown_artifact
+from .backbone import check_backbone
 from .classification import class_names, log_samples, prepare_sources, prepare_targets
 from .initial_weights import check_weights, load_init
 from .intensity import check_window, over_maximum
 from .location import find_bundle
 from .run_folder import begin_run, check_trained, recorded_classes
 from .segmentation import Cases, list_images, log_cases, log_images, prepare_cases
-from .settings import check_choices, check_image_size, check_settings, check_training
+from .settings import check_choices, check_settings, check_training
 from .slices import list_slices
 
 __all__ = [
     "Cases",
     "begin_run",
+    "check_backbone",
     "check_choices",
-    "check_image_size",
     "check_settings",
     "check_trained",
     "check_training",

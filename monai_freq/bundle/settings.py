@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
-import numpy as np
 import torch
 
 from ..networks.frequency_fusion import check_fusion
@@ -13,7 +12,7 @@ from ..spectral.bands import check_bands
 from ..spectral.scalars import is_finite_number
 from .command_line import config_files, overridden
 
-__all__ = ["check_choices", "check_image_size", "check_settings", "check_training"]
+__all__ = ["check_choices", "check_settings", "check_training"]
 
 #: options of ``monai.bundle run`` itself
 _OWN = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
@@ -110,45 +109,6 @@ def check_choices(**choices: tuple[object, Collection[str]]) -> None:
             raise SystemExit(
                 f"'{name}' must be one of {', '.join(known)}, got {value!r}.\nAs in --{name} {next(iter(known))}"
             )
-
-
-def check_image_size(image_size: Sequence[int], backbone: object) -> None:
-    """End the program with two readable lines when a network with strides cannot take images of a size.
-
-    Args:
-        image_size: voxels along each axis.
-        backbone: the network, or one made of the same settings; one without ``strides`` takes what it takes.
-
-    Raises:
-        SystemExit: the size is not that of an image, or an axis is not divisible by the product of the strides.
-
-    Example:
-        >>> from monai.networks.nets import UNet
-        >>> check_image_size([60, 64, 32], UNet(3, 1, 2, channels=(4, 8, 16, 32), strides=(2, 2, 2)))
-        Traceback (most recent call last):
-        SystemExit: 'image_size' must be divisible by [8, 8, 8], the network's strides, got [60, 64, 32].
-        As in --image_size [64,64,32]
-    """
-    spatial_dims = getattr(backbone, "dimensions", 3)
-    counts = isinstance(image_size, Sequence) and all(type(n) is int and n > 0 for n in image_size)
-    if not counts or len(image_size) != spatial_dims:
-        raise SystemExit(
-            f"'image_size' must be {spatial_dims} whole numbers of at least 1, got {image_size!r}.\n"
-            f"As in --image_size {_listed([64] * spatial_dims)}"
-        )
-    factors = np.ones(spatial_dims, dtype=int)
-    for stride in getattr(backbone, "strides", ()):
-        factors = factors * np.asarray(stride)  # one number, or one for each axis
-    near = np.maximum(1, np.round(image_size / factors)).astype(int) * factors
-    if (image_size % factors).any():
-        raise SystemExit(
-            f"'image_size' must be divisible by {factors.tolist()}, the network's strides, got {list(image_size)}.\n"
-            f"As in --image_size {_listed(near.tolist())}"
-        )
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return f"[{','.join(map(str, numbers))}]"
 
 
 def _refuse_unknown_options() -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from monai.networks.nets import SegResNet, UNet
 
-from monai_freq.bundle import check_image_size, check_settings, check_training
+from monai_freq.bundle import check_settings, check_training
 
 GOOD = {"fusion": "early", "theta": 0.1, "convention": "figure2"}
 
@@ -55,7 +54,9 @@ def test_the_example_in_the_message_works(name):
 def options(tmp_path, monkeypatch):
     """Give options to a ``monai.bundle run`` of two configuration files."""
     train, more = tmp_path / "train.json", tmp_path / "more.json"
-    train.write_text(json.dumps({**GOOD, "train_size": None, "optimizer": {"lr": 0.1}, "train": {"trainer": {}}}))
+    train.write_text(
+        json.dumps({**GOOD, "train_size": None, "optimizer": {"lr": 0.1}, "train": {"trainer": {}}})
+    )
     more.write_text(json.dumps({"optimizer#lr": 0.2, "epochs": 300}))
     program = ["/lib/monai/bundle/__main__.py", "run", "--config_file", f"['{train}','{more}']"]
 
@@ -142,29 +143,3 @@ def test_what_nothing_can_be_trained_with_is_named(name, value):
 def test_options_of_another_program_are_not_judged(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["pytest", "--config_file", "x.json", "--fusoin", "late"])
     check_settings(**GOOD)
-
-
-@pytest.mark.parametrize(
-    ("size", "strides", "says"),
-    [
-        ([60, 64, 32], (2, 2, 2), "divisible by [8, 8, 8], the network's strides, got [60, 64, 32]"),
-        ([64, 64, 22], (2, (2, 2, 1), 2), "divisible by [8, 8, 4], the network's strides"),
-        ([4, 64, 32], (2, 2, 2), "divisible by [8, 8, 8], the network's strides"),
-        ([64, 64], (2, 2), "3 whole numbers of at least 1, got [64, 64]"),
-        ([64, 64, 0], (2, 2), "3 whole numbers of at least 1, got [64, 64, 0]"),
-        ([64, 64, 32.0], (2, 2), "3 whole numbers"),
-        (64, (2, 2), "3 whole numbers of at least 1, got 64"),
-    ],
-)
-def test_an_image_size_that_the_network_cannot_take_is_refused_with_one_that_it_can(size, strides, says):
-    network = UNet(3, 1, 2, channels=[2] * (len(strides) + 1), strides=strides)
-    with pytest.raises(SystemExit) as caught:
-        check_image_size(size, network)
-    first, second = str(caught.value).splitlines()
-    assert says in first
-    check_image_size(json.loads(second.removeprefix("As in --image_size ")), network)
-
-
-def test_networks_without_strides_take_what_they_take():
-    check_image_size([61, 62, 63], SegResNet())
-    check_image_size((48, 48), UNet(2, 1, 2, channels=(2, 4), strides=(2,)))
