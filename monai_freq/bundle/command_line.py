@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import sys
 
@@ -28,7 +29,7 @@ def config_files() -> list[str]:
 
 
 def overridden() -> dict[str, str]:
-    """All options of a ``monai.bundle`` command line by their names, with their values as they are written.
+    """All options of a ``monai.bundle`` command line by their names, with their values as written; ``""`` for none.
 
     Example:
         >>> overridden()
@@ -45,9 +46,12 @@ def _options() -> dict[str, str]:
     if not any(part in sys.argv[0] for part in ("monai/bundle", "monai\\bundle")):
         return {}
     found = {}
-    for position, word in enumerate(sys.argv[1:], start=1):
-        if re.match("--|-[a-zA-Z]", word):
+    for word, following in itertools.pairwise([*sys.argv[1:], ""]):
+        if _is_option(word):
             name, equals, value = word.lstrip("-").partition("=")
-            following = sys.argv[position + 1] if position + 1 < len(sys.argv) else ""
-            found[name.replace("-", "_")] = value if equals else following
+            found[name.replace("-", "_")] = value if equals or _is_option(following) else following
     return found
+
+
+def _is_option(word: str) -> bool:
+    return re.match("--|-[a-zA-Z]", word) is not None

@@ -21,8 +21,8 @@ _OWN = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_fi
 def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: int = 3, **counts: int | None) -> None:
     """End the program with two readable lines when a setting cannot work.
 
-    Unknown options are refused too: MONAI would add a mistyped one to the configuration, and use the default; and so is
-    ``None`` on the command line, which MONAI leaves out.
+    Refused too are unknown options, which MONAI would add to the configuration and use the default, ``None`` on the
+    command line, which MONAI leaves out, and an option without a value, which MONAI takes for True.
 
     Args:
         fusion: ``"none"``, ``"early"`` or ``"late"``.
@@ -54,7 +54,7 @@ def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: 
     for name, value in counts.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
             raise SystemExit(f"'{name}' must be a whole number of at least 0, got {value!r}.\nAs in --{name} 4")
-    _refuse_unknown_options()
+    _refuse_options()
 
 
 def check_training(*, epochs: int, batch_size: int, learning_rate: float, device: torch.device | str) -> None:
@@ -111,7 +111,7 @@ def check_choices(**choices: tuple[object, Collection[str]]) -> None:
             )
 
 
-def _refuse_unknown_options() -> None:
+def _refuse_options() -> None:
     from monai.bundle import ConfigParser
 
     files = config_files()
@@ -124,4 +124,8 @@ def _refuse_unknown_options() -> None:
             raise SystemExit(
                 f"'--{option} None' would change nothing: MONAI takes it for an option that is not given.\n"
                 f"Give a value, or, where nothing is meant, --{option} '$None'"
+            )
+        if value == "" and option in config and not isinstance(config[option], bool):
+            raise SystemExit(
+                f"'--{option}' has no value, and MONAI would take it for True.\nWrite one behind it: --{option} VALUE"
             )

@@ -55,7 +55,7 @@ def options(tmp_path, monkeypatch):
     """Give options to a ``monai.bundle run`` of two configuration files."""
     train, more = tmp_path / "train.json", tmp_path / "more.json"
     train.write_text(
-        json.dumps({**GOOD, "train_size": None, "optimizer": {"lr": 0.1}, "train": {"trainer": {}}})
+        json.dumps({**GOOD, "resume": False, "train_size": None, "optimizer": {"lr": 0.1}, "train": {"trainer": {}}})
     )
     more.write_text(json.dumps({"optimizer#lr": 0.2, "epochs": 300}))
     program = ["/lib/monai/bundle/__main__.py", "run", "--config_file", f"['{train}','{more}']"]
@@ -83,6 +83,7 @@ def options(tmp_path, monkeypatch):
         ("--meta_file", "metadata.json", "--logging_file", "logging.conf", "--run_id", "run", "--tracking", "mlflow"),
         ("--init_id=initialize", "--final_id=finalize", "--args_file", "args.json"),
         ("--_meta_#version", "1"),
+        ("--resume", "--fusion", "late"),  # true, as it may be
     ],
 )
 def test_existing_options_pass(options, words):
@@ -116,6 +117,22 @@ def test_none_is_refused_where_it_would_be_left_out(options, words):
     first, second = lines_of()
     assert first.startswith(f"'{name} None' would change nothing")
     assert second.endswith(f"{name} '$None'")
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("--fusion",), "--fusion"),
+        (("--fusion", "--theta", "0.2"), "--fusion"),
+        (("--theta", "0.2", "--train_size="), "--train_size"),
+        (("-fusion", "-theta", "0.2"), "--fusion"),
+    ],
+)
+def test_an_option_without_a_value_is_refused(options, words, name):
+    options(*words)
+    first, second = lines_of()
+    assert first == f"'{name}' has no value, and MONAI would take it for True."
+    assert second.endswith(f"{name} VALUE")
 
 
 TRAINING = {"epochs": 2, "batch_size": 1, "learning_rate": 0.01, "device": "cpu"}
