@@ -447,8 +447,8 @@ def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tm
         ("evaluate", {"test_cases": -1}, "'test_cases' must be a whole number of at least 0, got -1"),
         ("evaluate", {"train_size": 1.5}, "'train_size' must be a whole number of at least 0, got 1.5"),
         ("evaluate", {"image_size": [30, 32, 16]}, "'image_size' must be one that the backbone (UNet) takes"),
-        ("evaluate", {"backbone#out_channels": 9}, "'backbone' must return 2 channels ('classes')"),
-        ("inference", {"backbone#in_channels": 3}, "'backbone' must take 8 channels ('features')"),
+        ("evaluate", {"backbone#out_channels": 9}, "'backbone' (UNet) does not fit an image of shape (8, 64"),
+        ("inference", {"backbone#in_channels": 3}, "'backbone' (UNet) does not fit an image of shape (8, 64"),
         ("inference", {"image_size": [32, 32]}, "'image_size' must be 3 whole numbers of at least 1, got [32, 32]"),
     ],
 )

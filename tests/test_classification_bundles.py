@@ -417,6 +417,11 @@ def share_patient(folder):
         (None, {"folds": FOLDS | {"train": 900}}, ["fewer than 900 for training"]),
         (None, {"folds": FOLDS | {"tran": 9}}, ["'folds' has no setting 'tran'"]),
         (None, {"fusion": "middle"}, ["'fusion'", "middle", "early"]),
+        (None, {"fraction": "half"}, ["'fraction' must be in [0, 1], got 'half'"]),
+        (None, {"lam": -0.1}, ["'lam' must be a number of at least 0, got -0.1"]),
+        (None, {"image_size": 48}, ["'image_size' must be 2 whole numbers"]),
+        (None, {"backbone#num_classes": 3}, ["'backbone' (ResNet)", "it returns (3,) instead of (2,)"]),
+        (None, {"fusion": "early", "backbone#n_input_channels": 1}, ["'backbone' (ResNet)", "shape (8, "]),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

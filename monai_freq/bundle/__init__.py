@@ -8,7 +8,7 @@ from .intensity import check_window, over_maximum
 from .location import find_bundle
 from .run_folder import begin_run, check_trained, recorded_classes
 from .segmentation import Cases, list_images, log_cases, log_images, prepare_cases
-from .settings import check_choices, check_settings, check_training
+from .settings import check_choices, check_ranges, check_settings, check_training
 from .slices import list_slices
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "begin_run",
     "check_backbone",
     "check_choices",
+    "check_ranges",
     "check_settings",
     "check_trained",
     "check_training",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 
@@ -12,14 +12,18 @@ __all__ = ["check_backbone"]
 
 #: what most networks' sizes must be multiples of
 _MULTIPLES = (2, 4, 8, 16, 32, 64)
-#: what networks raise for images that they do not take
-_REFUSALS = (RuntimeError, ValueError)
 
 
 def check_backbone(
-    backbone: torch.nn.Module, *, image_size: Sequence[int], in_channels: int, out_channels: int, spatial_dims: int = 3
+    backbone: torch.nn.Module,
+    *,
+    image_size: Sequence[int],
+    in_channels: int,
+    out_channels: int,
+    spatial_dims: int = 3,
+    task: Literal["segmentation", "classification"] = "segmentation",
 ) -> None:
-    """End the program with two readable lines when a network does not take images of a size, or returns others.
+    """End the program with two readable lines when a network does not take images of a size, or returns other shapes.
 
     A copy of the network is asked on torch's meta device, which computes shapes alone: in about a second and next to no
     memory, whatever the size. A network whose shapes depend on the voxels cannot be asked, and passes.
@@ -27,12 +31,13 @@ def check_backbone(
     Args:
         backbone: the network, or one made of the same settings.
         image_size: voxels along each axis.
-        in_channels: the features that the network is given.
+        in_channels: that the network is given.
         out_channels: the classes that it is to tell apart.
         spatial_dims: 2 or 3.
+        task: ``"segmentation"``, which tells them apart in each voxel, or ``"classification"``, in the whole image.
 
     Raises:
-        SystemExit: the size is not that of an image, the network does not take it, or what it returns has another.
+        SystemExit: the size is not that of an image, the network does not take it, or it returns another shape.
 
     Example:
         >>> from monai.networks.nets import SegResNet
@@ -48,53 +53,41 @@ def check_backbone(
             f"As in --image_size {_listed([64] * spatial_dims)}"
         )
     name, shapes = type(backbone).__name__, copy.deepcopy(backbone).to("meta")
-    try:
-        returned = _ask(shapes, image_size, in_channels)
-    except _REFUSALS as error:
-        _suggest(shapes, image_size, in_channels, name)
-        reason = f"{error}".splitlines()[0].rstrip(".")
-        raise SystemExit(
-            f"'backbone' must take {in_channels} channels ('features') of {list(image_size)} voxels, but {name} says: "
-            f"{reason}.\n"
-            'Change its settings in the configuration file, for example to "in_channels": "@features"'
-        ) from error
-    if returned is None or returned == (out_channels, *image_size):
+
+    def fault(size: Sequence[int]) -> str | None:
+        returned = (out_channels, *size) if task == "segmentation" else (out_channels,)
+        return _fault(shapes, (in_channels, *size), returned)
+
+    found = fault(image_size)
+    if found is None:
         return
-    if returned[1:] != tuple(image_size):
-        _suggest(shapes, image_size, in_channels, name)
+    for near in _near(image_size):
+        if fault(near) is None:
+            raise SystemExit(
+                f"'image_size' must be one that the backbone ({name}) takes, got {list(image_size)}.\n"
+                f"As in --image_size {_listed(near)}"
+            )
     raise SystemExit(
-        f"'backbone' must return {out_channels} channels ('classes') of {list(image_size)} voxels, but {name} returns "
-        f"{returned[0]} of {list(returned[1:])}.\n"
-        'Change its settings in the configuration file, for example to "out_channels": "$len(@classes)"'
+        f"'backbone' ({name}) does not fit an image of shape {(in_channels, *image_size)} "
+        f"and {out_channels} classes: {found}.\n"
+        "Change it, or 'image_size', in the configuration file."
     )
 
 
-def _suggest(shapes: torch.nn.Module, size: Sequence[int], channels: int, name: str) -> None:
-    """End the program with a size that the network takes, if one is near."""
-    for near in _near(size):
-        with contextlib.suppress(*_REFUSALS):
-            returned = _ask(shapes, near, channels)
-            if returned is None or returned[1:] == tuple(near):
-                raise SystemExit(
-                    f"'image_size' must be one that the backbone ({name}) takes, got {list(size)}.\n"
-                    f"As in --image_size {_listed(near)}"
-                )
-
-
-def _ask(shapes: torch.nn.Module, size: Sequence[int], channels: int) -> tuple[int, ...] | None:
-    """Channels and size of what is returned for an image; None where it is more than one tensor, or only data tell."""
+def _fault(shapes: torch.nn.Module, given: tuple[int, ...], expected: tuple[int, ...]) -> str | None:
+    """What the network says to an image of a shape, or that it returns another than expected; None is for no fault."""
     try:
         with torch.no_grad():
-            returned = shapes(torch.empty(2, channels, *size, device="meta"))
+            returned = shapes(torch.empty(2, *given, device="meta"))  # two: one alone has no statistics to normalise by
     except NotImplementedError:
         return None
-    except RuntimeError as error:
-        if "meta" in str(error):  # a tensor made on the CPU, say
-            return None
-        raise
-    if isinstance(returned, torch.Tensor) and returned.ndim == len(size) + 2:
-        return tuple(returned.shape[1:])
-    return None
+    except (RuntimeError, ValueError) as error:
+        message = f"{error}".splitlines()[0].rstrip(".")
+        return None if "meta" in message else message  # a tensor that the network makes on the CPU, say
+    if not isinstance(returned, torch.Tensor) or returned.ndim > len(given) + 1:  # several outputs, or stacked ones
+        return None
+    shape = tuple(returned.shape[1:])
+    return None if shape == expected else f"it returns {shape} instead of {expected}"
 
 
 def _near(size: Sequence[int]) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import torch
@@ -12,7 +13,7 @@ from ..spectral.bands import check_bands
 from ..spectral.scalars import is_finite_number
 from .command_line import config_files, overridden
 
-__all__ = ["check_choices", "check_settings", "check_training"]
+__all__ = ["check_choices", "check_ranges", "check_settings", "check_training"]
 
 #: options of ``monai.bundle run`` itself
 _OWN = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
@@ -78,8 +79,7 @@ def check_training(*, epochs: int, batch_size: int, learning_rate: float, device
     for name, value, example in (("epochs", epochs, 60), ("batch_size", batch_size, 2)):
         if type(value) is not int or value < 1:
             raise SystemExit(f"'{name}' must be a whole number of at least 1, got {value!r}.\nAs in --{name} {example}")
-    if not (is_finite_number(learning_rate) and learning_rate >= 0):
-        raise SystemExit(f"'learning_rate' must be at least 0, got {learning_rate!r}.\nAs in --learning_rate 0.001")
+    check_ranges(learning_rate=(learning_rate, 0, math.inf))
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
@@ -87,6 +87,28 @@ def check_training(*, epochs: int, batch_size: int, learning_rate: float, device
         raise SystemExit(
             f"'device' is {str(device)!r}, which torch does not take: {reason}.\nAs in --device cpu"
         ) from error
+
+
+def check_ranges(**ranges: tuple[object, float, float]) -> None:
+    """End the program with two readable lines when a setting is no number of its range.
+
+    Args:
+        ranges: name of the setting -> its value, and the least and the greatest that it may be; infinite: no bound.
+
+    Raises:
+        SystemExit: a value is no finite number, or outside its range.
+
+    Example:
+        >>> check_ranges(fraction=(1.5, 0, 1))
+        Traceback (most recent call last):
+        SystemExit: 'fraction' must be in [0, 1], got 1.5.
+        As in --fraction 0.5
+    """
+    for name, (value, least, greatest) in ranges.items():
+        if not (is_finite_number(value) and least <= value <= greatest):
+            bounds = f"in [{least:g}, {greatest:g}]" if greatest < math.inf else f"a number of at least {least:g}"
+            example = (least + greatest) / 2 if greatest < math.inf else least + 0.01
+            raise SystemExit(f"'{name}' must be {bounds}, got {value!r}.\nAs in --{name} {example:g}")
 
 
 def check_choices(**choices: tuple[object, Collection[str]]) -> None:

@@ -65,18 +65,28 @@ def test_a_network_of_one_size_and_other_channels_are_named():
     transformer = nets.UNETR(4, 2, (32, 32, 32), feature_size=4, hidden_size=8, mlp_dim=8, num_heads=2)
     check_backbone(transformer, image_size=[32, 32, 32], in_channels=4, out_channels=2)
     first, second = refusal(transformer, image_size=[48, 48, 48])
-    assert "of [48, 48, 48] voxels, but UNETR says: " in first
-    assert "configuration" in second
+    assert first.startswith("'backbone' (UNETR) does not fit an image of shape (4, 48, 48, 48) and 2 classes: ")
+    assert second == "Change it, or 'image_size', in the configuration file."
 
-    first, second = refusal(NETWORKS["UNet"](), in_channels=8)
-    assert first.startswith("'backbone' must take 8 channels ('features') of [32, 32, 32] voxels")
-    assert "channel" in first.partition("UNet says: ")[2]
-    assert '"in_channels": "@features"' in second
-    first, second = refusal(NETWORKS["UNet"](), out_channels=3)
-    assert first == (
-        "'backbone' must return 3 channels ('classes') of [32, 32, 32] voxels, but UNet returns 2 of [32, 32, 32]."
-    )
-    assert '"out_channels": "$len(@classes)"' in second
+    first, _ = refusal(NETWORKS["UNet"](), in_channels=8)
+    assert "channel" in first.partition("of shape (8, 32, 32, 32) and 2 classes: ")[2]
+    first, _ = refusal(NETWORKS["UNet"](), out_channels=3)
+    assert first.endswith("and 3 classes: it returns (2, 32, 32, 32) instead of (3, 32, 32, 32).")
+
+
+def test_a_classifier_tells_classes_of_an_image():
+    slices = {"image_size": [48, 40], "spatial_dims": 2, "task": "classification"}
+    network = nets.ResNet("basic", [1, 1, 1, 1], [4, 8, 8, 8], spatial_dims=2, n_input_channels=4, num_classes=2)
+    check_backbone(network, in_channels=4, out_channels=2, **slices)
+    first, _ = refusal(network, out_channels=5, **slices)
+    assert first.endswith("it returns (2,) instead of (5,).")
+    assert "channel" in refusal(network, in_channels=1, **slices)[0]
+    segmenter = nets.UNet(2, 4, 2, channels=(2, 4), strides=(2,))
+    assert refusal(segmenter, **slices)[0].endswith("it returns (2, 48, 40) instead of (2,).")
+
+    vgg_like = nn.Sequential(nn.Conv2d(4, 1, 3, padding=1), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(24 * 20, 2))
+    check_backbone(vgg_like, in_channels=4, out_channels=2, **slices)
+    assert refusal(vgg_like, **slices | {"image_size": [47, 41]})[1] == "As in --image_size [48,40]"
 
 
 def test_the_network_stays_as_it_was():
@@ -108,6 +118,13 @@ class SeveralTensors(nn.Module):
         return [x, x[..., ::2]]
 
 
-@pytest.mark.parametrize("network", [NeedsNumbers(), MakesOnTheCpu(), SeveralTensors()], ids=lambda n: type(n).__name__)
+class StackedTensors(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([x, x], dim=1)
+
+
+@pytest.mark.parametrize(
+    "network", [NeedsNumbers(), MakesOnTheCpu(), SeveralTensors(), StackedTensors()], ids=lambda n: type(n).__name__
+)
 def test_a_network_that_cannot_be_asked_passes(network):
     check_backbone(network, image_size=[8, 8, 8], in_channels=4, out_channels=2)

@@ -1,13 +1,14 @@
 """Settings out of range and options that do not exist end the program with two lines that say what to write."""
 
 import json
+import math
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from monai_freq.bundle import check_settings, check_training
+from monai_freq.bundle import check_ranges, check_settings, check_training
 
 GOOD = {"fusion": "early", "theta": 0.1, "convention": "figure2"}
 
@@ -155,6 +156,21 @@ def test_what_nothing_can_be_trained_with_is_named(name, value):
     first, second = str(caught.value).splitlines()
     assert first.startswith(f"'{name}' ")
     assert second.startswith(f"As in --{name} ")
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "0.5", None, True])
+def test_a_number_outside_its_range_is_refused_with_one_within(value):
+    check_ranges(fraction=(0, 0, 1), lam=(3, 0, math.inf), delta=(-2.5, -3, 0))
+    with pytest.raises(SystemExit) as caught:
+        check_ranges(fraction=(value, 0, 1))
+    assert str(caught.value) == f"'fraction' must be in [0, 1], got {value!r}.\nAs in --fraction 0.5"
+
+
+@pytest.mark.parametrize("value", [-1, float("inf"), "x"])
+def test_a_number_without_an_upper_bound_is_finite(value):
+    with pytest.raises(SystemExit) as caught:
+        check_ranges(lam=(value, 0, math.inf))
+    assert str(caught.value) == f"'lam' must be a number of at least 0, got {value!r}.\nAs in --lam 0.01"
 
 
 def test_options_of_another_program_are_not_judged(monkeypatch):
