@@ -1,7 +1,9 @@
 """Runs on a full disk, in a read-only folder, without a network, beside another run: whole files, or short errors."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -133,8 +135,12 @@ def test_of_two_runs_into_one_folder_the_second_is_refused_and_the_first_undistu
     while not (tmp_path / "run/settings.json").is_file():
         assert first.is_alive()
         time.sleep(0.01)
-    second = [training(tmp_path / "run", **settings_of(dataset, resume=resume)) for resume in ("true", "false")]
-    assert [ended(process) for process in second] == [1, 1]
+    os.kill(first.pid, signal.SIGSTOP)  # or it might end before the others begin
+    try:
+        second = [training(tmp_path / "run", **settings_of(dataset, resume=resume)) for resume in ("true", "false")]
+        assert [ended(process) for process in second] == [1, 1]
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
     assert ended(first) == 0
     assert_same_weights(whole, tmp_path / "run")
     assert not (tmp_path / "run/previous").exists()
