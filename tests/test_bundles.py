@@ -129,7 +129,11 @@ def test_properties_that_other_tools_need(name, dataset, config, kind, tmp_path,
     workflow.finalize()
 
 
-@pytest.mark.parametrize(("name", "start"), [("heart_fd", "root"), ("hippocampus_fd", "folder")], indirect=["name"])
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("heart_fd", "root"), pytest.param("hippocampus_fd", "folder", marks=pytest.mark.slow)],
+    indirect=["name"],
+)
 def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
     cwd = tmp_path if start == "root" else elsewhere
     configs = Path("bundles", elsewhere.name, "configs") if start == "root" else Path("configs")
@@ -191,6 +195,7 @@ def test_without_a_data_set_a_phantom_is_generated_in_the_cache(elsewhere, tmp_p
     assert (elsewhere / "runs/early/previous/1/model.pt").is_file()  # nothing that was computed is lost
 
 
+@pytest.mark.slow
 @on_one_bundle
 def test_two_processes(name, dataset, tmp_path):
     configs = ROOT / "bundles" / name / "configs"
@@ -298,6 +303,7 @@ def test_a_new_task_is_one_small_file(tmp_path, monkeypatch):
     assert (tmp_path / "lesions/runs/early/model.pt").is_file()
 
 
+@pytest.mark.slow
 @on_one_bundle
 def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):
     config = ROOT / "bundles" / name / "configs/train.json"

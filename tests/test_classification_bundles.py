@@ -112,6 +112,11 @@ def test_properties_that_other_tools_need(name, dataset, config, kind, tmp_path,
     workflow.finalize()
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["source_pretrain", pytest.param("lodopab_transfer", marks=pytest.mark.slow), "kneemri_transfer"],
+    indirect=True,
+)
 def test_train_evaluate_infer(name, dataset, tmp_path):
     copy = tmp_path / "bundles" / name
     shutil.copytree(ROOT / "bundles" / name, copy, ignore=shutil.ignore_patterns(".cache", "runs"))
@@ -218,6 +223,7 @@ def test_paper_overlay(name):
         assert "test" not in paper["folds"]
 
 
+@pytest.mark.slow
 @on_one_bundle
 def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):
     config = ROOT / "bundles" / name / "configs/train.json"
@@ -230,6 +236,7 @@ def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):
     np.testing.assert_array_equal(one.mean["gradients"], np.stack(two.mean["gradients"])[kept])
 
 
+@pytest.mark.slow
 @on_one_bundle
 def test_two_processes(name, dataset, tmp_path):
     configs = ROOT / "bundles" / name / "configs"

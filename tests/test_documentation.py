@@ -23,7 +23,13 @@ from monai_freq.data import read_decathlon
 from monai_freq.study.__main__ import parser as study_parser
 from monai_freq.transforms import __all__ as TRANSFORMS
 
-PYTHON = [(page, number) for page in PAGES for number in range(len(blocks(page, "python")))]
+#: trainings, so that they take long
+SLOW = [("docs/own_classifier.md", 1)]
+PYTHON = [
+    pytest.param(page, number, marks=[pytest.mark.slow] if (page, number) in SLOW else [])
+    for page in PAGES
+    for number in range(len(blocks(page, "python")))
+]
 #: languages of blocks; one of no language is a picture of folders, not to be typed
 KNOWN = {"python", "bash", "json", "math", "{eval-rst}", ""}
 
