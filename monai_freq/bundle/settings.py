@@ -22,8 +22,8 @@ _OWN = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_fi
 def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: int = 3, **counts: int | None) -> None:
     """End the program with two readable lines when a setting cannot work.
 
-    Refused too are unknown options, which MONAI would add to the configuration and use the default, ``None`` on the
-    command line, which MONAI leaves out, and an option without a value, which MONAI takes for True.
+    Unknown options are refused too, as MONAI would add a mistyped one to the configuration and use the default; so is
+    ``None`` on the command line, which MONAI leaves out, and an option without a value, which it takes for True.
 
     Args:
         fusion: ``"none"``, ``"early"`` or ``"late"``.
