@@ -79,7 +79,7 @@ def _fault(shapes: torch.nn.Module, given: tuple[int, ...], expected: tuple[int,
     try:
         with torch.no_grad():
             returned = shapes(torch.empty(2, *given, device="meta"))  # two: one alone has no statistics to normalise by
-    except NotImplementedError:
+    except NotImplementedError:  # an operation that the meta device does not have
         return None
     except (RuntimeError, ValueError) as error:
         message = f"{error}".splitlines()[0].rstrip(".")

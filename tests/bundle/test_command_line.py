@@ -40,20 +40,8 @@ def test_configuration_files(command_line, words, files):
 
 
 def test_options_are_named_in_every_spelling(command_line):
-    command_line(
-        "run",
-        "--fusion",
-        "late",
-        "--theta=0.2",
-        "--train-size",
-        "3",
-        "-draw",
-        "1",
-        "--offset",
-        "-5",
-        "--bare",
-        "--last",
-    )
+    words = "run --fusion late --theta=0.2 --train-size 3 -draw 1 --offset -5 --bare --last"
+    command_line(*words.split())
     values = {"fusion": "late", "theta": "0.2", "train_size": "3", "draw": "1", "offset": "-5", "bare": "", "last": ""}
     assert overridden() == values
 
