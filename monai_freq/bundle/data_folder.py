@@ -49,11 +49,18 @@ def data_folder(
         raise DataError(f"There is no phantom {task!r}.\nChoose --phantom#task from {known}.")
     write: Callable[..., Path] = getattr(phantoms, f"write_{task}")
     _require_size(write, settings.get("size"))
-    key = "_".join("x".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for v in settings.values())
+    key = "_".join(_named(value) for value in settings.values())
     root = Path(os.environ.get("MONAI_FREQ_CACHE") or cache) / f"{task}_{key}"
     folder = write(root, **settings)
     tell(f"These are generated phantoms ({folder}). For real data: --dataset_dir <folder with {holds}>")
     return folder
+
+
+def _named(value: object, between: str = "x") -> str:
+    """Value of a setting in a folder's name: ``56x56x40``, and ``32-44x56x28-46`` with ranges."""
+    if isinstance(value, (list, tuple)):
+        return between.join(_named(part, "-") for part in value)
+    return str(value)
 
 
 def _require_size(write: Callable[..., Path], size: object) -> None:

@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_freq.phantoms.complete_folder import refuse_below, stream, write_complete_folder
+from monai_freq.phantoms.native_grid import check_size, draw_size, tilted
 
 __all__ = ["DrawCase", "PhantomTask", "write_decathlon_folder"]
 
+GRID = 2  # of the streams of a case: where its grid comes from
+
 Size = tuple[int, int, int]
-DrawCase = Callable[[np.random.Generator, Size], tuple[NDArray[np.generic], NDArray[np.uint8], NDArray[np.float64]]]
+Drawn = tuple[NDArray[np.generic], NDArray[np.uint8], NDArray[np.float64]]
+DrawCase = Callable[[np.random.Generator, Size], Drawn]
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,14 @@ class PhantomTask:
 
 
 def write_decathlon_folder(
-    root: str | os.PathLike[str], task: PhantomTask, *, cases: int, test_cases: int, size: Sequence[int], seed: int
+    root: str | os.PathLike[str],
+    task: PhantomTask,
+    *,
+    cases: int,
+    test_cases: int,
+    size: Sequence[int | Sequence[int]],
+    seed: int,
+    tilt: float = 0.0,
 ) -> Path:
     """Write ``root/<task.folder>`` unless it is there already with the same settings.
 
@@ -61,8 +72,9 @@ def write_decathlon_folder(
         task: The task.
         cases: Number of labelled cases, at least 1.
         test_cases: Number of images without labels.
-        size: Voxels along x, y and z, at least 16 each.
+        size: Voxels along x, y and z, at least 16 each; a pair is a range from which each case draws its own.
         seed: Seed, at least 0.
+        tilt: Largest angle in degrees by which the grid of a case is turned around each axis, up to 30.
 
     Returns:
         The absolute path of the task's folder.
@@ -87,11 +99,12 @@ def write_decathlon_folder(
     """
     refuse_below(1, cases=cases)
     refuse_below(0, test_cases=test_cases, seed=seed)
-    if len(size) != 3 or min(size) < 16:
-        raise ValueError(f"'size' must be three numbers of voxels of at least 16, got {tuple(size)}.")
-    settings = {"version": task.version, "cases": cases, "test_cases": test_cases, "size": list(size), "seed": seed}
-    x, y, z = size
-    fill = partial(_write, task, _index(task, cases, test_cases), (x, y, z), seed)
+    if not 0 <= tilt <= 30:
+        raise ValueError(f"'tilt' is in degrees and must be in [0, 30], got {tilt}.")
+    grid = check_size(size)
+    settings = {"version": task.version, "cases": cases, "test_cases": test_cases, "size": grid, "seed": seed}
+    settings |= {"tilt": tilt} if tilt else {}  # folders of before had none, and are still good
+    fill = partial(_write, partial(_draw, task, grid, tilt), _index(task, cases, test_cases), seed)
     return write_complete_folder(Path(root) / task.folder, settings, fill)
 
 
@@ -113,16 +126,24 @@ def _index(task: PhantomTask, cases: int, test_cases: int) -> dict[str, Any]:
     }
 
 
-def _write(task: PhantomTask, index: dict[str, Any], size: Size, seed: int, folder: Path) -> None:
+def _draw(task: PhantomTask, grid: Sequence[int | Sequence[int]], tilt: float, *place: Any) -> Drawn:
+    """One case; its grid has a stream of its own, so that what is painted is the same on any grid."""
+    rng = stream(*place, GRID)
+    size = draw_size(rng, grid)
+    image, label, affine = task.draw_case(stream(*place), size)
+    return image, label, tilted(rng, affine, size, tilt) if tilt else affine
+
+
+def _write(draw: Callable[..., Drawn], index: dict[str, Any], seed: int, folder: Path) -> None:
     for part in ("imagesTr", "labelsTr", "imagesTs"):
         (folder / part).mkdir()
     for number, case in enumerate(index["training"]):
-        image, label, affine = task.draw_case(stream((seed, number)), size)
+        image, label, affine = draw((seed, number))
         _save(folder / case["image"], image, affine)
         _save(folder / case["label"], label, affine)
     for number, path in enumerate(index["test"]):
         # A stream of their own: the same images whatever the number of labelled cases.
-        image, _, affine = task.draw_case(stream((seed, number), 1), size)
+        image, _, affine = draw((seed, number), 1)
         _save(folder / path, image, affine)
     (folder / "dataset.json").write_text(json.dumps(index, indent=4) + "\n", encoding="utf-8")
 

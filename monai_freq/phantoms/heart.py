@@ -26,8 +26,9 @@ def write_heart(
     *,
     cases: int = 20,
     test_cases: int = 2,
-    size: Sequence[int] = (64, 64, 32),
+    size: Sequence[int | Sequence[int]] = (64, 64, 32),
     seed: int = 0,
+    tilt: float = 0.0,
 ) -> Path:
     """Write ``root/Task02_Heart``, a phantom in the format of the Decathlon's heart task, or find it there.
 
@@ -35,8 +36,9 @@ def write_heart(
         root: Folder to hold ``Task02_Heart``; another for other settings.
         cases: Number of labelled cases.
         test_cases: Number of images without labels.
-        size: Voxels along x, y and z; the field of view stays 328 x 328 x 144 mm.
+        size: Voxels along x, y and z, a pair being a range; the field of view stays 328 x 328 x 144 mm.
         seed: Seed; case i depends on it and on i alone.
+        tilt: Largest angle in degrees by which a case's grid is turned around each axis.
 
     Returns:
         The absolute path of ``Task02_Heart``.
@@ -56,7 +58,7 @@ def write_heart(
     >>> heart.labels
     {0: 'background', 1: 'left atrium'}
     """
-    return write_decathlon_folder(root, HEART, cases=cases, test_cases=test_cases, size=size, seed=seed)
+    return write_decathlon_folder(root, HEART, cases=cases, test_cases=test_cases, size=size, seed=seed, tilt=tilt)
 
 
 def draw_heart_case(

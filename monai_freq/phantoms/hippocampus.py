@@ -24,8 +24,9 @@ def write_hippocampus(
     *,
     cases: int = 60,
     test_cases: int = 4,
-    size: Sequence[int] = (56, 56, 40),
+    size: Sequence[int | Sequence[int]] = (56, 56, 40),
     seed: int = 0,
+    tilt: float = 0.0,
 ) -> Path:
     """Write ``root/Task04_Hippocampus``, a phantom in the format of the Decathlon's task, or find it there.
 
@@ -33,8 +34,9 @@ def write_hippocampus(
         root: Folder to hold ``Task04_Hippocampus``; another for other settings.
         cases: Number of labelled cases.
         test_cases: Number of images without labels.
-        size: Voxels along x, y and z; the field of view stays 42 x 56 x 40 mm.
+        size: Voxels along x, y and z, a pair being a range; the field of view stays 42 x 56 x 40 mm.
         seed: Seed; case i depends on it and on i alone.
+        tilt: Largest angle in degrees by which a case's grid is turned around each axis.
 
     Returns:
         The absolute path of ``Task04_Hippocampus``.
@@ -54,7 +56,9 @@ def write_hippocampus(
     >>> folder.labels
     {0: 'background', 1: 'Anterior', 2: 'Posterior'}
     """
-    return write_decathlon_folder(root, HIPPOCAMPUS, cases=cases, test_cases=test_cases, size=size, seed=seed)
+    return write_decathlon_folder(
+        root, HIPPOCAMPUS, cases=cases, test_cases=test_cases, size=size, seed=seed, tilt=tilt
+    )
 
 
 def draw_hippocampus_case(

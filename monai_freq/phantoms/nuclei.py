@@ -67,8 +67,9 @@ def write_red_nucleus(
     *,
     cases: int = 24,
     test_cases: int = 2,
-    size: Sequence[int] = (64, 64, 48),
+    size: Sequence[int | Sequence[int]] = (64, 64, 48),
     seed: int = 0,
+    tilt: float = 0.0,
 ) -> Path:
     """Write ``root/RedNucleus``, susceptibility maps with both red nuclei labelled, or find it there.
 
@@ -79,8 +80,9 @@ def write_red_nucleus(
         root: Folder to hold ``RedNucleus``; another for other settings.
         cases: Number of labelled cases.
         test_cases: Number of images without labels.
-        size: Voxels along x, y and z; the field of view stays 160 x 160 x 128 mm.
+        size: Voxels along x, y and z, a pair being a range; the field of view stays 160 x 160 x 128 mm.
         seed: Seed; case i depends on it and on i alone.
+        tilt: Largest angle in degrees by which a case's grid is turned around each axis.
 
     Returns:
         The absolute path of ``RedNucleus``.
@@ -96,7 +98,9 @@ def write_red_nucleus(
     >>> red.labels, red.modality
     ({0: 'background', 1: 'red nucleus'}, {0: 'QSM'})
     """
-    return write_decathlon_folder(root, RED_NUCLEUS, cases=cases, test_cases=test_cases, size=size, seed=seed)
+    return write_decathlon_folder(
+        root, RED_NUCLEUS, cases=cases, test_cases=test_cases, size=size, seed=seed, tilt=tilt
+    )
 
 
 def write_dentate_nucleus(
@@ -104,8 +108,9 @@ def write_dentate_nucleus(
     *,
     cases: int = 24,
     test_cases: int = 2,
-    size: Sequence[int] = (64, 64, 48),
+    size: Sequence[int | Sequence[int]] = (64, 64, 48),
     seed: int = 0,
+    tilt: float = 0.0,
 ) -> Path:
     """Write ``root/DentateNucleus``, susceptibility maps with both dentate nuclei labelled, or find it there.
 
@@ -113,7 +118,7 @@ def write_dentate_nucleus(
 
     Args:
         root: Folder to hold ``DentateNucleus``; another for other settings.
-        cases, test_cases, size, seed: As in :func:`write_red_nucleus`.
+        cases, test_cases, size, seed, tilt: As in :func:`write_red_nucleus`.
 
     Returns:
         The absolute path of ``DentateNucleus``.
@@ -129,7 +134,9 @@ def write_dentate_nucleus(
     >>> dentate.labels, dentate.modality
     ({0: 'background', 1: 'dentate nucleus'}, {0: 'QSM'})
     """
-    return write_decathlon_folder(root, DENTATE_NUCLEUS, cases=cases, test_cases=test_cases, size=size, seed=seed)
+    return write_decathlon_folder(
+        root, DENTATE_NUCLEUS, cases=cases, test_cases=test_cases, size=size, seed=seed, tilt=tilt
+    )
 
 
 def draw_nucleus_case(

@@ -25,8 +25,9 @@ def write_spleen(
     *,
     cases: int = 20,
     test_cases: int = 2,
-    size: Sequence[int] = (64, 64, 32),
+    size: Sequence[int | Sequence[int]] = (64, 64, 32),
     seed: int = 0,
+    tilt: float = 0.0,
 ) -> Path:
     """Write ``root/Task09_Spleen``, a phantom in the format of the Decathlon's spleen task, or find it there.
 
@@ -34,8 +35,9 @@ def write_spleen(
         root: Folder to hold ``Task09_Spleen``; another for other settings.
         cases: Number of labelled cases.
         test_cases: Number of images without labels.
-        size: Voxels along x, y and z; the field of view stays 368 x 368 x 192 mm.
+        size: Voxels along x, y and z, a pair being a range; the field of view stays 368 x 368 x 192 mm.
         seed: Seed; case i depends on it and on i alone.
+        tilt: Largest angle in degrees by which a case's grid is turned around each axis.
 
     Returns:
         The absolute path of ``Task09_Spleen``.
@@ -55,7 +57,7 @@ def write_spleen(
     >>> spleen.labels, spleen.modality
     ({0: 'background', 1: 'spleen'}, {0: 'CT'})
     """
-    return write_decathlon_folder(root, SPLEEN, cases=cases, test_cases=test_cases, size=size, seed=seed)
+    return write_decathlon_folder(root, SPLEEN, cases=cases, test_cases=test_cases, size=size, seed=seed, tilt=tilt)
 
 
 def draw_spleen_case(
