@@ -1,5 +1,6 @@
 """Spectral transforms for MONAI pipelines, as array and as dictionary transforms."""
 
+from .aligned_resize import AlignedResize, AlignedResized
 from .artifact import artifact_psd
 from .fourier import FourierDisentangle, FourierDisentangled, FourierLowPass, FourierLowPassd
 from .keyed import Keyed, RandKeyed
@@ -9,6 +10,8 @@ from .shortcut import ApplyShortcutd, StaticShortcutd
 from .whiten import SpectrumWhiten, SpectrumWhitend
 
 __all__ = [
+    "AlignedResize",
+    "AlignedResized",
     "ApplyShortcutd",
     "FourierDisentangle",
     "FourierDisentangled",

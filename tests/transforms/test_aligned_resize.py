@@ -1,0 +1,115 @@
+"""Images and labels on a network's grid, and back."""
+
+import copy
+import logging
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Compose, Invertd, Resize
+
+from monai_freq.transforms import AlignedResize, AlignedResized
+
+
+@pytest.mark.parametrize("shape", [(320, 320, 110), (65, 33, 40), (64, 64, 32), (35, 51, 36)])
+def test_a_constant_stays_constant_up_to_its_corners(shape):
+    small = AlignedResize((64, 64, 32), "trilinear")(torch.full((1, *shape), 0.7))
+    assert (small - 0.7).abs().max() < 1e-6
+
+
+def test_the_widths_are_those_of_scikit_image():
+    transform = pytest.importorskip("skimage.transform")
+    image = np.random.default_rng(0).random((60, 48)).astype("f4")
+    ours = AlignedResize((20, 16), "bilinear")(image[None])[0]
+    theirs = transform.resize(image, (20, 16), order=1, anti_aliasing=True, mode="symmetric")
+    inner = (slice(2, -2), slice(2, -2))  # its border is another
+    np.testing.assert_allclose(np.asarray(ours)[inner], theirs[inner], atol=1e-5)
+
+
+def test_an_axis_that_grows_is_interpolated_alone():
+    image = torch.rand(1, 20, 20, generator=torch.Generator().manual_seed(0))
+    expected = Resize((40, 20), mode="bilinear")(image)
+    torch.testing.assert_close(AlignedResize((40, -1), "bilinear")(image), expected, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("mode", ["trilinear", "nearest-exact"])
+def test_affine_and_inverse_are_those_of_monai(mode):
+    image = MetaTensor(torch.rand(1, 21, 30, 9).round(), affine=torch.diag(torch.tensor([2.0, 3.0, 4.0, 1.0])))
+    ours, theirs = AlignedResize((16, 32, 8), mode), Resize((16, 32, 8), mode=mode)
+    small, expected = ours(image), theirs(image)
+    torch.testing.assert_close(small.affine, expected.affine)
+    back, again = ours.inverse(small), theirs.inverse(expected)
+    assert back.shape == again.shape == (1, 21, 30, 9)
+    torch.testing.assert_close(back.affine, image.affine)
+    assert not back.applied_operations
+
+
+def test_a_prediction_is_inverted_with_what_its_image_remembers():
+    step = Compose([AlignedResized(["image", "label"], (16, 16), mode=["bilinear", "nearest-exact"])])
+    x = torch.arange(40.0) - 19.5
+    disc = ((x[:, None] ** 2 + x**2) < 150).float()[None]
+    item = step({"image": MetaTensor(disc), "label": MetaTensor(disc)})
+    item["pred"] = MetaTensor(item["image"].as_tensor().clone())
+    back = Invertd("pred", step, orig_keys="image", nearest_interp=False)(item)["pred"]
+    assert back.shape == (1, 40, 40)
+    assert ((back > 0.5) != disc.bool()).float().mean() < 0.02
+
+
+def test_what_was_kept_and_what_is_lost_is_said_with_the_file(caplog):
+    label = torch.zeros(1, 64, 64)
+    label[0, 20, 32] = 1
+    label[0, 40:42, 4] = 3
+    label[0, 23, 35] = 2  # in the cell of the first
+    image = MetaTensor(label, meta={"filename_or_obj": "labelsTr/la_003.nii.gz"})
+    with caplog.at_level(logging.WARNING):
+        AlignedResize((16, 16), "nearest-exact")(image)
+    assert caplog.messages == [
+        "Between the voxels of the 16x16 grid, and kept as its nearest: class 3 (2 voxels), class 2 (1 voxel), "
+        "file 'labelsTr/la_003.nii.gz'.",
+        "Lost on the 16x16 grid, where another structure has the place: class 1 (1 voxel), "
+        "file 'labelsTr/la_003.nii.gz'. A larger grid keeps it.",
+    ]
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.float32, torch.float64])
+def test_results_are_float32_as_those_of_monai_and_nothing_given_is_changed(dtype):
+    image = torch.zeros(1, 24, 24, dtype=dtype)
+    image[0, 5, 5] = 1
+    before = image.clone()
+    for mode in ("bilinear", "nearest-exact"):
+        assert AlignedResize((8, 8), mode)(image).dtype == torch.float32
+        assert AlignedResize((24, 24), mode)(image).dtype == torch.float32
+    assert torch.equal(image, before)
+
+
+def test_it_can_be_copied_and_pickled():
+    step = AlignedResized(["image", "label"], (8, 8), mode=["bilinear", "nearest-exact"])
+    item = {"image": torch.rand(1, 24, 24), "label": torch.rand(1, 24, 24).round()}
+    expected = step(item)
+    for other in (copy.deepcopy(step), pickle.loads(pickle.dumps(step))):
+        for key, volume in other(item).items():
+            torch.testing.assert_close(volume, expected[key], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("size", [4, "44", (4, 4, 4, 4), (4.0, 4), None, ()])
+def test_what_is_no_size(size):
+    with pytest.raises(ValueError, match="'spatial_size' must be one to three whole numbers of voxels"):
+        AlignedResize(size, "bilinear")
+
+
+@pytest.mark.parametrize("mode", ["nearest", "area", "", None])
+def test_what_is_no_mode(mode):
+    with pytest.raises(ValueError, match="'mode' must be one of linear, bilinear, trilinear, nearest-exact, got"):
+        AlignedResize((4, 4), mode)
+
+
+def test_what_does_not_fit():
+    step = AlignedResized(["image", "label"], (4, 4, 4), mode=["trilinear", "nearest-exact"], allow_missing_keys=True)
+    with pytest.raises(ValueError, match=r"'spatial_size' has 3 axes, \(4, 4, 4\), and the image 2\. \(key 'image'"):
+        step({"image": torch.ones(1, 8, 8)})
+    with pytest.raises(ValueError, match=r"one channel, got 2 channels\. \(key 'label'"):
+        step({"label": torch.ones(2, 8, 8, 8)})
+    with pytest.raises(ValueError, match="NaN"):
+        step({"image": torch.full((1, 8, 8, 8), torch.nan)})
