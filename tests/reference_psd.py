@@ -5,9 +5,9 @@ import numpy as np
 TINY = 1e-6  # rounding, in widths of a ring
 
 
-def numpy_psd(image, power=1):
+def numpy_psd(image, power=1, norm="backward"):
     """Mean spectrum of each ring or shell of a channel."""
-    spectrum = np.abs(np.fft.fftn(np.asarray(image, np.float64))) ** power
+    spectrum = np.abs(np.fft.fftn(np.asarray(image, np.float64), norm=norm)) ** power
     ring, kept = rings_of(spectrum.shape)
     return np.array([spectrum[ring == k].mean() for k in kept])
 

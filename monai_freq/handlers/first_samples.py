@@ -19,7 +19,7 @@ __all__ = ["FirstSamples"]
 
 
 class FirstSamples:
-    """Copies of the first images and labels of an epoch, as the engine has prepared them.
+    """Copies of the first images and labels of an epoch, as the engine has prepared them, until the next epoch has some.
 
     MONAI's engines say after the forward pass what they gave the network. It is taken from there, for to prepare a
     batch twice could draw random numbers that are missing later. Of other engines the batch is prepared after the
@@ -45,6 +45,7 @@ class FirstSamples:
         self.most = most
         self.wanted = wanted
         self.batches: list[tuple[Tensor, Tensor]] = []
+        self._of_earlier = False  # epoch
         self._expected = False
         self._batch: Any = None
 
@@ -56,16 +57,21 @@ class FirstSamples:
             engine.add_event_handler(IterationEvents.FORWARD_COMPLETED, self._from_output)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._from_batch)
 
+    @property
+    def of_this_epoch(self) -> list[tuple[Tensor, Tensor]]:
+        """The batches of the epoch that the engine is in, or has ended with."""
+        return [] if self._of_earlier else self.batches
+
     def take(self) -> list[tuple[Tensor, Tensor]]:
-        """The batches so far, of which none is kept."""
-        batches, self.batches = self.batches, []
+        """The batches of this epoch, of which none is kept."""
+        batches, self.batches = self.of_this_epoch, []
         return batches
 
     def _start(self, engine: Engine) -> None:
-        self.batches = []
+        self._of_earlier = True
 
     def _missing(self) -> int:
-        return self.most - sum(len(images) for images, _ in self.batches)
+        return self.most - sum(len(images) for images, _ in self.of_this_epoch)
 
     def _expect(self, engine: Engine) -> None:
         self._expected = self._missing() > 0 and self.wanted(engine)
@@ -95,6 +101,7 @@ class FirstSamples:
                 f"got {tuple(images.shape)} and {tuple(labels.shape)}."
             )
         missing = self._missing()
+        self.batches, self._of_earlier = self.of_this_epoch, False
         self.batches.append((images[:missing].detach().clone(), labels[:missing].detach().clone()))
 
 

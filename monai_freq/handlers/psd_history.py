@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,9 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..figures import density_curve, density_map
 from ..files import replacing
+from ..spectral.frequency_axis import on_axis
+from ..spectral.frequency_unit import require_per_voxel
 from ..spectral.psd import band_shares, centroid, overlap
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Kind", "PSDHistory"]
 
 Array = NDArray[np.float64]
+_Given = Array | Tensor | tuple[Tensor, Tensor]
 
 
 class Kind(NamedTuple):
@@ -42,12 +47,20 @@ KINDS = {
     "artifact": Kind("artifact", "mean |F| of the residual", False),
 }
 
+#: norm of the transform, as of radial_psd -> what |F| is divided by
+_DIVISORS = {"backward": "", "ortho": " / √voxels", "forward": " / voxels"}
+
 
 class PSDHistory:
     """Mean and SD over samples of each kind of density, epoch by epoch.
 
     Args:
         frequencies: ``(K,)`` in cycles per voxel.
+        norm: of the transform, as of :func:`monai_freq.spectral.psd.radial_psd`, from which the densities of images and
+            artifact come; densities of images of several sizes are of one scale with ``"ortho"`` only.
+
+    Raises:
+        ValueError: the frequencies are not rising, or not in cycles per voxel; norm is another.
 
     Attributes:
         epochs: epochs with densities, rising.
@@ -62,8 +75,13 @@ class PSDHistory:
         ([10], [8], ['centroid', 'high share', 'low share', 'mid share'])
     """
 
-    def __init__(self, frequencies: Array) -> None:
-        self.frequencies = np.asarray(frequencies, dtype=np.float64)
+    def __init__(self, frequencies: Array | Tensor, norm: str = "backward") -> None:
+        axis = frequencies if isinstance(frequencies, Tensor) else torch.as_tensor(_float64("frequencies", frequencies))
+        require_per_voxel(axis)
+        if norm not in _DIVISORS:
+            raise ValueError(f"'norm' must be one of {', '.join(_DIVISORS)}, got {norm!r}.")
+        self.frequencies = _float64("frequencies", frequencies)
+        self.norm = norm
         self.epochs: list[int] = []
         self.samples: list[int] = []
         self.mean: dict[str, list[Array]] = {}
@@ -74,41 +92,82 @@ class PSDHistory:
         """What there are densities of."""
         return tuple(self.mean)
 
-    def add(self, epoch: int, densities: Mapping[str, Array]) -> None:
-        """Append an epoch.
+    def add(self, epoch: int, densities: Mapping[str, _Given]) -> None:
+        """Append an epoch, or, where something is wrong with it, nothing.
 
         Args:
-            epoch: later than those before.
-            densities: kind -> ``(n, K)``, a density for each of n samples; the same kinds each time.
+            epoch: later than those before, from 0.
+            densities: kind -> ``(n, K)``, a density for each of n samples, in an array, or in a tensor of any device and
+                precision; or frequencies and density, as
+                :func:`monai_freq.spectral.learning_priority.learning_priority` returns them, whose frequencies are
+                compared. The same kinds each time.
 
         Raises:
-            ValueError: the epoch is not later, there is no density, or the kinds, the number of frequencies or that of
-                samples differ.
+            ValueError: the epoch is no integer or not later, there is no density, or one of another kind; the kinds,
+                the number of frequencies or that of samples differ; a value is negative, infinite, NaN or complex.
         """
-        if self.epochs and epoch <= self.epochs[-1]:
-            raise ValueError(f"'epoch' must be later than {self.epochs[-1]}, got {epoch}.")
-        if not densities or (self.epochs and set(densities) != set(self.kinds)):
-            kinds = f"{sorted(self.kinds)} as before" if self.epochs else "a kind at least"
-            raise ValueError(f"'densities' must be of {kinds}, got {sorted(densities)}.")
-        samples = len(next(iter(densities.values())))
-        for kind, density in densities.items():
-            if samples == 0 or density.shape != (samples, len(self.frequencies)):
-                shape = f"({samples or 'n > 0'}, {len(self.frequencies)})"
-                raise ValueError(f"'densities' must have the shape {shape}, '{kind}' has {density.shape}.")
-        for kind, density in densities.items():
+        rows = self._checked(_epoch_after(self.epochs, epoch), densities)
+        for kind, density in rows.items():
             self.mean.setdefault(kind, []).append(density.mean(0))
             self.sd.setdefault(kind, []).append(density.std(0, ddof=1) if len(density) > 1 else 0 * density[0])
-        self.epochs.append(epoch)
+            samples = len(density)
+        self.epochs.append(operator.index(epoch))
         self.samples.append(samples)
+
+    def _checked(self, epoch: int, densities: Mapping[str, _Given]) -> dict[str, Array]:
+        """Densities in arrays of their own."""
+        if not isinstance(densities, Mapping):
+            kind = type(densities).__name__
+            raise TypeError(f"'densities' must be kind -> density, got {kind}: pass {{'gradients': density}}.")
+        if not densities or (self.epochs and set(densities) != set(self.kinds)):
+            kinds = f"{sorted(self.kinds)} as before" if self.epochs else "a kind at least"
+            raise ValueError(f"'densities' must be of {kinds}, got {sorted(map(str, densities))}.")
+        if unknown := set(densities) - set(KINDS):
+            raise ValueError(f"'densities' must be of {sorted(KINDS)}, got {sorted(map(str, unknown))}.")
+        rows = {kind: self._over_these(kind, density) for kind, density in densities.items()}
+        samples = len(next(iter(rows.values()))) if all(row.ndim for row in rows.values()) else 0
+        for kind, row in rows.items():
+            if samples == 0 or row.shape != (samples, len(self.frequencies)):
+                shape = f"({samples or 'n > 0'}, {len(self.frequencies)})"
+                raise ValueError(f"'densities' must have the shape {shape}, '{kind}' has {row.shape}.")
+            if not (np.isfinite(row).all() and (row >= 0).all()):
+                raise ValueError(f"'densities' must be finite and not negative, '{kind}' of epoch {epoch} is not.")
+        return rows
+
+    def _over_these(self, kind: str, given: _Given) -> Array:
+        """Density of its own, which is over the frequencies of the history where it says over which it is."""
+        if not isinstance(given, tuple):
+            return _float64(kind, given)
+        frequencies, density = given
+        require_per_voxel(frequencies)
+        axis = _float64("frequencies", frequencies)
+        if axis.shape != self.frequencies.shape or not np.allclose(axis, self.frequencies, rtol=1e-5):
+            ends = f"{len(axis)} to {axis[-1]:.3g} and {len(self.frequencies)} to {self.frequencies[-1]:.3g}"
+            raise ValueError(f"'{kind}' must be over the frequencies of the history, got {ends}: use on_axis or over.")
+        return _float64(kind, density)
 
     def before(self, epoch: int) -> PSDHistory:
         """The history up to an epoch, without that epoch: what a resumed run continues."""
         kept = sum(past < epoch for past in self.epochs)
-        earlier = PSDHistory(self.frequencies)
+        earlier = PSDHistory(self.frequencies, self.norm)
         earlier.epochs, earlier.samples = self.epochs[:kept], self.samples[:kept]
         earlier.mean = {kind: rows[:kept] for kind, rows in self.mean.items()}
         earlier.sd = {kind: rows[:kept] for kind, rows in self.sd.items()}
         return earlier
+
+    def over(self, frequencies: Array | Tensor) -> PSDHistory:
+        """The history over finer frequencies, those of larger images: as if it had been over these from the start.
+
+        Args:
+            frequencies: ``(L,)`` in cycles per voxel, see :func:`monai_freq.spectral.frequency_axis.on_axis`.
+        """
+        other = PSDHistory(frequencies, self.norm)
+        other.epochs, other.samples = list(self.epochs), list(self.samples)
+        asked, own = torch.from_numpy(other.frequencies), torch.from_numpy(self.frequencies)
+        for found, known in ((other.mean, self.mean), (other.sd, self.sd)):
+            for kind, rows in known.items():
+                found[kind] = [on_axis(asked, own, torch.from_numpy(row)).numpy() for row in rows]
+        return other
 
     def scalars(self, kind: str, against: Array | None = None) -> dict[str, float]:
         """Shares of the low, mid and high band, centroid in cycles per voxel, and overlap, of the last epoch.
@@ -137,7 +196,7 @@ class PSDHistory:
             self.frequencies,
             self.mean[kind][place],
             self.sd[kind][place],
-            unit=style.unit,
+            unit=style.unit.replace("|F|", f"|F|{_DIVISORS[self.norm]}"),
             title=f"{style.title}, epoch {self.epochs[place]}, n = {self.samples[place]}",
             logarithmic=style.logarithmic,
             others=others,
@@ -159,7 +218,7 @@ class PSDHistory:
         )
 
     def save(self, path: Path) -> None:
-        """Write ``frequencies``, ``epochs``, ``samples``, and ``<kind>_mean`` and ``<kind>_sd`` ``(E, K)``, as npz.
+        """Write ``frequencies``, ``norm``, ``epochs``, ``samples``, ``<kind>_mean`` and ``<kind>_sd`` ``(E, K)``, as npz.
 
         Args:
             path: the file, which is whole at any moment.
@@ -173,6 +232,7 @@ class PSDHistory:
             np.savez(
                 file,
                 frequencies=self.frequencies,
+                norm=np.array(self.norm),
                 epochs=np.array(self.epochs, dtype=np.int64),
                 samples=np.array(self.samples, dtype=np.int64),
                 **arrays,  # type: ignore[arg-type]
@@ -180,7 +240,7 @@ class PSDHistory:
 
     @classmethod
     def load(cls, path: Path | str) -> PSDHistory:
-        """Read what :meth:`save` wrote.
+        """Read what :meth:`save` wrote; a file without a norm is of a version that had ``"backward"`` only.
 
         Args:
             path: the file.
@@ -190,7 +250,7 @@ class PSDHistory:
         """
         try:
             with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                history = cls(file["frequencies"])
+                history = cls(file["frequencies"], str(file["norm"]) if "norm" in file else "backward")
                 history.epochs, history.samples = file["epochs"].tolist(), file["samples"].tolist()
                 for kind in (kind for kind in KINDS if f"{kind}_mean" in file):
                     history.mean[kind], history.sd[kind] = [*file[f"{kind}_mean"]], [*file[f"{kind}_sd"]]
@@ -206,3 +266,28 @@ class PSDHistory:
         expected = len(self.epochs), len(self.frequencies)
         if shapes != {expected} or len(self.samples) != len(self.epochs) or self.frequencies.ndim != 1:
             raise ValueError(f"densities of {expected} epochs and frequencies are expected, got {sorted(shapes)}.")
+
+
+def _epoch_after(epochs: list[int], epoch: int) -> int:
+    """The epoch, if it is one that comes after those."""
+    try:
+        number = operator.index(epoch)
+    except TypeError:
+        number = -1
+    if isinstance(epoch, bool) or number < 0:
+        raise ValueError(f"'epoch' must be an integer from 0, got {epoch!r}.")
+    if epochs and number <= epochs[-1]:
+        raise ValueError(f"'epoch' must be later than {epochs[-1]}, got {epoch}.")
+    return number
+
+
+def _float64(name: str, values: object) -> Array:
+    """Copy of an array or a tensor of any device and precision."""
+    if isinstance(values, Tensor):
+        plain = values.detach().cpu().resolve_conj()
+        plain = (plain if plain.is_complex() else plain.double()).numpy()
+    else:
+        plain = np.asarray(values)
+    if plain.dtype.kind not in "biuf":
+        raise ValueError(f"'{name}' must be real numbers, got {plain.dtype}.")
+    return np.array(plain, dtype=np.float64)

@@ -7,6 +7,8 @@ __all__ = [
     "bands",
     "basis",
     "cache",
+    "frequency_axis",
+    "frequency_unit",
     "kaiser_bessel",
     "learning_priority",
     "noise_sigma",

@@ -13,7 +13,7 @@ Reference:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
 from typing import NamedTuple
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from .cache import cached
+from .frequency_unit import PerMillimetre, require_per_voxel, unit_of
 from .precision import check_image, compute_dtype
 from .scalars import is_finite_number
 
@@ -63,7 +64,8 @@ def radial_psd(
 
     Args:
         x: images, or input gradients.
-        spacing: voxel size along each spatial axis in mm; frequencies are in cycles per mm then.
+        spacing: voxel size along each spatial axis in mm; frequencies are in cycles per mm then, and of a type that
+            says so, :class:`monai_freq.spectral.frequency_unit.PerMillimetre`.
         power: 1 for the magnitude as in the paper, 2 for the energy.
         spatial_dims: number of trailing spatial dimensions.
         corners: include the rings beyond the highest frequency of the axes, which only the corners of the spectrum
@@ -104,7 +106,10 @@ def radial_psd(
     pieces = (piece.to(compute_dtype(x)).contiguous() for piece in images.tensor_split(_pieces(images)))
     spectra = (torch.fft.rfftn(piece, dim=dims, norm=norm) for piece in pieces)
     density = grid.means(torch.cat([grid.sums(_magnitude(spectrum).pow_(power)) for spectrum in spectra]))
-    return grid.frequencies(density), density.reshape(*x.shape[:-spatial_dims], -1)
+    frequencies = grid.frequencies(density)
+    if spacing is not None:
+        frequencies = frequencies.as_subclass(PerMillimetre)
+    return frequencies, density.reshape(*x.shape[:-spatial_dims], -1)
 
 
 def centroid(frequencies: Tensor, density: Tensor) -> Tensor:
@@ -117,39 +122,64 @@ def centroid(frequencies: Tensor, density: Tensor) -> Tensor:
         density: ``(*, K)``, not negative; where it is zero everywhere, the centroid is 0.
 
     Shape:
-        ``(*,)``, in the unit of the frequencies.
+        ``(*,)``, in the unit of the frequencies, and of the type that says so.
+
+    Raises:
+        ValueError: the frequencies are not one for each value of the density.
 
     Example:
         >>> centroid(torch.tensor([0.0, 0.1, 0.3]), torch.tensor([9.0, 1.0, 1.0]))
         tensor(0.2000)
     """
-    return (frequencies * _shares(frequencies, density)).sum(-1)
+    _check_axis(frequencies, density)
+    middle = (frequencies * _shares(frequencies, density)).sum(-1)
+    return middle.as_subclass(PerMillimetre) if isinstance(frequencies, PerMillimetre) else middle
 
 
-def band_shares(frequencies: Tensor, density: Tensor) -> dict[str, Tensor]:
-    """Share of a density in the low, mid and high band, DC left out.
+def band_shares(
+    frequencies: Tensor, density: Tensor, edges: Mapping[str, tuple[float, float]] | None = None
+) -> dict[str, Tensor]:
+    """Share of a density in each of several bands, DC left out.
 
     Args:
-        frequencies: ``(K,)`` in cycles per voxel.
+        frequencies: ``(K,)`` in cycles per voxel, or in the unit of the edges.
         density: ``(*, K)``, not negative.
+        edges: name -> (low, high] of each band, in the unit of the frequencies. By default ``low`` (0, 1/6], ``mid``
+            (1/6, 1/3] and ``high`` (1/3, 1/2] cycles per voxel; frequencies in cycles per mm have no bands by default.
 
     Returns:
-        ``low`` (0, 1/6], ``mid`` (1/6, 1/3] and ``high`` (1/3, 1/2] cycles per voxel, each ``(*,)``; they sum to one
-        unless the density is zero everywhere or has corners.
+        Name -> share ``(*,)``; those of the default bands sum to one unless the density is zero everywhere or has
+        corners.
+
+    Raises:
+        ValueError: the frequencies are not one for each value of the density; they are not in cycles per voxel, and
+            there are no edges in their unit; an edge is negative, not below the next, or a band begins beyond the
+            highest frequency.
 
     Example:
         >>> shares = band_shares(torch.tensor([0.0, 0.1, 0.3, 0.5]), torch.tensor([9.0, 1.0, 1.0, 2.0]))
         >>> {name: float(share) for name, share in shares.items()}
         {'low': 0.25, 'mid': 0.25, 'high': 0.5}
+        >>> wave = torch.cos(2 * torch.pi * torch.arange(60) / 10).expand(60, 60)  # of 10 voxels of 0.5 mm
+        >>> per_mm = radial_psd(wave, spacing=(0.5, 0.5), spatial_dims=2)
+        >>> shares = band_shares(*per_mm, edges={"below 0.1": (0, 0.1), "0.1 to 0.3": (0.1, 0.3)})
+        >>> {name: f"{share:.2f}" for name, share in shares.items()}
+        {'below 0.1': '0.00', '0.1 to 0.3': '1.00'}
     """
-    shares = _shares(frequencies, density)
+    _check_axis(frequencies, density)
+    if edges is None:
+        _check_default_bands(frequencies)
+        edges = BANDS
+    highest = float(frequencies.max())
+    _check_edges(edges, highest, unit_of(frequencies))
+    shares, rounding = _shares(frequencies, density), 2 * _ROUNDING * highest
     return {
-        name: (shares * ((frequencies > low + _ROUNDING) & (frequencies <= high + _ROUNDING))).sum(-1)
-        for name, (low, high) in BANDS.items()
+        name: (shares * ((frequencies > low + rounding) & (frequencies <= high + rounding))).sum(-1)
+        for name, (low, high) in edges.items()
     }
 
 
-def overlap(first: Tensor, second: Tensor) -> Tensor:
+def overlap(first: Tensor | tuple[Tensor, Tensor], second: Tensor | tuple[Tensor, Tensor]) -> Tensor:
     r"""Common part of two densities over the same frequencies, in [0, 1].
 
     .. math:: \sum_k \min\Bigl( \frac{a_k}{\sum_j a_j}, \frac{b_k}{\sum_j b_j} \Bigr)
@@ -158,24 +188,28 @@ def overlap(first: Tensor, second: Tensor) -> Tensor:
     brightness, and an artifact can shift it.
 
     Args:
-        first: ``(*, K)``, not negative.
-        second: ``(*, K)``, not negative.
+        first: frequencies ``(K,)`` and density ``(*, K)``, not negative, as :func:`radial_psd` returns them; or a
+            density alone, of which only the number of frequencies can be compared.
+        second: the same.
 
     Shape:
         ``(*,)``; 0 where a density is zero everywhere.
 
     Raises:
-        ValueError: the numbers of frequencies differ.
+        ValueError: the frequencies differ, or their units or numbers do; or only one density has its frequencies.
 
     Example:
         >>> overlap(torch.tensor([1.0, 1.0, 0.0]), torch.tensor([0.0, 3.0, 3.0]))
         tensor(0.5000)
+        >>> image = torch.rand(32, 32, generator=torch.Generator().manual_seed(0))
+        >>> overlap(radial_psd(image, spatial_dims=2), radial_psd(image, (3.0, 3.0), spatial_dims=2))
+        Traceback (most recent call last):
+        ValueError: 'first' and 'second' must be over the same frequencies, got 0 to 0.5 cycles / voxel and ...
     """
-    if first.shape[-1] != second.shape[-1]:
-        raise ValueError(
-            f"'first' and 'second' must share their frequencies, got {first.shape[-1]} and {second.shape[-1]}."
-        )
-    return torch.minimum(_normalized(first), _normalized(second)).sum(-1)
+    axes = [given[0] if isinstance(given, tuple) else None for given in (first, second)]
+    one, two = (given[1] if isinstance(given, tuple) else given for given in (first, second))
+    _check_same_axis(axes, one, two)
+    return torch.minimum(_normalized(one), _normalized(two)).sum(-1)
 
 
 class _Grid(NamedTuple):
@@ -198,8 +232,8 @@ class _Grid(NamedTuple):
         return (sums.view(-1, *weight.shape) * weight).sum(1)[:, :-1]
 
     def frequencies(self, like: Tensor) -> Tensor:
-        """Centre of each ring that some bin falls into."""
-        return self._part(2, like.dtype, like.device)
+        """Centre of each ring that some bin falls into; a copy, which may be written into."""
+        return self._part(2, like.dtype, like.device).clone()
 
     def _part(self, part: int, dtype: torch.dtype, device: torch.device) -> Tensor:
         return cached(("psd", part, *self, dtype, device), lambda: self._table()[part].to(device, dtype))
@@ -284,3 +318,50 @@ def _check(x: Tensor, spacing: Sequence[float] | None, power: float, spatial_dim
         raise ValueError(f"'spacing' must be {spatial_dims} positive voxel sizes in mm, got {tuple(spacing)}.")
     if not (is_finite_number(power) and power > 0):
         raise ValueError(f"'power' must be positive, got {power!r}.")
+
+
+def _check_axis(frequencies: Tensor, density: Tensor, name: str = "density") -> None:
+    if not (isinstance(frequencies, Tensor) and isinstance(density, Tensor)):
+        kinds = " and ".join(type(given).__name__ for given in (frequencies, density))
+        raise TypeError(f"'frequencies' and '{name}' must be tensors, got {kinds}: pass torch.as_tensor(...).")
+    if frequencies.ndim != 1 or density.ndim < 1 or density.shape[-1] != len(frequencies):
+        shapes = f"{tuple(frequencies.shape)} and {tuple(density.shape)}"
+        raise ValueError(f"'frequencies' and '{name}' must have the shapes (K,) and (*, K), got {shapes}.")
+
+
+def _check_default_bands(frequencies: Tensor) -> None:
+    try:
+        require_per_voxel(frequencies)
+    except ValueError as error:
+        example = "edges={'coarse': (0, 0.1), 'fine': (0.1, 0.2)}"
+        raise ValueError(f"{error}\nOr give the bands in the unit of the frequencies, as {example}.") from None
+
+
+def _check_edges(edges: Mapping[str, tuple[float, float]], highest: float, unit: str) -> None:
+    if not isinstance(edges, Mapping):
+        raise TypeError(f"'edges' must be name -> (low, high), got {type(edges).__name__}: edges={{'low': (0, 0.1)}}.")
+    for name, band in edges.items():
+        if len(band) != 2 or not (all(map(is_finite_number, band)) and 0 <= band[0] < band[1]):
+            raise ValueError(f"'edges' must be (low, high) with 0 <= low < high, got {band!r} for '{name}'.")
+        if 0 < highest < band[0] * (1 - _ROUNDING):
+            raise ValueError(
+                f"'edges' must be in the unit of the frequencies, which end at {highest:.3g} {unit}: "
+                f"'{name}' begins at {band[0]:.3g}."
+            )
+
+
+def _check_same_axis(axes: Sequence[Tensor | None], one: Tensor, two: Tensor) -> None:
+    for name, axis, density in zip(("first", "second"), axes, (one, two), strict=True):
+        if axis is not None:
+            _check_axis(axis, density, name)
+    first, second = axes
+    if (first is None) != (second is None):
+        raise ValueError("'first' and 'second' must both have their frequencies, or neither.")
+    if one.shape[-1] != two.shape[-1]:
+        raise ValueError(f"'first' and 'second' must share their frequencies, got {one.shape[-1]} and {two.shape[-1]}.")
+    if first is None or second is None:
+        return
+    small = 1e-3 * float(first.max()) / len(first)  # of a step
+    if unit_of(first) != unit_of(second) or bool(((first - second.to(first)).abs() > small).any()):
+        ends = " and ".join(f"0 to {float(axis.max()):.3g} {unit_of(axis)}" for axis in (first, second))
+        raise ValueError(f"'first' and 'second' must be over the same frequencies, got {ends}.")

@@ -69,7 +69,7 @@ def test_the_file_is_plain_arrays(tmp_path):
     history_of([2, 4, 6]).save(tmp_path / "psd.npz")
     with np.load(tmp_path / "psd.npz", allow_pickle=False) as file:
         assert set(file) == {
-            *("frequencies", "epochs", "samples"),
+            *("frequencies", "norm", "epochs", "samples"),
             *("images_mean", "images_sd", "gradients_mean", "gradients_sd"),
         }
         assert file["epochs"].tolist() == [2, 4, 6]

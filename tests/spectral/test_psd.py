@@ -275,6 +275,107 @@ def test_band_shares():
     )
 
 
+def test_bands_of_cycles_per_mm():
+    """The wave of 6 mm on four grids, of 1 to 3 mm, is in the band that holds 1 / 6 cycles per mm, and nowhere else."""
+    edges = {"coarse": (0, 0.1), "fine": (0.1, 0.17), "beyond": (0.17, 9)}
+    for d in (1.0, 1.5, 2.0, 2.4):
+        wave = torch.cos(2 * math.pi * d / 6 * torch.arange(60, dtype=torch.float64)).expand(60, 60)
+        shares = band_shares(*radial_psd(wave, (d, d), spatial_dims=2), edges=edges)
+        assert [float(share) for share in shares.values()] == pytest.approx([0, 1, 0], abs=1e-9)
+
+
+@pytest.mark.parametrize("spacing", [(3.0, 3.0), (0.5, 0.5), (0.001, 0.001), (1000.0, 1000.0)])
+def test_bands_scale_with_the_voxel(spacing):
+    image = torch.rand(2, 33, 40, generator=torch.Generator().manual_seed(0))
+    expected = band_shares(*radial_psd(image, spatial_dims=2))
+    edges = {name: (low / spacing[0], high / spacing[0]) for name, (low, high) in BANDS.items()}
+    torch.testing.assert_close(band_shares(*radial_psd(image, spacing, spatial_dims=2), edges=edges), expected)
+
+
+@pytest.mark.parametrize("shape", [(48, 48), (16, 24, 9)])
+def test_bands_of_anisotropic_voxels(shape):
+    """Waves along each axis, whose voxels differ, are where their wavelength in mm says."""
+    spacing = (0.8, 1.5, 4.0)[: len(shape)]
+    for axis, (n, d) in enumerate(zip(shape, spacing, strict=True)):
+        k = n // 4
+        wave = torch.cos(2 * math.pi * k * torch.arange(n, dtype=torch.float64) / n)
+        image = wave.reshape([-1 if a == axis else 1 for a in range(len(shape))]).expand(shape)
+        there, step = k / (n * d), 1 / max(n * d for n, d in zip(shape, spacing, strict=True))
+        edges = {"below": (0, there - step), "there": (there - step, there + step)}
+        shares = band_shares(*radial_psd(image, spacing, spatial_dims=len(shape)), edges=edges)
+        assert [float(share) for share in shares.values()] == pytest.approx([0, 1], abs=1e-9)
+
+
+@pytest.mark.parametrize("spacing", [(3.0, 3.0), (0.5, 0.5), (0.8, 0.8), (1.0, 1.0), (0.7, 2.5)])
+def test_cycles_per_mm_have_no_bands_by_default(spacing):
+    frequencies, density = radial_psd(torch.rand(64, 64), spacing, spatial_dims=2)
+    for given in (frequencies, frequencies.double(), frequencies.clone()):
+        with pytest.raises(ValueError, match=r"got cycles per mm: [\s\S]*give the bands in the unit of the freq"):
+            band_shares(given, density)
+    middle = centroid(frequencies, density)
+    assert type(middle) is type(frequencies)
+    assert float(middle) == pytest.approx(float((frequencies[1:] * density[1:]).sum() / density[1:].sum()))
+
+
+@pytest.mark.parametrize("spacing", [(3.0, 3.0), (0.5, 0.5)])
+def test_cycles_per_mm_that_no_longer_say_so_are_recognised_by_where_they_end(spacing):
+    frequencies, density = radial_psd(torch.rand(64, 64), spacing, spatial_dims=2)
+    with pytest.raises(ValueError, match="are they in cycles per mm"):
+        band_shares(torch.from_numpy(frequencies.numpy()), density)
+
+
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [
+        ({"low": (0.1, 0.1)}, r"must be \(low, high\) with 0 <= low < high, got \(0.1, 0.1\) for 'low'"),
+        ({"low": (-0.1, 0.1)}, "0 <= low < high"),
+        ({"low": (0, math.inf)}, "0 <= low < high"),
+        ({"low": (0, math.nan)}, "0 <= low < high"),
+        ({"low": (0, 0.1, 0.2)}, "0 <= low < high"),
+        (BANDS, "must be in the unit of the frequencies, which end at 0.167 cycles / mm: 'high' begins at 0.333"),
+    ],
+)
+def test_bands_that_are_none_or_in_another_unit(edges, message):
+    with pytest.raises(ValueError, match=message):
+        band_shares(*radial_psd(torch.rand(32, 32), (3.0, 3.0), spatial_dims=2), edges=edges)
+
+
+def test_bands_without_names_are_refused():
+    with pytest.raises(TypeError, match=r"'edges' must be name -> \(low, high\), got list"):
+        band_shares(*radial_psd(torch.rand(32, 32), spatial_dims=2), edges=[(0, 0.1)])
+
+
+@pytest.mark.parametrize("function", [centroid, band_shares])
+def test_a_density_over_other_frequencies_is_refused(function):
+    frequencies, density = radial_psd(torch.rand(2, 16, 16), spatial_dims=2)
+    for other in (density[:, 1:], density[:, :1], density[0, 0]):
+        with pytest.raises(ValueError, match=r"must have the shapes \(K,\) and \(\*, K\), got \(9,\) and"):
+            function(frequencies, other)
+    with pytest.raises(TypeError, match=r"must be tensors, got Tensor and ndarray: pass torch.as_tensor"):
+        function(frequencies, density.numpy())
+
+
+def test_overlap_over_frequencies():
+    small, large = torch.rand(32, 32), torch.rand(33, 33)
+    one, two = radial_psd(small, spatial_dims=2), radial_psd(small.double(), spatial_dims=2)
+    assert overlap(one, two) == pytest.approx(1)
+    assert overlap((one[0], one[1].expand(3, -1)), two).shape == (3,)
+    for other in (
+        radial_psd(small, (1.0, 1.0), spatial_dims=2),
+        radial_psd(large, spatial_dims=2),  # of as many frequencies
+        radial_psd(small[:, :30], (1.0, 1.0), spatial_dims=2),
+    ):
+        for first, second in ((one, other), (other, one)):
+            with pytest.raises(ValueError, match=r"must be over the same frequencies, got 0 to 0.\d+ cycles / "):
+                overlap(first, second)
+    with pytest.raises(ValueError, match="must share their frequencies, got 17 and 9"):
+        overlap(one, radial_psd(small[:16, :16], spatial_dims=2))
+    with pytest.raises(ValueError, match="must both have their frequencies, or neither"):
+        overlap(one, two[1])
+    per_mm = radial_psd(small, (2.0, 2.0), spatial_dims=2)
+    assert overlap(per_mm, per_mm) == pytest.approx(1)
+
+
 def test_overlap():
     a = torch.rand(4, 9)
     torch.testing.assert_close(overlap(a, a), torch.ones(4))

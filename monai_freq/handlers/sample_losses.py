@@ -1,0 +1,48 @@
+"""Network and loss as an engine calls them, for the gradient of each sample's own loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["InferredNetwork", "SampleLosses", "of_sample"]
+
+
+class InferredNetwork(nn.Module):
+    """Network as its engine calls it, through an inferer such as a sliding window."""
+
+    def __init__(self, network: nn.Module, inferer: Callable[..., Any] | None) -> None:
+        super().__init__()
+        self.network = network
+        self.inferer = inferer
+
+    def forward(self, images: Tensor) -> Any:
+        return self.network(images) if self.inferer is None else self.inferer(images, self.network)
+
+
+class SampleLosses(nn.Module):
+    """Loss of each sample, of everything that the network returns, as in a training."""
+
+    def __init__(self, network: nn.Module, loss: Callable[..., Any], labels: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss  # as a module's module, it is in evaluation mode meanwhile
+        self.labels = labels
+
+    def forward(self, images: Tensor) -> Tensor:
+        output = self.network(images)
+        each = (slice(place, place + 1) for place in range(len(images)))
+        return torch.stack([self.loss(of_sample(output, one, len(images)), self.labels[one]).mean() for one in each])
+
+
+def of_sample(output: Any, one: slice, size: int) -> Any:
+    """One sample of an output that may be nested; what is not of the batch's size is for all samples."""
+    if isinstance(output, dict):
+        return {key: of_sample(value, one, size) for key, value in output.items()}
+    if isinstance(output, (list, tuple)):
+        parts = [of_sample(value, one, size) for value in output]
+        return output._make(parts) if hasattr(output, "_make") else type(output)(parts)  # named, or not
+    return output[one] if isinstance(output, Tensor) and output.ndim and len(output) == size else output

@@ -1,0 +1,133 @@
+"""One axis of frequencies for the densities of images of several sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from .frequency_unit import unit_of
+
+__all__ = ["finest_axis", "on_axis", "on_one_axis"]
+
+#: a frequency on the border of two rings, up to rounding, belongs to the outer one, as in radial_psd
+_ROUNDING = 1e-6
+
+
+def on_one_axis(spectra: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Densities of several images over the frequencies of the finest of them, whatever their order.
+
+    Args:
+        spectra: frequencies ``(K_i,)`` and density ``(*, K_i)`` of each image, as
+            :func:`monai_freq.spectral.psd.radial_psd` returns them: ``norm="ortho"`` gives images of any size the same
+            scale, and their mean is one of like quantities then.
+
+    Returns:
+        Frequencies ``(K,)`` and densities ``(n, *, K)``, see :func:`finest_axis` and :func:`on_axis`.
+
+    Raises:
+        ValueError: there is none, or their units or their leading dimensions differ.
+
+    Example:
+        >>> from monai_freq.spectral.psd import radial_psd
+        >>> images = torch.rand(1, 20, 16), torch.rand(1, 9, 32)
+        >>> frequencies, density = on_one_axis([radial_psd(image, spatial_dims=2, norm="ortho") for image in images])
+        >>> density.shape, float(frequencies[1]) * 32
+        (torch.Size([2, 1, 17]), 1.0)
+    """
+    spectra = list(spectra)
+    frequencies = finest_axis([own for own, _ in spectra])
+    leading = {tuple(density.shape[:-1]) for _, density in spectra}
+    if len(leading) > 1:
+        raise ValueError(f"'spectra' must have the same leading dimensions, got {sorted(leading)}.")
+    return frequencies, torch.stack([on_axis(frequencies, own, density) for own, density in spectra])
+
+
+def finest_axis(axes: Sequence[Tensor]) -> Tensor:
+    """The frequencies of the finest step, as far as all axes reach.
+
+    Args:
+        axes: frequencies ``(K_i,)`` of each spectrum, in one unit.
+
+    Raises:
+        ValueError: there is none, or their units differ.
+
+    Example:
+        >>> finest_axis([torch.tensor([0.0, 0.25, 0.5]), torch.tensor([0.0, 0.125, 0.25, 0.375, 0.5])])
+        tensor([0.0000, 0.1250, 0.2500, 0.3750, 0.5000])
+    """
+    units = {unit_of(axis) for axis in axes}
+    if len(units) != 1:
+        raise ValueError(f"all frequencies must be in one unit, got {sorted(units) or 'no frequencies'}.")
+    # an image of one voxel has no frequency but 0, and says nothing on how far the others reach
+    several = [axis for axis in axes if bool((axis > 0).any())]
+    if not several:
+        return axes[0]
+    finest = min(several, key=lambda axis: (_first(axis), -len(axis)))
+    reach = min(float(axis[-1]) + _first(axis) / 2 for axis in several)
+    return finest[finest <= reach * (1 + _ROUNDING)]
+
+
+def on_axis(frequencies: Tensor, own: Tensor, density: Tensor) -> Tensor:
+    """Density over other frequencies: each takes the value of the ring in which it lies.
+
+    Where several of its own frequencies lie in one ring of the others, it takes their mean. The zero frequency stays by
+    itself: it is the mean of an image, and often a hundred times what is beside it.
+
+    Args:
+        frequencies: ``(L,)`` that are asked for, rising.
+        own: ``(K,)`` of the density, rising and in the same unit.
+        density: ``(*, K)``.
+
+    Shape:
+        ``(*, L)``.
+
+    Raises:
+        ValueError: the units differ, the density has another number of frequencies, or ends before those asked for.
+
+    Example:
+        >>> coarse, fine = torch.tensor([0.0, 0.25, 0.5]), torch.tensor([0.0, 0.125, 0.25, 0.375, 0.5])
+        >>> on_axis(fine, coarse, torch.tensor([9.0, 1.0, 2.0]))
+        tensor([9., 1., 1., 2., 2.])
+        >>> on_axis(coarse, fine, torch.tensor([9.0, 1.0, 2.0, 3.0, 4.0]))
+        tensor([9.0000, 1.5000, 3.5000])
+    """
+    if unit_of(frequencies) != unit_of(own):
+        raise ValueError(f"'frequencies' are in {unit_of(frequencies)}, and those of the density in {unit_of(own)}.")
+    if density.shape[-1] != len(own):
+        raise ValueError(f"'density' must have {len(own)} frequencies, got {density.shape[-1]}.")
+    if torch.equal(frequencies, own):
+        return density
+    asked, known = frequencies > 0, own > 0
+    if bool(asked.any()) and bool(known.any()) and float(frequencies[-1]) > float(own[-1]) + _last_step(own):
+        raise ValueError(f"'frequencies' must be where the density is, to {float(own[-1]):.3g}, got {frequencies[-1]:.3g}.")
+    rows = density.new_zeros(*density.shape[:-1], len(frequencies))
+    if bool((~known).any()) and bool((~asked).any()):
+        rows[..., ~asked] = density[..., ~known]
+    if bool(known.any()) and bool(asked.any()):
+        rows[..., asked] = _cells(frequencies[asked].double(), own[known].double(), density[..., known])
+    return rows
+
+
+def _cells(asked: Tensor, own: Tensor, density: Tensor) -> Tensor:
+    """Mean of what lies in each ring of the frequencies that are asked for, or else the ring that they lie in."""
+    within = own <= (float(asked[-1]) + _last_step(asked) / 2) * (1 - _ROUNDING)
+    place = _ring(own[within], asked)
+    counts = torch.bincount(place, minlength=len(asked))
+    sums = density.new_zeros(*density.shape[:-1], len(asked)).index_add(-1, place, density[..., within])
+    return torch.where(counts > 0, sums / counts.clamp(min=1), density[..., _ring(asked, own)])
+
+
+def _ring(frequencies: Tensor, centers: Tensor) -> Tensor:
+    """Number of the ring of these centres in which each frequency lies."""
+    borders = (centers[1:] + centers[:-1]) / 2
+    return torch.bucketize(frequencies * (1 + _ROUNDING), borders, right=True)
+
+
+def _last_step(axis: Tensor) -> float:
+    return float(axis[-1] - axis[-2]) if len(axis) > 1 else float(axis[-1])
+
+
+def _first(axis: Tensor) -> float:
+    return float(axis[axis > 0][0])
