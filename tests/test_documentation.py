@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 from documents import PAGES, ROOT, blocks, checkout, config_of, read, settings_of, words_of
 from running import environment
@@ -46,6 +48,31 @@ def test_python_blocks_run_alone(page, number, tmp_path, monkeypatch):
     exec(compile(blocks(page, "python")[number].text, f"{page}, block {number}", "exec"), {})
     if page == "docs/own_data.md":
         assert len(read_decathlon("MyAtria").training) == 2
+
+
+def test_the_spectrum_check_is_right_on_files_of_several_sizes(tmp_path, capsys):
+    """White noise whose size tells the label, but no frequency, in 2D and in 3D; then with two kernels."""
+    text = blocks("docs/own_classifier.md", "python")[0].text
+    made, check = text.index("generator ="), text.index("spectra, labels =")
+    loading = 'Dataset(items, LoadImaged("image", ensure_channel_first=True))'
+    assert text.count("Dataset(items)") == 1
+    text = "from monai.transforms import LoadImaged\n" + text[:made] + text[check:].replace("Dataset(items)", loading)
+    random = np.random.default_rng(0)
+    for shapes in (((24, 24), (48, 32)), ((12, 12, 9), (20, 16, 20))):
+        aucs = []
+        for kernel in (1, 3):
+            items = []
+            for number in range(60):
+                volume = random.normal(size=shapes[number % 2]).astype(np.float32)
+                if number % 2 and kernel > 1:
+                    volume = sum(np.roll(volume, shift, 0) for shift in (-1, 0, 1)) / 3
+                items.append({"image": str(tmp_path / f"{number}.nii.gz"), "label": number % 2})
+                nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), items[-1]["image"])
+            exec(compile(text, "docs/own_classifier.md", "exec"), {"items": items})
+            aucs.append([float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()])
+        assert all(0.3 < auc < 0.7 for auc in aucs[0])
+        assert aucs[1][0] > 0.9
+        assert aucs[1][2] < 0.1
 
 
 def own_data(folder, write, cases):

@@ -19,7 +19,8 @@ __all__ = ["density_curve", "density_map", "mark_bands"]
 
 Array = NDArray[np.float64]
 
-FREQUENCY = "spatial frequency (cycles / voxel)"
+#: of frequencies that do not say another
+_UNIT = "cycles / voxel"
 _TICKS = (0, 0.1, 0.2, 0.3, 0.4, 0.5)
 #: name -> upper border in cycles per voxel, as monai_freq.spectral.psd.BANDS, which figures do without
 _BANDS = {"low": 1 / 6, "mid": 1 / 3, "high": 1 / 2}
@@ -38,7 +39,8 @@ def density_curve(
     """Mean density over samples, and a band of one SD to either side; DC is left out.
 
     Args:
-        frequencies: ``(K,)`` in cycles per voxel.
+        frequencies: ``(K,)`` in cycles per voxel, or in the unit that they say, as those of
+            :func:`monai_freq.spectral.psd.radial_psd` with a voxel size do.
         mean: ``(K,)``.
         sd: ``(K,)``.
         unit: what the density is in, for the vertical axis.
@@ -53,6 +55,7 @@ def density_curve(
         ('spatial frequency (cycles / voxel)', 4)
     """
     figure, axes = _panel(right=0.97)
+    label, frequencies, end, banded = _axis(frequencies)
     shown = frequencies > 0
     k, mean, sd = frequencies[shown], mean[shown], sd[shown]
     axes.fill_between(k, mean - sd, mean + sd, color=BLUE, alpha=0.25, linewidth=0, label="± SD over samples")
@@ -62,7 +65,9 @@ def density_curve(
         highest = float(other[shown].max(initial=0))
         scaled = other[shown] * (peak / highest if highest > 0 else 1)
         axes.plot(k, scaled, color=VERMILLION, linewidth=2, linestyle="--", label=f"{name}, scaled")
-    mark_bands(axes)
+    if banded:
+        mark_bands(axes)
+        axes.set_xticks(_TICKS)
     if logarithmic and peak > 0:
         axes.set_yscale("log", nonpositive="clip")
         axes.minorticks_off()
@@ -70,7 +75,7 @@ def density_curve(
     else:
         axes.set_ylim(0, 1.1 * float((mean + sd).max(initial=0)) or 1)
         axes.locator_params(axis="y", nbins=5)
-    axes.set(xlabel=FREQUENCY, ylabel=unit, xlim=(0, 0.5), xticks=_TICKS)
+    axes.set(xlabel=label, ylabel=unit, xlim=(0, end))
     axes.set_title(title, y=1.08, fontsize="medium")
     axes.legend(frameon=False, fontsize="small", loc="best")
     return figure
@@ -88,7 +93,7 @@ def density_map(
 
     Args:
         epochs: ``(E,)``, rising.
-        frequencies: ``(K,)`` in cycles per voxel.
+        frequencies: ``(K,)`` in cycles per voxel, or in the unit that they say.
         densities: ``(E, K)``.
         title: above the figure.
         logarithmic: colours over three decades below the peak.
@@ -102,6 +107,7 @@ def density_map(
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = _panel(right=0.9)
+    label, frequencies, end, banded = _axis(frequencies)
     shown = frequencies > 0
     rows = densities[:, shown]
     peak = rows.max(1, keepdims=True, initial=0)
@@ -110,10 +116,20 @@ def density_map(
     across, along = _edges(epochs.astype(np.float64)), np.clip(_edges(frequencies[shown]), 0, None)
     mesh = axes.pcolormesh(across, along, scaled.T, cmap="viridis", norm=norm, rasterized=True)
     figure.colorbar(mesh, ax=axes, label="peak of each epoch = 1").minorticks_off()
-    axes.set(xlabel="epoch", ylabel=FREQUENCY, yticks=_TICKS, ylim=(0, 0.5))
+    axes.set(xlabel="epoch", ylabel=label, ylim=(0, end))
+    if banded:
+        axes.set_yticks(_TICKS)
     axes.set_title(title, y=1.02, fontsize="medium")
     axes.set_xticks(epochs) if len(epochs) < 5 else axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     return figure
+
+
+def _axis(frequencies: Array) -> tuple[str, Array, float, bool]:
+    """Name of the axis, the frequencies as an array, where the axis ends, and whether it is that of the bands."""
+    unit, numbers = getattr(frequencies, "unit", _UNIT), np.asarray(frequencies)
+    highest = float(numbers.max(initial=0))
+    banded = unit == _UNIT and highest <= _TICKS[-1] * (1 + 1e-6)  # and not with corners
+    return f"spatial frequency ({unit})", numbers, _TICKS[-1] if banded else highest or 1.0, banded
 
 
 def _panel(right: float) -> tuple[Figure, Axes]:

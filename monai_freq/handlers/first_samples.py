@@ -19,7 +19,9 @@ __all__ = ["FirstSamples"]
 
 
 class FirstSamples:
-    """Copies of the first images and labels of an epoch, as the engine has prepared them, until the next epoch has some.
+    """Copies of the first images and labels of an epoch, as the engine has prepared them.
+
+    They are kept until they are taken, or the next epoch has some.
 
     MONAI's engines say after the forward pass what they gave the network. It is taken from there, for to prepare a
     batch twice could draw random numbers that are missing later. Of other engines the batch is prepared after the

@@ -97,7 +97,7 @@ class PSDHistory:
 
         Args:
             epoch: later than those before, from 0.
-            densities: kind -> ``(n, K)``, a density for each of n samples, in an array, or in a tensor of any device and
+            densities: kind -> ``(n, K)``, a density for each of n samples, in an array or in a tensor of any device and
                 precision; or frequencies and density, as
                 :func:`monai_freq.spectral.learning_priority.learning_priority` returns them, whose frequencies are
                 compared. The same kinds each time.
@@ -180,7 +180,7 @@ class PSDHistory:
         found = {f"{band} share": float(share) for band, share in band_shares(frequencies, density).items()}
         found["centroid"] = float(centroid(frequencies, density))
         if against is not None:
-            found["overlap"] = float(overlap(density, torch.from_numpy(against)))
+            found["overlap"] = float(overlap((frequencies, density), (frequencies, torch.from_numpy(against))))
         return found
 
     def curve(self, kind: str, place: int = -1, others: Mapping[str, Array] | None = None) -> Figure:
@@ -218,7 +218,7 @@ class PSDHistory:
         )
 
     def save(self, path: Path) -> None:
-        """Write ``frequencies``, ``norm``, ``epochs``, ``samples``, ``<kind>_mean`` and ``<kind>_sd`` ``(E, K)``, as npz.
+        """Write ``frequencies``, ``norm``, ``epochs``, ``samples``, ``<kind>_mean``, ``<kind>_sd`` ``(E, K)`` as npz.
 
         Args:
             path: the file, which is whole at any moment.
@@ -284,10 +284,12 @@ def _epoch_after(epochs: list[int], epoch: int) -> int:
 def _float64(name: str, values: object) -> Array:
     """Copy of an array or a tensor of any device and precision."""
     if isinstance(values, Tensor):
-        plain = values.detach().cpu().resolve_conj()
-        plain = (plain if plain.is_complex() else plain.double()).numpy()
-    else:
-        plain = np.asarray(values)
-    if plain.dtype.kind not in "biuf":
-        raise ValueError(f"'{name}' must be real numbers, got {plain.dtype}.")
-    return np.array(plain, dtype=np.float64)
+        own = values.detach().cpu().resolve_conj()
+        values = (own if own.is_complex() else own.double()).numpy()
+    try:
+        array = np.asarray(values)
+    except ValueError:  # of lists of several lengths
+        array = np.empty(0, dtype=object)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"'{name}' must be real numbers, got {array.dtype}.")
+    return np.array(array, dtype=np.float64)

@@ -12,7 +12,17 @@ __all__ = ["InferredNetwork", "SampleLosses", "of_sample"]
 
 
 class InferredNetwork(nn.Module):
-    """Network as its engine calls it, through an inferer such as a sliding window."""
+    """Network as its engine calls it, through an inferer such as a sliding window.
+
+    Args:
+        network: of the engine.
+        inferer: called with images and network, if there is one.
+
+    Example:
+        >>> network = InferredNetwork(nn.Identity(), lambda images, network: network(images[:, :1]))
+        >>> network(torch.ones(2, 3, 4, 4)).shape
+        torch.Size([2, 1, 4, 4])
+    """
 
     def __init__(self, network: nn.Module, inferer: Callable[..., Any] | None) -> None:
         super().__init__()
@@ -20,11 +30,23 @@ class InferredNetwork(nn.Module):
         self.inferer = inferer
 
     def forward(self, images: Tensor) -> Any:
+        """What the engine would get."""
         return self.network(images) if self.inferer is None else self.inferer(images, self.network)
 
 
 class SampleLosses(nn.Module):
-    """Loss of each sample, of everything that the network returns, as in a training."""
+    """Loss of each sample, of everything that the network returns, as in a training.
+
+    Args:
+        network: of one or several outputs.
+        loss: of all outputs for one sample, and its label.
+        labels: of all samples, ``(B, ...)``.
+
+    Example:
+        >>> losses = SampleLosses(nn.Flatten(), nn.CrossEntropyLoss(), torch.tensor([0, 1]))
+        >>> losses(torch.tensor([[[9.0, 0.0]], [[0.0, 9.0]]])).round(decimals=3)
+        tensor([0., 0.])
+    """
 
     def __init__(self, network: nn.Module, loss: Callable[..., Any], labels: Tensor) -> None:
         super().__init__()
@@ -33,13 +55,24 @@ class SampleLosses(nn.Module):
         self.labels = labels
 
     def forward(self, images: Tensor) -> Tensor:
+        """Losses ``(B,)`` of images ``(B, C, *spatial)``."""
         output = self.network(images)
         each = (slice(place, place + 1) for place in range(len(images)))
         return torch.stack([self.loss(of_sample(output, one, len(images)), self.labels[one]).mean() for one in each])
 
 
 def of_sample(output: Any, one: slice, size: int) -> Any:
-    """One sample of an output that may be nested; what is not of the batch's size is for all samples."""
+    """One sample of an output that may be nested; what is not of the batch's size is for all samples.
+
+    Args:
+        output: tensor, or lists, tuples and dictionaries of such.
+        one: the sample, as a slice of length 1.
+        size: of the batch.
+
+    Example:
+        >>> of_sample({"scores": torch.tensor([[1.0], [2.0]]), "penalty": torch.tensor(3.0)}, slice(1, 2), size=2)
+        {'scores': tensor([[2.]]), 'penalty': tensor(3.)}
+    """
     if isinstance(output, dict):
         return {key: of_sample(value, one, size) for key, value in output.items()}
     if isinstance(output, (list, tuple)):

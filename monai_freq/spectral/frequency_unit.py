@@ -12,9 +12,8 @@ from torch import Tensor
 __all__ = ["PerMillimetre", "require_per_voxel", "unit_of"]
 
 #: methods whose results are the same frequencies, or some of them
-_KEEPING = frozenset(
-    "to type float double half bfloat16 cpu cuda clone detach contiguous __getitem__ flatten reshape view flip".split()
-)
+_KEEPING = {"to", "type", "float", "double", "half", "bfloat16", "cpu", "cuda"}
+_KEEPING |= {"clone", "detach", "contiguous", "__getitem__", "flatten", "reshape", "view", "flip"}
 
 #: of the shortest axis that has a frequency, three voxels, and of the corners of a volume
 _LOWEST_END, _HIGHEST_END = 1 / 3, math.sqrt(3) / 2

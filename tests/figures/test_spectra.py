@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from matplotlib import pyplot
 from matplotlib.colors import LogNorm
 
 from monai_freq.figures import density_curve, density_map, new_figure
-from monai_freq.spectral.psd import BANDS
+from monai_freq.spectral.psd import BANDS, radial_psd
 
 K = np.linspace(0, 0.5, 17)
 
@@ -159,3 +160,23 @@ def test_figures_are_not_kept_by_matplotlib():
     density_map(np.array([1]), K, K[None])
     new_figure(2, 2)
     assert pyplot.get_fignums() == before
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (3.0, 3.0), (0.5, 0.5)])
+def test_cycles_per_mm_have_an_axis_of_their_own_without_bands(spacing):
+    frequencies, density = radial_psd(torch.rand(2, 32, 32), spacing, spatial_dims=2)
+    mean = density.mean(0).numpy()
+    axes = density_curve(frequencies, mean, 0 * mean, unit="").axes[0]
+    assert axes.get_xlabel() == "spatial frequency (cycles / mm)"
+    assert axes.get_xlim() == pytest.approx((0, 0.5 / spacing[0]))
+    assert [text.get_text() for text in axes.texts] == []
+    axes = density_map(np.array([1, 2]), frequencies, np.stack([mean, mean])).axes[0]
+    assert axes.get_ylabel() == "spatial frequency (cycles / mm)"
+    assert axes.get_ylim() == pytest.approx((0, 0.5 / spacing[0]))
+
+
+def test_corners_are_within_the_panel():
+    frequencies, density = radial_psd(torch.rand(32, 32), spatial_dims=2, corners=True)
+    axes = density_curve(frequencies.numpy(), density.numpy(), 0 * density.numpy(), unit="").axes[0]
+    assert axes.get_xlim() == pytest.approx((0, 23 / 32))
+    assert axes.get_xlabel() == "spatial frequency (cycles / voxel)"

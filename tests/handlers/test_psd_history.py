@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
+from torch import nn
 
 from monai_freq.handlers import PSDHistory
 from monai_freq.handlers.psd_history import KINDS
-from monai_freq.spectral.psd import band_shares, centroid, overlap
+from monai_freq.spectral.learning_priority import learning_priority
+from monai_freq.spectral.psd import band_shares, centroid, overlap, radial_psd
 
 K = np.linspace(0, 0.5, 9)
 
@@ -207,6 +210,144 @@ def test_what_does_not_fit_is_refused_and_leaves_the_history_alone(epoch, given,
     with pytest.raises(ValueError, match=message):
         history.add(epoch, given)
     assert_same(history, history_of([1, 2]))
+
+
+def priority(n=4, size=16, dtype=torch.float32):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(size * size, 4), nn.Tanh(), nn.Linear(4, 2)).to(dtype)
+    images = torch.rand(n, 1, size, size, dtype=dtype)
+    return learning_priority(network, nn.CrossEntropyLoss(), images, torch.arange(n) % 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("pair", [False, True])
+def test_what_learning_priority_returns_is_taken(tmp_path, dtype, pair):
+    frequencies, density = priority(dtype=dtype)
+    history = PSDHistory(frequencies)
+    history.add(1, {"gradients": (frequencies, density) if pair else density})
+    history.add(2, {"gradients": density[:1]})
+    np.testing.assert_allclose(history.mean["gradients"], [density.double().mean(0), density[0].double()])
+    np.testing.assert_allclose(history.sd["gradients"][0], density.double().std(0), rtol=1e-9)
+    assert (history.epochs, history.samples) == ([1, 2], [4, 1])
+    history.save(tmp_path / "psd.npz")
+    assert_same(PSDHistory.load(tmp_path / "psd.npz"), history)
+
+
+TAKEN = {
+    "tracked": lambda x: x.clone().requires_grad_(),
+    "half": torch.Tensor.half,
+    "bfloat16": torch.Tensor.bfloat16,
+    "integers": torch.Tensor.int,
+    "transposed": lambda x: x.T.contiguous().T,
+    "inference": lambda x: torch.inference_mode()(torch.clone)(x),
+    "MetaTensor": MetaTensor,
+    "numpy of half": lambda x: x.numpy().astype(np.float16),
+    "big-endian": lambda x: x.numpy().astype(">f4"),
+    "a list": torch.Tensor.tolist,
+}
+
+
+@pytest.mark.parametrize("as_given", TAKEN.values(), ids=TAKEN)
+def test_a_density_is_an_array_or_a_tensor_of_any_kind(as_given):
+    density = torch.arange(18.0).reshape(2, 9)
+    history = PSDHistory(K)
+    given = as_given(density)
+    history.add(0, {"images": given})
+    assert history.mean["images"][0].tolist() == density.mean(0).tolist()
+    assert history.mean["images"][0].dtype == history.sd["images"][0].dtype == np.float64
+
+
+def test_what_was_added_is_a_copy():
+    history, density = PSDHistory(K), np.ones((1, 9))
+    history.add(0, {"images": density})
+    density[:] = 7
+    assert (history.mean["images"][0] == 1).all()
+
+
+@pytest.mark.cuda
+def test_what_is_on_a_gpu_is_taken():
+    history = PSDHistory(torch.from_numpy(K).cuda())
+    history.add(0, {"images": torch.ones(2, 9, device="cuda", requires_grad=True)})
+    assert history.mean["images"][0].tolist() == [1] * 9
+
+
+BAD = densities(0)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    ("epoch", "given", "error", "message"),
+    [
+        (3.5, BAD, ValueError, "'epoch' must be an integer from 0, got 3.5"),
+        (True, BAD, ValueError, "'epoch' must be an integer from 0, got True"),
+        (-1, BAD, ValueError, "'epoch' must be an integer from 0, got -1"),
+        ("3", BAD, ValueError, "'epoch' must be an integer from 0"),
+        (3, tuple(BAD.values()), TypeError, "'densities' must be kind -> density, got tuple"),
+        (
+            3,
+            BAD | {"gradients": BAD["gradients"] * np.nan},
+            ValueError,
+            "finite and not negative, 'gradients' of epoch",
+        ),
+        (3, BAD | {"gradients": torch.full((5, 9), -1.0)}, ValueError, "must be finite and not negative, 'gradients'"),
+        (3, BAD | {"gradients": torch.ones(5, 9) * 1j}, ValueError, "'gradients' must be real numbers, got complex"),
+        (3, BAD | {"gradients": np.full((5, 9), "a")}, ValueError, "'gradients' must be real numbers, got <U1"),
+        (3, BAD | {"gradients": torch.tensor(1.0)}, ValueError, r"must have the shape \(n > 0, 9\)"),
+        (3, BAD | {"gradients": torch.ones(5, 2, 9)}, ValueError, r"'gradients' has \(5, 2, 9\)"),
+        (3, BAD | {"gradients": None}, ValueError, "'gradients' must be real numbers, got object"),
+        (
+            3,
+            BAD | {"gradients": radial_psd(torch.rand(5, 17, 17), spatial_dims=2)},
+            ValueError,
+            "'gradients' must be over the frequencies of the history, got 9 to 0.471 and 9 to 0.5",
+        ),
+        (
+            3,
+            BAD | {"gradients": radial_psd(torch.rand(5, 16, 16), (1.0, 1.0), spatial_dims=2)},
+            ValueError,
+            "got cycles per mm",
+        ),
+    ],
+)
+def test_an_addition_that_fails_changes_nothing(epoch, given, error, message, first):
+    epochs = [] if first else [1, 2]
+    history = history_of(epochs)
+    with pytest.raises(error, match=message):
+        history.add(epoch, given)
+    assert_same(history, history_of(epochs))
+    history.add(4, densities(4))
+    assert_same(history, history_of([*epochs, 4]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((K / 3,), "'frequencies' must end at 0.5 cycles per voxel"),
+        ((K[::-1],), "'frequencies' must be rising from 0"),
+        ((radial_psd(torch.rand(16, 16), (1.0, 1.0), spatial_dims=2)[0],), "got cycles per mm"),
+        ((K, "both"), "'norm' must be one of backward, ortho, forward, got 'both'"),
+    ],
+)
+def test_a_history_of_other_frequencies_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        PSDHistory(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("norm", "unit"), [("backward", "mean |F|"), ("ortho", "mean |F| / √voxels"), ("forward", "mean |F| / voxels")]
+)
+def test_the_norm_is_kept_and_written_on_the_axis(tmp_path, norm, unit):
+    history = PSDHistory(K, norm)
+    history.add(1, densities(1))
+    history.save(tmp_path / "psd.npz")
+    for one in (history, PSDHistory.load(tmp_path / "psd.npz"), history.before(9)):
+        assert one.norm == norm
+        assert one.curve("images").axes[0].get_ylabel() == unit
+        assert one.curve("gradients").axes[0].get_ylabel() == "density, 0 to 1 per sample"
+
+
+def test_a_density_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match=r"must be of \['artifact', 'gradients', 'images'\], got \['gradient'\]"):
+        PSDHistory(K).add(1, {"gradient": np.ones((2, 9))})
 
 
 def test_the_first_epoch_needs_a_density():

@@ -103,7 +103,7 @@ K = torch.linspace(0, 0.5, 6)
     ("frequencies", "message"),
     [
         (K.as_subclass(PerMillimetre), r"^'axis' must be in cycles per voxel, got cycles per mm"),
-        (K / 3, r"^'axis' must end at 0.5 cycles per voxel, at 0.87 with corners, but end at 0.167: are they in cycles"),
+        (K / 3, "^'axis' must end at 0.5 cycles per voxel, at 0.87 with corners, but end at 0.167: are they in"),
         (K * 2, "but end at 1: are they in cycles per mm"),
         (K.flip(0), "^'axis' must be rising from 0 in one dimension"),
         (K - 0.1, "must be rising from 0"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...spectral.frequency_axis import on_one_axis
+from ...spectral.frequency_unit import require_per_voxel
 from ...spectral.psd import centroid, overlap
 from ..results import Result
 from .cells import Key, Setting, TransferStudy, number
@@ -59,6 +60,15 @@ class Density(NamedTuple):
         values = self.values[kept]
         span = float(np.ptp(values)) if values.size else 0.0
         return Density(self.frequencies[kept], (values - values.min(initial=math.inf)) / (span or 1.0))
+
+    def relative(self) -> Density:
+        """Its mean without DC is 1.
+
+        Example:
+            >>> Density(np.array([0, 0.1, 0.2, 0.3]), np.array([9.0, 1.0, 2.0, 3.0])).relative().values.tolist()
+            [4.5, 0.5, 1.0, 1.5]
+        """
+        return Density(self.frequencies, self.values / (float(self.values[self.frequencies > 0].mean()) or 1.0))
 
 
 class Point(NamedTuple):
@@ -128,12 +138,15 @@ def density_of(run: Result, name: str) -> Density | None:
     if not isinstance(found, Mapping):
         return None
     frequencies, values = (_array(found.get(key)) for key in ("frequencies", name))
-    usable = frequencies.size > 1 and frequencies.shape == values.shape and (np.diff(frequencies) > 0).all()
+    usable = frequencies.size > 1 and frequencies.shape == values.shape and _per_voxel(frequencies)
     return Density(frequencies, values) if usable and (values >= 0).all() else None
 
 
 def densities_of(runs: Iterable[Result], name: str) -> Density | None:
-    """Mean over runs; of several grids of frequencies that of most runs.
+    """Mean over runs, over the frequencies of the finest grid among them.
+
+    A learning priority is from 0 to 1 in each run. The other densities depend on the size of the images and on their
+    unit: each run's is divided by its mean without DC, so that a mean is one of forms.
 
     Args:
         runs: of classifiers.
@@ -141,18 +154,19 @@ def densities_of(runs: Iterable[Result], name: str) -> Density | None:
 
     Example:
         >>> def run(draw, values):
-        ...     densities = {"frequencies": [0.0, 0.25, 0.5], "after": values}
+        ...     densities = {"frequencies": [0.0, 0.25, 0.5], "after": values, "artifact": values}
         ...     return Result(bundle="source_pretrain", status="finished", arm="none", size=None, draw=draw, seed=0,
         ...                   measures={"densities": densities})
-        >>> densities_of([run(0, [1.0, 0.5, 0.0]), run(1, [1.0, 0.0, 0.5])], "after").values.tolist()
-        [1.0, 0.25, 0.25]
+        >>> runs = [run(0, [1.0, 0.75, 0.25]), run(1, [1.0, 0.0, 0.5])]
+        >>> densities_of(runs, "after").values.tolist(), densities_of(runs, "artifact").values.tolist()
+        ([1.0, 0.375, 0.375], [3.0, 0.75, 1.25])
     """
     found = [density for run in runs if (density := density_of(run, name))]
     if not found:
         return None
-    grids = Counter(density.frequencies.tobytes() for density in found)
-    chosen = [density for density in found if density.frequencies.tobytes() == grids.most_common(1)[0][0]]
-    return Density(chosen[0].frequencies, np.mean([density.values for density in chosen], axis=0))
+    found = [density if name in WHEN else density.relative() for density in found]
+    frequencies, values = on_one_axis((torch.from_numpy(each), torch.from_numpy(own)) for each, own in found)
+    return Density(frequencies.numpy(), values.numpy().mean(axis=0))
 
 
 def centroid_of(runs: Iterable[Result], name: str) -> Estimate:
@@ -252,7 +266,16 @@ def _centroid(density: Density | None) -> float:
 def _overlap(first: Density | None, second: Density | None) -> float:
     if first is None or second is None or not (first.values.any() and second.values.any()):
         return math.nan
-    return float(overlap(torch.from_numpy(first.values), torch.from_numpy(second.values)))
+    one, two = ((torch.from_numpy(each), torch.from_numpy(values)) for each, values in (first, second))
+    return float(overlap(one, two))
+
+
+def _per_voxel(frequencies: Array) -> bool:
+    try:
+        require_per_voxel(torch.from_numpy(frequencies))
+    except ValueError:
+        return False
+    return True
 
 
 def _array(values: Any) -> Array:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from ...figures import legend_above, mark_bands, new_figure, tidy
+from ...spectral.frequency_axis import on_one_axis
 from ..source_labels import RANDOM, data_of, is_original
 from .cells import NO_ARTIFACT, Setting, TransferStudy
 from .priorities import Density, densities_of
@@ -144,11 +146,10 @@ def _heat(axes: Axes, study: TransferStudy, setting: Setting, source: str) -> Qu
         axes.set_yticks([])
         axes.text(0.5, 0.5, "no run", transform=axes.transAxes, color="0.45", ha="center", va="center")
         return None
-    frequencies = known[0][1].frequencies
-    known = [(fraction, one) for fraction, one in known if one.frequencies.shape == frequencies.shape]
-    kept = frequencies > 0
-    values = np.array([density.values[kept] for _, density in known])
-    middles = frequencies[kept]
+    frequencies, rows = on_one_axis((torch.from_numpy(each), torch.from_numpy(own)) for _, (each, own) in known)
+    kept = frequencies.numpy() > 0
+    values = rows.numpy()[:, kept]
+    middles = frequencies.numpy()[kept]
     edges = np.concatenate([[middles[0] / 2], (middles[1:] + middles[:-1]) / 2, [middles[-1]]])
     mesh = axes.pcolormesh(
         edges, np.arange(len(known) + 1) - 0.5, values, cmap="viridis", vmin=0, vmax=1, rasterized=True

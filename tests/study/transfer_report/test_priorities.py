@@ -74,12 +74,29 @@ def test_a_density_of_zeros_has_no_centroid(tuned):
     assert math.isnan(overlap_of([run], "after").mean)
 
 
-def test_the_mean_is_over_runs_of_the_commonest_grid(tuned):
+def test_the_mean_is_over_all_runs_on_the_finest_grid(tuned):
     runs = [with_densities(tuned(fold=fold), after=[float(fold)] * 17) for fold in range(3)]
-    other = with_densities(tuned(fold=3), frequencies=[0.0, 0.5], after=[9.0, 9.0])
-    found = densities_of([other, *runs], "after")
-    assert found.frequencies.tolist() == K.tolist()
-    assert found.values.tolist() == [1.0] * 17
+    other = with_densities(tuned(fold=3), frequencies=[0.0, 0.25, 0.5], after=[9.0, 5.0, 1.0])
+    for ordered in ([other, *runs], [*runs, other]):
+        found = densities_of(ordered, "after")
+        assert found.frequencies.tolist() == K.tolist()
+        assert found.values.tolist() == [3.0] + [2.0] * 11 + [1.0] * 5  # a quarter of the coarse one, and 3 / 4
+
+
+def test_the_unit_and_size_of_one_runs_images_do_not_outweigh_the_others(tuned):
+    low, high = np.where(K < 0.25, 3.0, 1.0), np.where(K < 0.25, 1.0, 3.0)
+    for scale in (1.0, 1000.0):
+        runs = [
+            with_densities(tuned(fold=0), artifact=low.tolist()),
+            with_densities(tuned(fold=1), artifact=(scale * high).tolist()),
+        ]
+        found = densities_of(runs, "artifact").values
+        assert found[1:] == pytest.approx((low / low[1:].mean() + high / high[1:].mean())[1:] / 2)
+
+
+@pytest.mark.parametrize("frequencies", [(K / 3).tolist(), (K * 2).tolist()])
+def test_a_density_over_cycles_per_mm_is_not_there(tuned, frequencies):
+    assert density_of(with_densities(tuned(), frequencies=frequencies), "after") is None
 
 
 def test_scaled_is_from_0_to_1_without_dc(tuned):

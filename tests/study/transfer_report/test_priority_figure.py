@@ -40,6 +40,20 @@ def test_a_heat_map_is_the_mean_over_runs_without_dc(tuned):
     assert mesh.get_clim() == (0, 1)
 
 
+def test_heat_maps_of_other_grids_are_where_their_frequencies_are(tuned):
+    """Of as many frequencies, too: 33 pixels have 17, as 32 have."""
+    peaks = {0.0: np.arange(17) / 32, 0.5: np.arange(17) / 33, 1.0: np.arange(9) / 16}
+    results = []
+    for fraction, k in peaks.items():
+        run = tuned(fraction=fraction)
+        densities = {"frequencies": k.tolist(), "after": np.exp(-((k - 0.25) ** 2) / 0.003).tolist()}
+        results.append(replace(run, measures=run.measures | {"densities": densities}))
+    [mesh] = drawn(results).axes[1].collections
+    values = np.asarray(mesh.get_array()).reshape(3, 16)
+    middles = np.arange(1, 17) / 33  # of the finest
+    assert [float(middles[row.argmax()]) for row in values] == pytest.approx([0.25] * 3, abs=0.02)
+
+
 def test_above_are_pretrained_networks_and_the_artifact_in_green(whole):
     top = drawn(whole(sources=EVERY)).axes[0]
     curves = [line for line in top.lines if len(line.get_xdata()) > 2]
