@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from .files import replacing
+from .json_files import read_json
 
 __all__ = ["copy_bundle", "describe_bundle", "list_bundles"]
 
@@ -40,7 +40,7 @@ def describe_bundle(name: str) -> str:
         >>> describe_bundle("heart_fd")
         'Segmentation of the left atrium in MR images with frequency-disentangled learning'
     """
-    metadata = json.loads((_bundle(name) / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    metadata = read_json(_bundle(name) / "configs" / "metadata.json")
     return str(metadata["task"])
 
 

@@ -14,7 +14,7 @@ PACKAGE = ROOT.name
 
 #: what bundles and studies stand on
 BELOW = {"spectral", "figures", "files", "setting_names", "data", "phantoms", "transforms", "networks", "losses"}
-BELOW |= {"handlers"}
+BELOW |= {"handlers", "json_files"}
 #: layer -> the layers it may import besides itself; whoever adds a layer decides where it stands
 MAY_IMPORT = {
     "lazy": set(),
@@ -23,11 +23,12 @@ MAY_IMPORT = {
     "spectral": {"lazy"},
     "figures": set(),
     "files": set(),
+    "json_files": set(),
     "setting_names": set(),
-    "shipped_bundles": {"files"},
+    "shipped_bundles": {"files", "json_files"},
     "__main__": {"shipped_bundles"},
-    "data": {"seeds", "chance", "files", "spectral"},
-    "phantoms": {"data", "files"},
+    "data": {"seeds", "chance", "files", "json_files", "spectral"},
+    "phantoms": {"data", "files", "json_files"},
     "transforms": {"seeds", "chance", "spectral"},
     "networks": {"spectral"},
     "losses": {"spectral"},

@@ -20,6 +20,7 @@ from ..data import (
     read_lodopab,
     read_radimagenet,
 )
+from ..handlers.rows import column_names
 from .data_folder import data_folder, tell
 
 __all__ = [
@@ -269,7 +270,7 @@ def _check(parts: Mapping[str, Sequence[Item]], check: Sequence[str]) -> None:
 
 
 def _require_classes(items: Sequence[Item], classes: Mapping[str, str]) -> None:
-    found, wanted = {item["label"] for item in items}, {int(number) for number in classes}
+    found, wanted = {item["label"] for item in items}, {*column_names(classes)}
     if found != wanted:
         raise DataError(
             f"The data have the labels {sorted(found)}, the bundle's classes are {sorted(wanted)}.\n"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from ..json_files import read_json
 from .command_line import config_files
 
 __all__ = ["find_bundle"]
@@ -43,7 +43,7 @@ def find_bundle(name: str) -> str:
 
 def _name(folder: Path) -> str | None:
     try:
-        metadata = json.loads((folder / "configs" / "metadata.json").read_text())
+        metadata = read_json(folder / "configs" / "metadata.json")
     except (OSError, ValueError):
         return None
     return metadata.get("name") if isinstance(metadata, dict) else None

@@ -10,6 +10,7 @@ from typing import Any
 from ignite import distributed as idist
 
 from ..files import claim, replacing, set_aside
+from ..json_files import parse_json, read_json
 
 __all__ = ["begin_run", "check_trained", "recorded_classes"]
 
@@ -120,7 +121,7 @@ def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     for name, value in settings.items():
         if name == "dataset_dir" or name not in recorded or (other_data and name in _DIVISION):
             continue
-        if recorded[name] != json.loads(json.dumps(value)):
+        if recorded[name] != parse_json(json.dumps(value)):
             raise SystemExit(
                 f"{folder} was trained with {name}={recorded[name]}, not {value}.\n"
                 "Give the same settings, or another --output_dir."
@@ -155,7 +156,7 @@ def _of_data(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(record: Path) -> dict[str, Any]:
     try:
-        content = json.loads(record.read_text())
-    except ValueError as error:
+        content = read_json(record)
+    except (OSError, ValueError) as error:
         raise SystemExit(f"{record} is not readable: {error}.\nDelete it, or choose another --output_dir.") from error
     return content if isinstance(content, dict) else {}

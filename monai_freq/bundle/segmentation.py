@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..data import DataError, Decathlon, check_cases, read_decathlon, split_cases
 from ..data.nifti import case_name
+from ..handlers.rows import column_names
 from .data_folder import data_folder, tell
 
 __all__ = ["Cases", "list_images", "log_cases", "log_images", "prepare_cases"]
@@ -68,6 +69,7 @@ def prepare_cases(
     """
     try:
         dataset = read_decathlon(data_folder(dataset_dir, phantom, cache, holds=INDEX))
+        _tell_remarks(dataset)
         _require_classes(dataset, classes)
         _require_names([case["image"] for case in dataset.training])
         parts = split_cases(
@@ -114,8 +116,14 @@ def _unlabelled(
         raise DataError(
             f"{dataset.root} lists no images without labels.\nPass --input_dir <a folder with .nii or .nii.gz files>."
         )
+    _tell_remarks(dataset)
     _require_names(dataset.test)
     return [{"image": path} for path in dataset.test]
+
+
+def _tell_remarks(dataset: Decathlon) -> None:
+    for remark in dataset.remarks:
+        tell(remark)
 
 
 def _images_in(input_dir: Path) -> list[dict[str, str]]:
@@ -165,7 +173,7 @@ def log_images(images: Sequence[Mapping[str, str]]) -> None:
 
 
 def _require_classes(dataset: Decathlon, classes: Mapping[str, str]) -> None:
-    wanted = sorted(int(number) for number in classes)
+    wanted = sorted(column_names(classes))
     if sorted(dataset.labels) != wanted:
         raise DataError(
             f"{dataset.root / 'dataset.json'} lists the classes {sorted(dataset.labels)}; "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import torch
 
+from ..json_files import read_json, repeated_name
 from ..networks.frequency_fusion import check_fusion
 from ..setting_names import require_setting
 from ..spectral.bands import check_bands
@@ -133,12 +135,26 @@ def check_choices(**choices: tuple[object, Collection[str]]) -> None:
             )
 
 
+def _require_once(files: Sequence[str]) -> None:
+    """Of a name that occurs twice in one mapping, MONAI and Python would take the last."""
+    for file in files:
+        try:
+            if Path(file).suffix == ".json":
+                read_json(file)
+        except (OSError, ValueError) as error:
+            raise SystemExit(f"{file} cannot be read as a configuration: {error}.\nCorrect it.") from error
+    for option, value in overridden().items():
+        if (name := repeated_name(value)) is not None:
+            raise SystemExit(f"'--{option}' has the name '{name}' twice.\nGive each name once.")
+
+
 def _refuse_options() -> None:
     from monai.bundle import ConfigParser
 
     files = config_files()
     if not files:
         return
+    _require_once(files)
     config = ConfigParser.load_config_files(files)
     for option, value in overridden().items():
         require_setting(option, [*config, *_OWN, "_meta_"], files[0], option="--")

@@ -2,13 +2,17 @@
 
 import json
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from monai_freq.data.errors import DataError, shown
+from monai_freq.data.nifti import case_name
+from monai_freq.data.pairing import crossed_pair, describe_unlike, describe_unlisted, find_unlisted
+from monai_freq.data.same_images import repeated_image
+from monai_freq.data.tables import plain_name
+from monai_freq.json_files import read_json
 
 __all__ = ["Decathlon", "read_decathlon"]
 
@@ -26,6 +30,7 @@ class Decathlon:
         modality: Name of each image channel.
         training: ``{"image": path, "label": path}`` per labelled case, in the order of ``dataset.json``.
         test: Images without labels.
+        unlisted: Files beside those, or in ``imagesTr``, ``labelsTr`` or ``imagesTs``, that are not listed.
 
     >>> heart = Decathlon(Path("/data/heart"), "LeftAtrium", {0: "background", 1: "left atrium"}, {0: "MRI"}, (), ())
     >>> heart.labels[1]
@@ -38,20 +43,28 @@ class Decathlon:
     modality: dict[int, str]
     training: tuple[dict[str, str], ...]
     test: tuple[str, ...]
+    unlisted: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a user should know, a line each: files that are not used, and pairs whose names differ."""
+        said = (describe_unlisted(self.unlisted, self.root), describe_unlike(self.training, self.root))
+        return tuple(remark for remark in said if remark)
 
 
 def read_decathlon(dataset_dir: str | os.PathLike[str]) -> Decathlon:
     """Read an MSD folder's ``dataset.json`` and check that every file it lists is there.
 
-    macOS's ``._*`` companions are skipped; a missing ``test`` list counts as empty. The voxels are not opened:
-    :func:`monai_freq.data.check_cases` does that.
+    macOS's ``._*`` companions are skipped; a missing ``test`` list counts as empty. Files that are there but not listed
+    are in ``unlisted``, and ``remarks`` names them. The voxels are not opened: :func:`monai_freq.data.check_cases` does
+    that.
 
     Args:
         dataset_dir: The folder that holds ``dataset.json``, e.g. an unpacked ``Task02_Heart``.
 
     Raises:
-        DataError: The folder or ``dataset.json`` is missing or malformed, or a listed file is missing, listed twice or
-            outside the folder.
+        DataError: The folder or ``dataset.json`` is missing or malformed, or has a key twice; a listed file is missing,
+            outside the folder or listed twice, under whatever path; or an image is paired with the label of another.
 
     Reference:
         Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 13, 4128 (2022),
@@ -69,9 +82,13 @@ def read_decathlon(dataset_dir: str | os.PathLike[str]) -> Decathlon:
     if not training:
         raise DataError(f"The list 'training' in {index.file} is empty. {index.REMEDY}")
     test = tuple(index.images("test")) if "test" in index.content else ()
-    _refuse_duplicates([case["image"] for case in training] + list(test), index.file)
     _refuse_missing([path for case in training for path in case.values()] + list(test), root)
-    return Decathlon(root, index.text("name"), index.names("labels"), index.names("modality"), training, test)
+    name, labels, modality = index.text("name"), index.names("labels"), index.names("modality")
+    index.require_different("labels", labels)
+    images, masks = [case["image"] for case in training] + list(test), [case["label"] for case in training]
+    _refuse_duplicates(images, masks, index.file)
+    _refuse_crossed(training, images, index.file)
+    return Decathlon(root, name, labels, modality, training, test, find_unlisted(root, [*images, *masks]))
 
 
 def _index_file(root: Path) -> Path:
@@ -96,7 +113,7 @@ class _Index:
         file: Path of ``dataset.json``.
 
     Raises:
-        DataError: The file is not a JSON object in UTF-8.
+        DataError: The file is not a JSON object in UTF-8, or has a key twice in an object.
     """
 
     REMEDY = "Correct it or take the file from medicaldecathlon.com."
@@ -104,11 +121,11 @@ class _Index:
     def __init__(self, file: Path) -> None:
         self.file = file
         try:
-            self.content = json.loads(file.read_text(encoding="utf-8-sig"))
+            self.content = read_json(file, alike=plain_name)
         except json.JSONDecodeError as error:
             where = f"line {error.lineno}, column {error.colno}"
             raise DataError(f"{file} is not valid JSON: {error.msg} at {where}. {self.REMEDY}") from error
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise DataError(f"{file} cannot be read: {error}. {self.REMEDY}") from error
         self._expect(isinstance(self.content, dict), "", "an object", self.content)
 
@@ -124,8 +141,21 @@ class _Index:
         wanted = 'an object such as {"0": "name", "1": "name"}'
         self._expect(isinstance(value, dict) and len(value) > 0, f"'{key}' ", wanted, value)
         for number, name in value.items():
-            self._expect(number.isdecimal() and len(number) < 20 and isinstance(name, str), f"'{key}' ", wanted, value)
-        return {int(number): name for number, name in value.items()}
+            plain = number.isascii() and number.isdecimal() and len(number) < 20
+            self._expect(plain and isinstance(name, str), f"'{key}' ", wanted, value)
+        numbers = [int(number) for number in value]
+        twice = [number for place, number in enumerate(numbers) if number in numbers[:place]]  # as "1" and "01" are
+        if twice:
+            raise DataError(f"'{key}' in {self.file} has the number {twice[0]} twice. {self.REMEDY}")
+        return dict(zip(numbers, value.values(), strict=True))
+
+    def require_different(self, key: str, names: dict[int, str]) -> None:
+        """Refuse two numbers of one name."""
+        numbers: dict[str, int] = {}
+        for number, name in names.items():
+            if (other := numbers.setdefault(plain_name(name), number)) != number:
+                both = f"both {other} and {number}"
+                raise DataError(f"'{key}' in {self.file} calls {both} {shown(name)!r}. Give each its own name.")
 
     def pairs(self, key: str) -> Iterator[dict[str, str]]:
         """Fetch a list of ``{"image": path, "label": path}``."""
@@ -171,11 +201,32 @@ def _is_companion(entry: str) -> bool:
     return Path(entry).name.startswith("._")
 
 
-def _refuse_duplicates(images: list[str], index: Path) -> None:
-    twice = [image for image, count in Counter(images).items() if count > 1]
-    if twice:
-        name = shown(str(Path(twice[0]).relative_to(index.parent)))
-        raise DataError(f"{index} lists the image {name} more than once. Keep one entry for each image.")
+def _refuse_duplicates(images: Sequence[str], labels: Sequence[str], index: Path) -> None:
+    twice = repeated_image([*images, *labels])
+    if twice is None:
+        return
+    kinds = ["image" if path in images else "label" for path in twice]
+    first, second = (shown(str(Path(path).relative_to(index.parent))) for path in twice)
+    if first != second:
+        raise DataError(
+            f"{index} lists {first} and {second}, which are one file, by a link. Keep one, or copy the file."
+        )
+    if {*images} & {*labels}:
+        raise DataError(f"{index} lists {first} as an image and as a label. Correct the list.")
+    if kinds[0] == "image":
+        raise DataError(f"{index} lists the image {first} more than once. Keep one entry for each image.")
+    raise DataError(f"{index} lists the label {first} for more than one image. Each image needs its own label.")
+
+
+def _refuse_crossed(training: Sequence[dict[str, str]], images: Sequence[str], index: Path) -> None:
+    crossed = crossed_pair(training, images)
+    if crossed is None:
+        return
+    image, label = (shown(str(Path(crossed[part]).relative_to(index.parent))) for part in ("image", "label"))
+    raise DataError(
+        f"{index} pairs {image} with {label}, the label of another image by its name ({shown(case_name(label))}).\n"
+        "Correct the list, or give an image and its label one name."
+    )
 
 
 def _refuse_missing(paths: list[str], root: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from monai_freq.data.errors import DataError
 from monai_freq.files import replacing
+from monai_freq.json_files import read_json
 
 __all__ = ["compare_folds", "read_folds", "save_folds"]
 
@@ -63,8 +64,8 @@ def read_folds(file: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         if Path(file).stat().st_size > MOST_BYTES:
             raise ValueError("it is too large")
-        content = json.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(file)
+    except (OSError, ValueError) as error:
         raise DataError(f"{file} cannot be read: {error}.\nDelete it to have the folds drawn again.") from error
     reason = _fault(content)
     if reason:

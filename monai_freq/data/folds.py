@@ -9,6 +9,7 @@ from typing import Any
 from monai_freq.data.errors import DataError
 from monai_freq.data.fold_files import compare_folds, read_folds, save_folds
 from monai_freq.data.group_draw import draw_divisible, draw_groups, draw_samples, possible_sizes
+from monai_freq.data.same_images import repeated_image
 
 __all__ = ["divide_folds", "fold_items", "plan_folds"]
 
@@ -108,9 +109,9 @@ def plan_folds(
 
     Raises:
         ValueError: A setting is out of range.
-        DataError: An item lacks a key or is listed twice, there are too few, or whole groups cannot make the sizes: the
-            message then names sizes that they can. Where there are too many sums to go through, as of a hundred groups
-            of up to 20 samples or of 15 of hundreds, a division far from the shares may be missed.
+        DataError: An item lacks a key or is listed twice, be it by a link, there are too few, or whole groups cannot
+            make the sizes: the message then names sizes that they can. Where there are too many sums to go through, as
+            of a hundred groups of up to 20 samples or of 15 of hundreds, a division far from the shares may be missed.
 
     Reference:
         Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
@@ -130,6 +131,8 @@ def plan_folds(
     if train + val + (test or 0) > len(samples):
         wanted = _wanted(train, val, test)
         raise DataError(f"There are {len(samples)} samples, fewer than {wanted}.\nLower these numbers.")
+    if twice := repeated_image(item["image"] for item in items):
+        raise DataError(f"{twice[0]} and {twice[1]} are one image, by a link.\nKeep one entry for each image.")
     groups = _groups(samples)
     both = _draw_both(groups, samples, train, val, test, seed)
     rest = {group: names for group, names in groups.items() if group not in both}

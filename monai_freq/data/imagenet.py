@@ -1,17 +1,21 @@
 """ImageNet: a folder of pictures for each class."""
 
+import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
 from monai_freq.data.errors import DataError
+from monai_freq.data.same_images import RealFiles
 from monai_freq.data.wordnet import superclass_labels
 
 __all__ = ["read_imagenet"]
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
+
+_log = logging.getLogger(__name__)
 
 
 def read_imagenet(
@@ -36,7 +40,9 @@ def read_imagenet(
         ``{"image": path, "label": label, "wnid": WordNet ID}`` per picture, sorted by path.
 
     Raises:
-        DataError: A folder is missing, empty, or not of ``classes``; or the hierarchy does not know a class.
+        ValueError: ``classes`` has one twice.
+        DataError: A folder is missing, empty, or not of ``classes``; a picture is there twice, by a link; or the
+            hierarchy does not know a class.
 
     Reference:
         J. Deng et al., ImageNet: a large-scale hierarchical image database, CVPR (2009),
@@ -48,6 +54,8 @@ def read_imagenet(
     monai_freq.data.errors.DataError: The folder .../no/such/train does not exist.
     Let it name the folder that holds a folder for each class, such as n01440764.
     """
+    if classes is not None and len(set(classes)) < len(classes):
+        raise ValueError(f"'classes' must be different WordNet IDs, got {len(classes) - len(set(classes))} twice.")
     root = Path(os.path.abspath(Path(dataset_dir).expanduser()))
     found = _classes(root)
     order = list(found) if classes is None else list(classes)
@@ -55,7 +63,10 @@ def read_imagenet(
     if unknown:
         raise DataError(f"The class {root / unknown[0]} is not among the {len(order)} of 'classes'.\nRemove or add it.")
     labels = superclass_labels(found, hierarchy) if hierarchy else {wnid: i for i, wnid in enumerate(order)}
-    return [{"image": path, "label": labels[wnid], "wnid": wnid} for wnid in found for path in _pictures(root / wnid)]
+    pictures = _Pictures()
+    return [
+        {"image": path, "label": labels[wnid], "wnid": wnid} for wnid in found for path in pictures.within(root / wnid)
+    ]
 
 
 def _classes(root: Path) -> list[str]:
@@ -75,10 +86,32 @@ def _class_folders(root: Path) -> list[str]:
         return sorted(entry.name for entry in entries if re.fullmatch(r"n[0-9]{8}", entry.name) and entry.is_dir())
 
 
-def _pictures(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if not entry.name.startswith(".")]
-    found = sorted(name for name in names if name.lower().endswith(SUFFIXES))
-    if not found:
-        raise DataError(f"The folder {folder} holds no picture ({', '.join(SUFFIXES)}).\nUnpack it again or remove it.")
-    return [f"{folder}{os.sep}{name}" for name in found]
+class _Pictures:
+    """The pictures of the folders, each once: sets are often made of links, and two may lead to one file."""
+
+    def __init__(self) -> None:
+        self.real = RealFiles()
+        self.taken: dict[Hashable, str] = {}
+
+    def within(self, folder: Path) -> list[str]:
+        with os.scandir(folder) as entries:
+            links = {
+                entry.name: entry.is_symlink()
+                for entry in entries
+                if not entry.name.startswith(".") and not entry.is_dir(follow_symlinks=False)
+            }
+        found = sorted(name for name in links if name.lower().endswith(SUFFIXES))
+        if not found:
+            raise DataError(
+                f"The folder {folder} holds no picture ({', '.join(SUFFIXES)}).\nUnpack it again or remove it."
+            )
+        if len(found) < len(links):
+            _log.info(f"{len(links) - len(found)} files of {folder} are not {', '.join(SUFFIXES)}: not used.")
+        return [self._once(f"{folder}{os.sep}{name}", links[name]) for name in found]
+
+    def _once(self, path: str, is_link: bool) -> str:
+        key = self.real.of(path, is_link)
+        if key in self.taken:
+            raise DataError(f"{self.taken[key]} and {path} are one file, by a link.\nRemove one of them.")
+        self.taken[key] = path
+        return path

@@ -1,11 +1,14 @@
 """KneeMRI: knee exams with their diagnosis of the anterior cruciate ligament."""
 
+import logging
 import os
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_freq.data.errors import DataError
+from monai_freq.data.errors import DataError, shown
 from monai_freq.data.images import slice_address
+from monai_freq.data.same_images import RealFiles
 from monai_freq.data.tables import Row, read_rows
 
 __all__ = ["central_slices", "read_kneemri"]
@@ -14,6 +17,8 @@ INDEX = "metadata.csv"
 COLUMNS = ["examId", "seriesNo", "aclDiagnosis", "roiZ", "roiDepth", "volumeFilename"]
 MOST = 4096  # slices of a volume
 SUFFIXES = (".nii", ".pck")  # a converted folder may hold both
+
+_log = logging.getLogger(__name__)
 
 
 def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) -> list[dict[str, Any]]:
@@ -34,7 +39,8 @@ def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) 
 
     Raises:
         ValueError: ``slices_per_exam`` is less than 1.
-        DataError: The table is missing or faulty, a volume is missing or listed twice, or an exam has two diagnoses.
+        DataError: The table is missing or faulty, a volume is missing or listed twice, under whatever path, a series is
+            listed twice, or an exam has two diagnoses.
 
     Reference:
         I. Štajduhar et al., Semi-automated detection of anterior cruciate ligament injury from MRI, Computer Methods
@@ -52,21 +58,28 @@ def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) 
     volumes = _volumes(root)
     items: list[dict[str, Any]] = []
     diagnoses: dict[str, int] = {}
-    used: set[str] = set()
+    series: set[tuple[str, str]] = set()
+    used: dict[Hashable, str] = {}
+    real = RealFiles()
     for row in read_rows(root / INDEX, COLUMNS):
         exam, diagnosis = row.text("examId"), row.integer("aclDiagnosis", 0, 2)
         if diagnoses.setdefault(exam, diagnosis) != diagnosis:
             raise row.fault("aclDiagnosis", f"must be {diagnoses[exam]}, as in another line of the exam {exam}")
         volume = _volume(row, volumes, root)
-        if volume in used:
-            raise row.fault("volumeFilename", "must not be listed twice")
-        used.add(volume)
+        if (key := real.of(volume)) in used:
+            also = "" if used[key] == volume else f", as {Path(used[key]).name} is the same file by a link"
+            raise row.fault("volumeFilename", f"must not be listed twice{also}")
+        used[key] = volume
+        if (exam, row.text("seriesNo")) in series:
+            raise row.fault("seriesNo", f"must not be listed twice for the exam {exam}")
+        series.add((exam, row.text("seriesNo")))
         for index in central_slices(row.integer("roiZ", 0, MOST), row.integer("roiDepth", 1, MOST), slices_per_exam):
             label = int(diagnosis > 0)
             address = slice_address(volume, index)
             items.append({"image": address, "label": label, "exam": exam, "diagnosis": diagnosis})
     if not items:
         raise DataError(f"The table {root / INDEX} lists no exam.\nCopy it again.")
+    _tell_unlisted([path for path in volumes.values() if str(path) not in used.values()], root)
     return items
 
 
@@ -99,6 +112,12 @@ def _volumes(root: Path) -> dict[str, Path]:
             if (other := found.setdefault(path.stem, path)) != path and other.suffix == suffix:
                 raise DataError(f"{other} and {path} have one name.\nKeep the one that {INDEX} means.")
     return found
+
+
+def _tell_unlisted(volumes: Sequence[Path], root: Path) -> None:
+    if volumes:
+        first = shown(str(volumes[0].relative_to(root)))
+        _log.info(f"{root / INDEX} does not list {len(volumes)} of the volumes there ({first}, ...): not used.")
 
 
 def _volume(row: Row, volumes: dict[str, Path], root: Path) -> str:

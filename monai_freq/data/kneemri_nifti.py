@@ -14,6 +14,7 @@ from monai_freq.data.errors import DataError, shown
 from monai_freq.data.kneemri import INDEX, read_kneemri
 from monai_freq.data.pck import read_pck
 from monai_freq.files import replacing
+from monai_freq.json_files import read_json
 
 __all__ = ["convert_kneemri", "verify_kneemri"]
 
@@ -102,9 +103,9 @@ def verify_kneemri(dataset_dir: str | os.PathLike[str]) -> int:
     """
     root = Path(dataset_dir)
     try:
-        listed = json.loads((root / CHECKSUMS).read_text(encoding="utf-8"))
+        listed = read_json(root / CHECKSUMS)
         expected = {str(name): str(entry["sha256"]) for name, entry in listed.items()}
-    except (OSError, ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
         raise DataError(f"{root / CHECKSUMS} cannot be read: {error}.\nConvert the volumes again.") from error
     for name, checksum in expected.items():
         if not os.path.isfile(root / name) or _sha256(root / name) != checksum:  # any name may be in the list

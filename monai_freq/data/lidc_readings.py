@@ -26,7 +26,7 @@ def read_malignancies(file: str | os.PathLike[str]) -> dict[str, list[int]]:
         SOP instance UID of the slice -> malignancy by each reader who saw a nodule there.
 
     Raises:
-        DataError: The file cannot be read or is no XML of LIDC-IDRI.
+        DataError: The file cannot be read or is no XML of LIDC-IDRI, or a reader gives a nodule two malignancies.
 
     Reference:
         S. G. Armato III et al., The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative
@@ -41,7 +41,7 @@ def read_malignancies(file: str | os.PathLike[str]) -> dict[str, list[int]]:
     for session in _children(_parse(Path(file)), "readingSession"):
         highest: dict[str, int] = {}
         for nodule in _children(session, "unblindedReadNodule"):
-            malignancy = _malignancy(nodule)
+            malignancy = _malignancy(nodule, Path(file))
             for slice_uid in _slices(nodule) if malignancy else ():
                 highest[slice_uid] = max(malignancy, highest.get(slice_uid, 0))
         for slice_uid, malignancy in highest.items():
@@ -73,13 +73,17 @@ def _children(element: ElementTree.Element, name: str) -> Iterator[ElementTree.E
     return (child for child in element if _name(child) == name)
 
 
-def _malignancy(nodule: ElementTree.Element) -> int:
+def _malignancy(nodule: ElementTree.Element, file: Path) -> int:
     """Malignancy from 1 to 5, or 0."""
-    for characteristics in _children(nodule, "characteristics"):
-        for element in _children(characteristics, "malignancy"):
-            text = (element.text or "").strip()
-            return int(text) if text in ("1", "2", "3", "4", "5") else 0
-    return 0
+    found = {
+        (element.text or "").strip()
+        for characteristics in _children(nodule, "characteristics")
+        for element in _children(characteristics, "malignancy")
+    }
+    if len(found) > 1:
+        raise DataError(f"{file} has a nodule of {len(found)} malignancies by one reader.\nCopy the file again.")
+    text = found.pop() if found else ""
+    return int(text) if text in ("1", "2", "3", "4", "5") else 0
 
 
 def _slices(nodule: ElementTree.Element) -> Iterator[str]:

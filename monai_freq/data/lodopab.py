@@ -11,6 +11,7 @@ from typing import Any, Literal
 from monai_freq.data.errors import DataError
 from monai_freq.data.hdf5_slices import slices_shape
 from monai_freq.data.images import slice_address
+from monai_freq.data.same_images import repeated_image
 from monai_freq.data.tables import Row, read_rows
 
 __all__ = ["LABEL_COLUMNS", "PARTS", "SLICES_PER_FILE", "read_lodopab"]
@@ -79,6 +80,10 @@ def read_lodopab(
         malignancies[key].append(row.number("malignancy", 1, 5))
     if not patients:
         raise DataError(f"The table {table} lists no slice.\nBuild it with monai_freq.data.lidc.write_labels.")
+    if twice := repeated_image(sizes):
+        raise DataError(
+            f"{twice[0]} and {twice[1]} are one file, by a link.\nPut the file itself there, or correct {table}."
+        )
     _refuse_shared_patients(patients, table)
     _refuse_other_ids(patients, root, sizes)
     combined = {key: AGGREGATES[aggregate](malignancies[key]) for key in sorted(patients)}

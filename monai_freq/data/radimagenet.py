@@ -1,11 +1,13 @@
 """RadImageNet: radiological pictures, listed in three tables."""
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
 from monai_freq.data.errors import DataError
+from monai_freq.data.same_images import RealFiles
 from monai_freq.data.tables import Row, read_rows
 
 __all__ = ["read_radimagenet"]
@@ -13,6 +15,8 @@ __all__ = ["read_radimagenet"]
 PARTS = ("train", "val", "test")
 COLUMNS = ("filename", "label")
 MOST_CLASSES = 165
+
+_log = logging.getLogger(__name__)
 
 
 def read_radimagenet(
@@ -33,7 +37,7 @@ def read_radimagenet(
     Raises:
         ValueError: ``classes`` has more than 165 entries, or one twice.
         DataError: A table is missing or faulty, has a label outside ``classes`` or more than 165, or lists a picture
-            that is missing, outside the folder or listed before, in this or another table.
+            that is missing, outside the folder or listed before, under whatever path, in this or another table.
 
     Reference:
         X. Mei et al., RadImageNet: an open radiologic deep learning research dataset for effective transfer learning,
@@ -52,7 +56,9 @@ def read_radimagenet(
     order = list(classes) if classes is not None else _classes(tables["train"])
     labels = {name: label for label, name in enumerate(order)}
     pictures = _Pictures(root)
-    return {part: [_item(row, labels, pictures) for row in read_rows(tables[part], COLUMNS)] for part in PARTS}
+    items = {part: [_item(row, labels, pictures) for row in read_rows(tables[part], COLUMNS)] for part in PARTS}
+    pictures.tell_unlisted()
+    return items
 
 
 def _classes(table: Path) -> list[str]:
@@ -78,18 +84,35 @@ class _Pictures:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.folders: dict[str, set[str]] = {}
-        self.taken: dict[str, tuple[int, str]] = {}
+        self.real = RealFiles()
+        self.folders: dict[str, dict[str, bool]] = {}  # names in each -> whether they are links
+        self.taken: dict[Hashable, tuple[int, str]] = {}
 
     def take(self, row: Row) -> str:
         path = row.path("filename", self.root)
         folder, name = os.path.split(path)
         if folder not in self.folders:
-            self.folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+            self.folders[folder] = _links(folder)
         if name not in self.folders[folder]:
             raise row.fault("filename", f"must be a file in {self.root}", "It is missing: unpack the archive again.")
-        if path in self.taken:
-            line, table = self.taken[path]
+        key = self.real.of(path, is_link=self.folders[folder][name])
+        if key in self.taken:
+            line, table = self.taken[key]
             raise row.fault("filename", f"must not be listed again: it is in line {line} of {table}")
-        self.taken[path] = (row.line, row.file.name)
+        self.taken[key] = (row.line, row.file.name)
         return path
+
+    def tell_unlisted(self) -> None:
+        """Say how many pictures lie beside listed ones and are in no table."""
+        there = sum(not name.startswith(".") for names in self.folders.values() for name in names)
+        if there > len(self.taken):
+            _log.info(
+                f"{there - len(self.taken)} files beside the listed ones in {self.root} are in no table: not used."
+            )
+
+
+def _links(folder: str) -> dict[str, bool]:
+    if not os.path.isdir(folder):
+        return {}
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.is_symlink() for entry in entries if not entry.is_dir(follow_symlinks=False)}

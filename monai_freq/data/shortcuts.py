@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from monai_freq.data.errors import DataError
+from monai_freq.data.same_images import RealFiles
 from monai_freq.seeds import check_run_seed
 
 __all__ = ["plan_shortcut"]
@@ -52,7 +53,8 @@ def plan_shortcut(
         ValueError: ``fraction`` is out of range, ``seed`` is no integer of at least 0, or ``label`` is an empty
             collection.
         DataError: An item lacks ``label_key`` or has ``flag_key``, a label does not occur, an item of the label is
-            listed twice or cannot be told from others, or so few items have the label that none would be marked.
+            listed twice, under whatever path, or cannot be told from others, an image has two labels, or so few items
+            have the label that none would be marked.
 
     Reference:
         Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
@@ -78,6 +80,7 @@ def plan_shortcut(
             f"{fraction} of them rounds to none. Raise 'fraction' (0 marks none without complaint) or add items."
         )
     ordered = _sorted_by_name(items, candidates)
+    _refuse_repeated(items, set(candidates), label_key)
     # Of Python's and NumPy's generators, only Random.random() promises the same numbers in every version.
     random = Random(f"shortcut {seed}")
     weights = {index: random.random() for index in ordered}
@@ -128,6 +131,25 @@ def _sorted_by_name(items: Sequence[Mapping[str, Any]], candidates: Sequence[int
                 "Plan on single entries and repeat them afterwards."
             )
     return [index for *_, index in keyed]
+
+
+def _refuse_repeated(items: Sequence[Mapping[str, Any]], candidates: Collection[int], label_key: str) -> None:
+    """Refuse two items of one image that differ in nothing but the spelling of its path, or the label."""
+    real = RealFiles()
+    seen: dict[Hashable, int] = {}
+    for index, item in enumerate(items):
+        if not isinstance(image := item.get("image"), str | os.PathLike):
+            continue
+        try:
+            rest = _canonical({key: value for key, value in item.items() if key not in ("image", label_key)}, index)
+        except DataError:  # in an item without the label: those with it have been told apart
+            continue
+        first = seen.setdefault((real.of(image), rest), index)
+        if first != index and not np.array_equal(items[first][label_key], item[label_key]):
+            both = f"{items[first][label_key]!r:.40} as item {first} and {item[label_key]!r:.40}"
+            raise DataError(f"{_named(item, index)} has two labels, {both}. Correct the list.")
+        if first != index and index in candidates:
+            raise DataError(f"{_named(items[first], first)} is listed twice, the other time as item {index} ({image}).")
 
 
 def _image_name(item: Mapping[str, Any]) -> str:

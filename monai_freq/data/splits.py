@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
 from monai_freq.data.errors import DataError
+from monai_freq.data.same_images import repeated_image
 
 __all__ = ["split_cases"]
 
@@ -33,7 +33,7 @@ def split_cases(
 
     Raises:
         ValueError: ``val``, ``test``, ``train_size`` or ``draw`` is out of range.
-        DataError: There are too few cases, or one is listed twice.
+        DataError: There are too few cases, or one is listed twice, under whatever path.
 
     >>> split = split_cases([f"imagesTr/la_{i:03}.nii.gz" for i in range(1, 7)], val=1, test=2, train_size=2)
     >>> {part: len(cases) for part, cases in split.items()}
@@ -70,9 +70,10 @@ def _train_part(cases: int, val: int, test: int, train_size: int | None) -> int:
 def _sorted_by_name(items: Sequence[T]) -> list[T]:
     # The name comes first so that a data set copied to another folder is divided in the same way.
     keyed = sorted((((path := _path(item)).name, str(path)), index) for index, item in enumerate(items))
-    for (key, _), (following, _) in pairwise(keyed):
-        if key == following:
-            raise DataError(f"The image {key[1]} is listed twice. Keep one entry for each image.")
+    twice = repeated_image(path for (_, path), _ in keyed)
+    if twice:
+        also = "" if twice[0] == twice[1] else f", also as {twice[1]}"
+        raise DataError(f"The image {twice[0]} is listed twice{also}. Keep one entry for each image.")
     return [items[index] for _, index in keyed]
 
 

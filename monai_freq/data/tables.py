@@ -3,13 +3,14 @@
 import csv
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 from monai_freq.data.errors import DataError
 
-__all__ = ["Row", "read_rows"]
+__all__ = ["Row", "plain_name", "read_rows"]
 
 LONGEST = 500  # characters of a name or a path
 
@@ -79,15 +80,33 @@ class Row:
         return DataError(f"{column!r} in line {self.line} of {self.file} {wanted}, got {got}.\n{remedy}")
 
 
-def read_rows(file: Path, columns: Sequence[str]) -> Iterator[Row]:
+def plain_name(name: str) -> str:
+    """What names that people write by hand are told apart by: no blanks or byte order mark around them, and no case.
+
+    Args:
+        name: Of a column, or a key.
+
+    >>> plain_name("\\ufeff aclDiagnosis ")
+    'acldiagnosis'
+    """
+    return _bare(name).casefold()
+
+
+def _bare(name: str) -> str:
+    return name.strip().strip("\ufeff").strip()
+
+
+def read_rows(file: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
     """Read a CSV file in UTF-8 line by line; columns may stand in any order, among others.
 
     Args:
         file: The table. Its first line holds the names of the columns.
-        columns: Columns that it must have.
+        columns: Columns that it must have, once each. Of others, those that occur once are read as well. By default
+            all that there are, once each; only then, names may differ in case alone.
 
     Raises:
-        DataError: The file is missing, no text, or lacks a column; a line has fewer or more cells than the header.
+        DataError: The file is missing, no text, or lacks a column or has one twice; a line has fewer or more cells than
+            the header.
 
     >>> next(read_rows(Path("no/such/metadata.csv"), ["examId"]))
     Traceback (most recent call last):
@@ -95,7 +114,7 @@ def read_rows(file: Path, columns: Sequence[str]) -> Iterator[Row]:
     monai_freq.data.errors.DataError: The table no/such/metadata.csv is missing.
     It must have the columns examId.
     """
-    wanted = f"It must have the columns {', '.join(columns)}."
+    wanted = f"It must have the columns {', '.join(columns)}." if columns else "Correct the path, or copy it again."
     if not file.is_file():
         raise DataError(f"The table {file} is missing.\n{wanted}")
     try:
@@ -105,15 +124,23 @@ def read_rows(file: Path, columns: Sequence[str]) -> Iterator[Row]:
         raise DataError(f"The table {file} cannot be read: {error}.\nExport it again as CSV in UTF-8.") from error
 
 
-def _rows(file: Path, lines: Iterator[list[str]], columns: Sequence[str], wanted: str) -> Iterator[Row]:
-    header = [name.strip() for name in next(lines, [])]
+def _rows(file: Path, lines: Iterator[list[str]], columns: Sequence[str] | None, wanted: str) -> Iterator[Row]:
+    header = [_bare(name) for name in next(lines, [])]
+    same: Callable[[str], str] = str if columns is None else plain_name
+    columns = header if columns is None else columns
     missing = [name for name in columns if name not in header]
     if missing:
         found = ", ".join(header[:12]) if any(header) else "none"
         raise DataError(f"The table {file} has no column {missing[0]!r} (found: {found[:200]}).\n{wanted}")
+    alike = [same(name) for name in header]
+    for name in columns:
+        if (count := alike.count(same(name))) > 1:
+            raise DataError(f"The table {file} has {count} columns {name!r}.\nDelete or rename what is not meant.")
+    once = [alike.count(name) == 1 for name in alike]  # of other columns that occur twice, none can be asked for
     for cells in lines:
         if len(cells) == len(header):
-            yield Row(file, lines.line_num, dict(zip(header, map(str.strip, cells), strict=True)))  # type: ignore[attr-defined]
+            named = compress(zip(header, map(str.strip, cells), strict=True), once)
+            yield Row(file, lines.line_num, dict(named))  # type: ignore[attr-defined]
         elif any(cells):
             number = lines.line_num  # type: ignore[attr-defined]
             raise DataError(

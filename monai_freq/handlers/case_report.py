@@ -22,7 +22,7 @@ from torch import Tensor
 from ..data.nifti import case_name
 from ..figures import three_planes
 from ..files import replacing
-from .rows import from_all_processes, write_rows
+from .rows import column_names, from_all_processes, write_rows
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +42,9 @@ class CaseReport:
         classes: class number -> name; 0 is the background.
         pictures: draw every case.
 
+    Raises:
+        ValueError: two classes have one number or one name.
+
     Shape:
         In the decollated batch or output of the evaluator, as class numbers ``(1, X, Y, Z)``: ``pred`` and
         ``reference`` in the image's own space, ``grid_pred`` and ``label`` on the grid; and ``native_image``, the image
@@ -57,6 +60,7 @@ class CaseReport:
         self, output_dir: str | os.PathLike[str], classes: Mapping[str, str] | Mapping[int, str], pictures: bool = True
     ) -> None:
         self.folder = Path(output_dir)
+        self.columns = column_names({number: name for number, name in classes.items() if int(number) > 0})
         self.classes = {int(number): name for number, name in classes.items() if int(number) > 0}
         self.pictures = pictures
         self.rows: list[dict[str, Any]] = []
@@ -84,8 +88,7 @@ class CaseReport:
         # the batch is where the loader left it, the output where the network is
         maps = {key: case[key][0].cpu() for key in ("pred", "reference", "grid_pred", "label")}
         row: dict[str, float] = {}
-        for number, label in self.classes.items():
-            column = label.replace(" ", "_")
+        for number, column in self.columns.items():
             native, native_reference = maps["pred"] == number, maps["reference"] == number
             grid, grid_reference = maps["grid_pred"] == number, maps["label"] == number
             row |= {
@@ -119,7 +122,7 @@ class CaseReport:
         with replacing(self.folder / "summary.json") as aside:
             aside.write_text(json.dumps({"cases": len(rows), "metrics": summary}, indent=2) + "\n")
         _log.info(_table(summary, len(rows), self.folder))
-        missed = [name for name in self.classes.values() if not summary[f"dice_{name.replace(' ', '_')}"]["mean"]]
+        missed = [name for number, name in self.classes.items() if not summary[f"dice_{self.columns[number]}"]["mean"]]
         if missed:
             _log.warning(
                 f"Nothing of {', '.join(missed)} was found in any case. "

@@ -12,7 +12,35 @@ from torch import distributed
 
 from ..files import replacing
 
-__all__ = ["from_all_processes", "write_rows"]
+__all__ = ["column_names", "from_all_processes", "write_rows"]
+
+
+def column_names(classes: Mapping[str, str] | Mapping[int, str]) -> dict[int, str]:
+    """Class number -> what the columns of the class are called after.
+
+    Args:
+        classes: number -> name.
+
+    Raises:
+        ValueError: two classes have one number, or names that make one column.
+
+    Example:
+        >>> column_names({"1": "left atrium"})
+        {1: 'left_atrium'}
+        >>> column_names({"1": "kidney", "2": "kidney"})
+        Traceback (most recent call last):
+        ValueError: 'classes' has two of the name 'kidney'.
+        Give each class its own number and name.
+    """
+    columns: dict[int, str] = {}
+    for number, name in classes.items():
+        if int(number) in columns:
+            raise ValueError(f"'classes' has two of the number {number}.\nGive each class its own number and name.")
+        column = str(name).strip().replace(" ", "_")
+        if column in columns.values():
+            raise ValueError(f"'classes' has two of the name {name!r}.\nGive each class its own number and name.")
+        columns[int(number)] = column
+    return columns
 
 
 def from_all_processes(rows: list[dict[str, Any]], identity: Sequence[str]) -> list[dict[str, Any]]:

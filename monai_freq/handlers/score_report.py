@@ -16,7 +16,7 @@ from monai.metrics import compute_roc_auc
 from torch import Tensor
 
 from ..files import replacing
-from .rows import from_all_processes, write_rows
+from .rows import column_names, from_all_processes, write_rows
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +42,9 @@ class ScoreReport:
         sample: key of what names a sample.
         condition: key of the condition that a sample is seen in; where items have no such key, there is one, ``"all"``.
 
+    Raises:
+        ValueError: two classes have one number or, where there are no more than 20, one name.
+
     Shape:
         In the decollated batch and output of the evaluator: ``pred``, logits ``(K,)``, and ``label``, a class number,
         if there is one.
@@ -63,6 +66,7 @@ class ScoreReport:
         condition: str = "condition",
     ) -> None:
         self.folder = Path(output_dir)
+        self.columns = column_names(classes) if len(classes) <= _MOST_COLUMNS else {}
         self.classes = {int(number): name for number, name in classes.items()}
         self.sample = sample
         self.condition = condition
@@ -91,10 +95,10 @@ class ScoreReport:
     def _line(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Row of the table."""
         scores: Tensor = row["logits"].softmax(0)
-        names = [name for _, name in sorted(self.classes.items())]
         line = {key: value for key, value in row.items() if key != "logits"}
-        if len(names) <= _MOST_COLUMNS:
-            return line | {f"score_{n.replace(' ', '_')}": s for n, s in zip(names, scores.tolist(), strict=True)}
+        if self.columns:
+            named = zip(sorted(self.columns), scores.tolist(), strict=True)
+            return line | {f"score_{self.columns[number]}": score for number, score in named}
         predicted = int(scores.argmax())
         of_label = {"score_label": float(scores[row["label"]])} if "label" in row else {}
         return line | {"predicted": predicted, "score_predicted": float(scores[predicted])} | of_label

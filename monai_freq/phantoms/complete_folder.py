@@ -10,6 +10,7 @@ import numpy as np
 
 from monai_freq.data import DataError
 from monai_freq.files import replacing
+from monai_freq.json_files import read_json
 
 __all__ = ["RECORD", "refuse_below", "stream", "write_complete_folder"]
 
@@ -97,7 +98,7 @@ def stream(seed: int | tuple[int, ...], *place: int) -> np.random.Generator:
 
 def _refuse_other(target: Path, settings: dict[str, Any]) -> None:
     try:
-        record = json.loads((target / RECORD).read_text(encoding="utf-8"))
+        record = read_json(target / RECORD)
     except (OSError, ValueError):
         record = {}
     found = record.get("phantom") if isinstance(record, dict) else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..data.tables import read_rows
 from ..handlers.psd_history import PSDHistory
+from ..json_files import read_json
 
 __all__ = ["read_cases", "read_measures"]
 
@@ -20,7 +21,7 @@ def read_cases(file: Path) -> list[dict[str, Any]]:
         file: ``cases.csv``.
 
     Raises:
-        OSError, ValueError: there is no such file, or it holds something else.
+        ValueError: there is no such file, or it holds something else.
 
     Example:
         >>> import tempfile
@@ -29,11 +30,14 @@ def read_cases(file: Path) -> list[dict[str, Any]]:
         >>> read_cases(file)
         [{'case': 'la_003', 'dice_heart': 0.9}]
     """
-    with file.open(newline="") as lines:
-        try:
-            return [_metrics(row) for row in csv.DictReader(lines)]
-        except (ValueError, csv.Error) as error:
-            raise ValueError(f"{file} is no table of test cases: {error}.") from error
+    try:
+        cases = [_metrics(row.cells) for row in read_rows(file)]
+        twice = [name for name, count in Counter(case["case"] for case in cases).items() if count > 1]
+        if twice:
+            raise ValueError(f"it has {twice[0]!r} twice")
+    except ValueError as error:
+        raise ValueError(f"{file} is no table of test cases: {error}") from error
+    return cases
 
 
 def read_measures(folder: Path) -> dict[str, Any]:
@@ -73,14 +77,12 @@ def read_measures(folder: Path) -> dict[str, Any]:
 
 
 def _metrics(row: Mapping[str, Any]) -> dict[str, Any]:
-    if None in row or None in row.values():  # what csv puts in where a line is longer or shorter than the first
-        raise ValueError(f"the line of case {row.get('case')} has not one value for each column")
     return {key: value if key == "case" else float(value) for key, value in row.items()}
 
 
 def _summary(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text())
+        content = read_json(file)
     except ValueError as error:
         raise ValueError(f"{file} is truncated or damaged: {error}.") from error
     if not isinstance(content, dict):

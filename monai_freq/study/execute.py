@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..files import replacing
+from ..json_files import parse_json, read_json
 from ..setting_names import setting_of
 from .plan import Run
 from .results import Result, read_result, result_file, write_result
@@ -280,7 +281,7 @@ def _curve(file: Path, metric: str) -> dict[str, list[Any]]:
     points: dict[int, float] = {}
     for line in file.read_text().splitlines() if file.is_file() else []:
         with suppress(ValueError, TypeError):  # the line that a killed run was writing
-            epoch, value = json.loads(line)
+            epoch, value = parse_json(line)
             points[int(epoch)] = float(value)
     return {"epochs": sorted(points), metric: [points[epoch] for epoch in sorted(points)]}
 
@@ -292,7 +293,7 @@ def _versions() -> dict[str, str]:
 
 def _json(file: Path) -> dict[str, Any]:
     with suppress(OSError, ValueError):
-        content = json.loads(file.read_text())
+        content = read_json(file)
         return content if isinstance(content, dict) else {}
     return {}
 

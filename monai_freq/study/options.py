@@ -114,7 +114,7 @@ def named_paths(option: str, words: Sequence[str], names: Iterable[str]) -> dict
         names: that there may be.
 
     Raises:
-        SystemExit: a name is none of these, or there is nothing at a path.
+        SystemExit: a name is none of these or there twice, or there is nothing at a path.
 
     Example:
         >>> named_paths("--data", ["heart_fd=no_such"], ["heart_fd"])
@@ -129,6 +129,8 @@ def named_paths(option: str, words: Sequence[str], names: Iterable[str]) -> dict
             raise SystemExit(
                 f"{option} {word} names none of {', '.join(known)}.\nAs in {option} {known[0]}=/data/folder"
             )
+        if name in found:
+            raise SystemExit(f"{option} names {name} twice.\nGive one path for each.")
         if not Path(path).exists():
             raise SystemExit(f"There is no {path}.\nAs in {option} {name}=<a path that exists>")
         found[name] = str(Path(path).resolve())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import itertools
-import json
 import math
 import re
 from collections import Counter
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..files import set_aside
+from ..json_files import parse_json, repeated_name
 from ..setting_names import setting_of
 from .cells import ARMS
 from .evaluations import read_cases
@@ -273,11 +273,16 @@ def parse_value(text: str) -> Any:
     Args:
         text: in the notation of JSON or Python.
 
+    Raises:
+        SystemExit: a mapping has a name twice.
+
     Example:
         >>> [parse_value(text) for text in ("0.1", "[32, 32, 16]", "true", "None", "figure2")]
         [0.1, [32, 32, 16], True, None, 'figure2']
     """
-    for read in (json.loads, ast.literal_eval):
+    if (name := repeated_name(text)) is not None:
+        raise SystemExit(f"'{text[:80]}' has the name '{name}' twice.\nGive each name once.")
+    for read in (parse_json, ast.literal_eval):
         try:
             value = read(text)
         except (ValueError, SyntaxError):

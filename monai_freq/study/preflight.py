@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..json_files import parse_json, read_json
 from ..setting_names import require_setting
 from .examples import as_picture, overlapping_groups
 from .plan import Run, fitted
@@ -57,7 +58,7 @@ def _name(folder: Path) -> str:
                 "A bundle is a folder; python -m monai_freq copy heart_fd makes one."
             )
     try:
-        return str(json.loads((folder / "configs/metadata.json").read_text())["name"])
+        return str(read_json(folder / "configs/metadata.json")["name"])
     except (ValueError, KeyError, TypeError) as error:
         raise SystemExit(f"{folder}/configs/metadata.json is not readable: {error!r}.\nRestore it.") from error
 
@@ -108,7 +109,7 @@ class Look:
         answer, complaint = self._process.communicate("\n".join(self._first))
         if self._process.returncode:
             raise SystemExit(complaint.strip()[-1000:])
-        looked = dict(zip(self._first, json.loads(answer.strip().splitlines()[-1]), strict=True))
+        looked = dict(zip(self._first, parse_json(answer.strip().splitlines()[-1]), strict=True))
         self.examples = {
             run.bundle: base64.b64decode(looked[question]["example"])
             for question, run in self._first.items()
@@ -131,7 +132,7 @@ def _question(run: Run) -> str:
 def _look_from_stdin() -> None:
     """Look into the bundle that each line of standard input asks for, and print what it says in one line of JSON."""
     warnings.simplefilter("ignore")
-    print(json.dumps([look_into(**json.loads(line)) for line in sys.stdin]))
+    print(json.dumps([look_into(**parse_json(line)) for line in sys.stdin]))
 
 
 def look_into(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import replacing
+from ..json_files import read_json
 
 __all__ = [
     "VERSION",
@@ -249,7 +250,7 @@ def read_result(path: str | os.PathLike[str]) -> Result:
         ValueError: ...n8_draw0_early_seed0.json is truncated or damaged: Unterminated string ...
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is truncated or damaged: {error}.") from error
     if not isinstance(content, dict) or "version" not in content:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import replacing
+from ..json_files import parse_json, read_json
 from .plan import Run
 from .results import Result, note_asked_for, read_result, result_file
 from .runner import run_study
@@ -90,11 +91,11 @@ def _require_same_sources(
 ) -> None:
     """A label stands for one thing in all of a study, as the fine-tunings are named after it."""
     file = folder / _SOURCES
-    known = json.loads(file.read_text()) if file.is_file() else {}
+    known = read_json(file) if file.is_file() else {}
     for source in sources:
         own = {"settings": dict(source.settings), "checkpoint": source.checkpoint, "dataset_dir": source.dataset_dir}
         trained = [run.overrides for (name, _), run in pretraining.items() if name == source.label]
-        meaning = json.loads(json.dumps(own | {"overrides": dict(trained[0]) if trained else {}}))
+        meaning = parse_json(json.dumps(own | {"overrides": dict(trained[0]) if trained else {}}))
         if known.setdefault(source.label, meaning) != meaning:
             raise SystemExit(
                 f"In {folder}, the source '{source.label}' was {known[source.label]}, not {meaning}.\n"

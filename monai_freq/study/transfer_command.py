@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from ..json_files import read_json
 from .cells import ARMS
 from .options import add_data, add_where, count, named_paths, seed, share, tell_ended, where
 from .plan import combinations, parse_settings, require_different
@@ -140,7 +140,7 @@ def _pretrainer(arguments: argparse.Namespace) -> tuple[str, str]:
 
 
 def _own_artifact(folder: str) -> str:
-    settings: Mapping[str, Any] = json.loads((Path(folder) / "configs/train.json").read_text())
+    settings: Mapping[str, Any] = read_json(Path(folder) / "configs/train.json")
     if "artifact" not in settings:
         raise SystemExit(f"{folder} is no bundle of a transfer: it has no 'artifact'.\nAs in bundles/lodopab_transfer")
     return str(settings["artifact"])

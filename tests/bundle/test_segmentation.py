@@ -385,11 +385,12 @@ def test_images_whose_results_would_have_one_name_are_refused(tmp_path):
 @pytest.mark.parametrize("part", ["training", "test"])
 def test_cases_whose_results_would_have_one_name_are_refused(dataset, part):
     index = json.loads((dataset / "dataset.json").read_text())
-    (dataset / "sub-02").mkdir()
     first = index[part][0]
-    twin = json.loads(re.sub(r"\./\w+/", "./sub-02/", json.dumps(first)))
-    index[part].append(twin if part == "test" else first | {"image": twin["image"]})
-    shutil.copy(dataset / (first if part == "test" else first["image"]), dataset / "sub-02")
+    twin = json.loads(re.sub(r"\./(\w+)/", r"./sub-02/\1/", json.dumps(first)))
+    index[part].append(twin)
+    for old, new in zip(*([[each] if part == "test" else each.values() for each in (first, twin)]), strict=True):
+        (dataset / new).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(dataset / old, dataset / new)
     (dataset / "dataset.json").write_text(json.dumps(index))
     with pytest.raises(SystemExit, match=r"imagesT.*sub-02.* have one name\.\nRename one"):
         (prepare if part == "training" else unlabelled)(dataset)

@@ -1,0 +1,59 @@
+"""Two addresses of one image: another spelling of a path, or a symbolic link."""
+
+import os
+from collections.abc import Hashable, Iterable
+
+__all__ = ["RealFiles", "repeated_image"]
+
+
+class RealFiles:
+    """What addresses lead to, links resolved; each folder is resolved once, as a look-up per file is slow.
+
+    >>> real = RealFiles()
+    >>> real.of("vol01/../vol01/100-8.pck#12") == real.of("./vol01/100-8.pck#12") != real.of("vol01/100-8.pck#13")
+    True
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, address: str | os.PathLike[str], is_link: bool | None = None) -> Hashable:
+        """Tell the file, and the slice where there is one, that an address leads to.
+
+        Args:
+            address: Path of a file, there or not, or ``file#index``.
+            is_link: Whether the file is a symbolic link; looked up by default.
+        """
+        path = os.fspath(address)
+        file, mark, index = path.rpartition("#")
+        if not mark or not index.isdecimal() or os.path.lexists(path):
+            file, index = path, ""
+        folder, name = os.path.split(os.path.abspath(file))
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        real = os.path.join(self._folders[folder], name)
+        if os.path.islink(real) if is_link is None else is_link:
+            real = os.path.realpath(real)
+        return real, index
+
+
+def repeated_image(addresses: Iterable[str | os.PathLike[str]]) -> tuple[str, str] | None:
+    """Find the first two addresses that lead to one image.
+
+    Args:
+        addresses: Paths, or ``file#index``; the files need not be there.
+
+    Returns:
+        The two as they are written, or None.
+
+    >>> repeated_image(["imagesTr/a.nii", "imagesTr/b.nii", "./imagesTr/a.nii"])
+    ('imagesTr/a.nii', './imagesTr/a.nii')
+    """
+    real = RealFiles()
+    seen: dict[Hashable, str] = {}
+    for address in map(os.fspath, addresses):
+        key = real.of(address)
+        if key in seen:
+            return seen[key], address
+        seen[key] = address
+    return None

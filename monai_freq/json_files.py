@@ -1,0 +1,104 @@
+"""JSON in which a name stands once: of two, Python's own reader would keep the last without a word."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["parse_json", "read_json", "repeated_name"]
+
+_MOST = 40  # characters of a name or a value in a message
+
+
+def read_json(file: str | os.PathLike[str], *, alike: Callable[[str], Hashable] = str) -> Any:
+    """Read a JSON file in UTF-8, with or without a byte order mark.
+
+    Args:
+        file: The file.
+        alike: Of two names in one object, see :func:`parse_json`.
+
+    Raises:
+        OSError: There is no such file, or it cannot be opened.
+        ValueError: It is no JSON, in another encoding, nested too deeply, or an object has a name twice.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp(), "dataset.json")
+    >>> _ = file.write_text('{"labels": {"0": "background", "1": "kidney"}}')
+    >>> read_json(file)["labels"]["1"]
+    'kidney'
+    """
+    return parse_json(Path(file).read_text(encoding="utf-8-sig"), alike=alike)
+
+
+def parse_json(text: str, *, alike: Callable[[str], Hashable] = str) -> Any:
+    """Parse JSON, and refuse an object that has a name twice.
+
+    Args:
+        text: The JSON.
+        alike: What two names of one object must not have in common: by default the whole name, so that names of files
+            may differ in case alone.
+
+    Raises:
+        ValueError: It is no JSON, nested too deeply, or an object has a name twice.
+
+    >>> parse_json('{"0": "background", "1": "kidney", "1": "tumour"}')
+    Traceback (most recent call last):
+    ...
+    ValueError: the name "1" occurs twice, with "kidney" and with "tumour"
+    >>> parse_json('{"test": [], "Test ": ["a.nii"]}', alike=lambda name: name.strip().lower())
+    Traceback (most recent call last):
+    ...
+    ValueError: the name "test" occurs twice, the other time as "Test ", with [] and with ["a.nii"]
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[Hashable, tuple[str, Any]] = {}
+        for name, value in pairs:
+            if (key := alike(name)) in found:
+                first, other = found[key]
+                also = "" if first == name else f", the other time as {_shown(name)}"
+                raise ValueError(
+                    f"the name {_shown(first)} occurs twice{also}, with {_shown(other)} and with {_shown(value)}"
+                )
+            found[key] = name, value
+        return dict(pairs)
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+
+
+def repeated_name(text: str) -> str | None:
+    """Find a name that a mapping on a command line has twice, in the notation of Python or JSON.
+
+    Args:
+        text: A value of the command line.
+
+    Returns:
+        The name, or None: there is no such, or the text is no mapping.
+
+    >>> repeated_name("{'0': 'background', '1': 'kidney', '1': 'tumour'}")
+    '1'
+    >>> repeated_name('{"task": "heart", "cases": 20}') is repeated_name("figure2") is None
+    True
+    """
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    for node in ast.walk(tree):
+        names = [key.value for key in node.keys if isinstance(key, ast.Constant)] if isinstance(node, ast.Dict) else []
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                return str(name)
+    return None
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)  # without characters that would steer a terminal
+    return text if len(text) <= _MOST else f"{text[: _MOST - 3]}..."
