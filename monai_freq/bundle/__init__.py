@@ -6,7 +6,9 @@ from .classification import class_names, log_samples, prepare_sources, prepare_t
 from .initial_weights import check_weights, load_init
 from .intensity import check_window, over_maximum
 from .location import find_bundle
-from .run_folder import begin_run, check_trained, recorded_classes
+from .normalization import check_normalization, normalization_of
+from .run_folder import begin_run, check_trained, recorded_classes, recorded_settings
+from .scale_warning import warn_of_scale
 from .segmentation import Cases, list_images, log_cases, log_images, prepare_cases
 from .settings import check_choices, check_ranges, check_settings, check_training
 from .slices import list_slices
@@ -16,6 +18,7 @@ __all__ = [
     "begin_run",
     "check_backbone",
     "check_choices",
+    "check_normalization",
     "check_ranges",
     "check_settings",
     "check_trained",
@@ -30,10 +33,13 @@ __all__ = [
     "log_cases",
     "log_images",
     "log_samples",
+    "normalization_of",
     "over_maximum",
     "prepare_cases",
     "prepare_sources",
     "prepare_targets",
     "recorded_classes",
+    "recorded_settings",
     "shown_artifact",
+    "warn_of_scale",
 ]

@@ -71,14 +71,15 @@ def _require_size(write: Callable[..., Path], size: object) -> None:
         raise DataError(f"The phantom's size must be one number, got {size!r}.\nAs in --phantom#size 128")
 
 
-def tell(message: str) -> None:
+def tell(message: str, level: int = logging.INFO) -> None:
     """Log once, not once a process.
 
     Args:
-        message: in one line.
+        message: in one line, a warning in two.
+        level: of ``logging``.
 
     Example:
         >>> tell("16 training cases.")
     """
     if idist.get_rank() == 0:
-        _log.info(message)
+        _log.log(level, message)

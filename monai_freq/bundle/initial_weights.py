@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..networks.pretrained import load_pretrained
+from ..networks.pretrained import load_pretrained, not_finite
 from .data_folder import tell
 
 __all__ = ["check_weights", "load_init"]
@@ -50,7 +50,7 @@ def check_weights(network: nn.Module, checkpoint: str) -> None:
         checkpoint: file that a training saved.
 
     Raises:
-        SystemExit: the file cannot be read, or a weight is missing, left over or of another shape.
+        SystemExit: the file cannot be read, or a weight is missing, left over, of another shape, or NaN or infinite.
 
     Example:
         >>> import tempfile
@@ -63,7 +63,8 @@ def check_weights(network: nn.Module, checkpoint: str) -> None:
     """
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        weights = _shapes(content.get("model", content))
+        state = content.get("model", content)
+        weights = _shapes(state)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise SystemExit(
@@ -77,6 +78,10 @@ def check_weights(network: nn.Module, checkpoint: str) -> None:
             f"{checkpoint} is of another network: {names} missing, left over or of another shape.\n"
             "Give the --config_file list and the settings that it was trained with."
         )
+    own = network.state_dict()
+    if broken := not_finite({name: weight.to(own[name].dtype) for name, weight in state.items()}):
+        names = f"{broken[0]} and {len(broken) - 1} more are" if broken[1:] else f"{broken[0]} is"
+        raise SystemExit(f"{checkpoint}: {names} NaN or infinite.\nTrain again, with a lower --learning_rate.")
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:

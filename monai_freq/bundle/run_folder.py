@@ -12,7 +12,7 @@ from ignite import distributed as idist
 from ..files import claim, replacing, set_aside
 from ..json_files import parse_json, read_json
 
-__all__ = ["begin_run", "check_trained", "recorded_classes"]
+__all__ = ["begin_run", "check_trained", "recorded_classes", "recorded_settings"]
 
 _RECORD = "settings.json"
 _RESULTS = ("model.pt", "last.pt", _RECORD, "tensorboard", "evaluation", "segmentations", "predictions")
@@ -99,6 +99,26 @@ def check_trained(checkpoint: str, **settings: Any) -> None:
         _require_same(folder, _of_data(settings))
 
 
+def recorded_settings(checkpoint: str) -> dict[str, Any]:
+    """Settings that the training recorded beside a checkpoint; none where it did not.
+
+    Args:
+        checkpoint: file that the training saved.
+
+    Raises:
+        SystemExit: the record is not readable.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> begin_run(folder, resume=False, theta=0.3)
+        >>> recorded_settings(f"{folder}/model.pt")
+        {'theta': 0.3}
+    """
+    record = Path(checkpoint).parent / _RECORD
+    return _read(record) if record.is_file() else {}
+
+
 def recorded_classes(checkpoint: str, count: int) -> dict[str, str]:
     """Class number -> name, as the training recorded them beside a checkpoint, or the number where it did not.
 
@@ -110,8 +130,7 @@ def recorded_classes(checkpoint: str, count: int) -> dict[str, str]:
         >>> recorded_classes("no_such.pt", 2)
         {'0': 'class 0', '1': 'class 1'}
     """
-    record = Path(checkpoint).parent / _RECORD
-    names = _read(record).get("classes", {}) if record.is_file() else {}
+    names = recorded_settings(checkpoint).get("classes", {})
     return {str(number): str(names.get(str(number), f"class {number}")) for number in range(count)}
 
 

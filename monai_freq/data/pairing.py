@@ -64,7 +64,7 @@ def describe_unlisted(unlisted: Sequence[str], root: Path) -> str | None:
     by_folder: dict[str, list[str]] = defaultdict(list)
     for path in unlisted:
         folder, name = os.path.split(os.path.relpath(path, root))
-        by_folder[folder or "."].append(name)
+        by_folder[folder or "the folder itself"].append(name)
     parts = [
         f"{len(names)} {'file' if len(names) == 1 else 'files'} of {shown(folder)} ({_some(names)})"
         for folder, names in sorted(by_folder.items())

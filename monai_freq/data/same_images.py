@@ -51,9 +51,9 @@ def repeated_image(addresses: Iterable[str | os.PathLike[str]]) -> tuple[str, st
     """
     real = RealFiles()
     seen: dict[Hashable, str] = {}
-    for address in map(os.fspath, addresses):
+    for address in addresses:
         key = real.of(address)
         if key in seen:
-            return seen[key], address
-        seen[key] = address
+            return seen[key], os.fspath(address)
+        seen[key] = os.fspath(address)
     return None

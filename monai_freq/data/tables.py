@@ -3,6 +3,7 @@
 import csv
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -93,7 +94,7 @@ def plain_name(name: str) -> str:
 
 
 def _bare(name: str) -> str:
-    return name.strip().strip("\ufeff").strip()
+    return re.sub(r"^[\s\ufeff]+|[\s\ufeff]+$", "", name)
 
 
 def read_rows(file: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:

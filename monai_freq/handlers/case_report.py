@@ -60,7 +60,7 @@ class CaseReport:
         self, output_dir: str | os.PathLike[str], classes: Mapping[str, str] | Mapping[int, str], pictures: bool = True
     ) -> None:
         self.folder = Path(output_dir)
-        self.columns = column_names({number: name for number, name in classes.items() if int(number) > 0})
+        self.columns = {number: column for number, column in column_names(classes).items() if number > 0}
         self.classes = {int(number): name for number, name in classes.items() if int(number) > 0}
         self.pictures = pictures
         self.rows: list[dict[str, Any]] = []

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["load_pretrained", "read_weights"]
+__all__ = ["load_pretrained", "not_finite", "read_weights"]
 
 #: what a ResNet is called where its parts are numbered, as in RadImageNet's files
 _NUMBERED = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
@@ -38,7 +38,7 @@ def load_pretrained(network: nn.Module, path: str | os.PathLike[str], *, may_dif
         Names of what the network has kept.
 
     Raises:
-        ValueError: the file cannot be read, or weights are missing, left over or of another shape.
+        ValueError: the file cannot be read, or weights are missing, left over, of another shape, or NaN or infinite.
 
     Example:
         >>> import tempfile
@@ -63,9 +63,28 @@ def load_pretrained(network: nn.Module, path: str | os.PathLike[str], *, may_dif
     if any(faults.values()):
         listed = "; ".join(f"{what}: {_listed(names)}" for what, names in faults.items() if names)
         raise ValueError(f"{path} is of another network. Its weights are {listed}. 'may_differ' names what may be.")
-    used = {name: value for name, value in weights.items() if name in own and value.shape == own[name].shape}
+    used = {
+        name: value.to(own[name].dtype)
+        for name, value in weights.items()
+        if name in own and value.shape == own[name].shape
+    }
+    if broken := not_finite(used):
+        raise ValueError(f"{path} has weights that are NaN or infinite: {_listed(broken)}. Take another checkpoint.")
     network.load_state_dict(own | used)
     return [name for name in own if name not in used]
+
+
+def not_finite(weights: Mapping[str, Tensor]) -> list[str]:
+    """Names of the weights that hold NaN or infinity.
+
+    Args:
+        weights: by name.
+
+    Example:
+        >>> not_finite({"conv1.weight": torch.ones(3), "bn1.running_var": torch.tensor([1.0, float("nan")])})
+        ['bn1.running_var']
+    """
+    return [name for name, weight in weights.items() if not bool(torch.isfinite(weight).all())]
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:

@@ -94,6 +94,8 @@ def _require_same_sources(
     known = read_json(file) if file.is_file() else {}
     for source in sources:
         own = {"settings": dict(source.settings), "checkpoint": source.checkpoint, "dataset_dir": source.dataset_dir}
+        if source.normalization is not None:  # an entry that studies of earlier versions lack
+            own["normalization"] = source.normalization
         trained = [run.overrides for (name, _), run in pretraining.items() if name == source.label]
         meaning = parse_json(json.dumps(own | {"overrides": dict(trained[0]) if trained else {}}))
         if known.setdefault(source.label, meaning) != meaning:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -60,6 +60,14 @@ def add_transfer(commands: Any) -> None:
         help="weights that are there already, as imagenet=resnet50.pth: this source is not trained",
     )
     which.add_argument(
+        "--normalizations",
+        nargs="+",
+        default=[],
+        metavar="SOURCE=NAME",
+        help="intensities that a source's weights are trained with, as radimagenet=radimagenet_pytorch (default: those "
+        "recorded beside them, or the bundles' own)",
+    )
+    which.add_argument(
         "--artifacts", nargs="+", metavar="NAME", help="photon_noise, nonlocal_means, ... (default: each target's own)"
     )
     which.add_argument(
@@ -99,7 +107,8 @@ def _transfer(arguments: argparse.Namespace) -> int:
     named = [word.partition("/")[0] for word in arguments.sources if word != "random"]
     data = named_paths("--data", arguments.data, [*targets, *dict.fromkeys(named)])
     checkpoints = named_paths("--checkpoints", arguments.checkpoints, dict.fromkeys(arguments.sources))
-    sources = [parse_source(word, checkpoints, data) for word in dict.fromkeys(arguments.sources)]
+    normalizations = _normalizations(arguments.normalizations, dict.fromkeys(arguments.sources))
+    sources = [parse_source(word, checkpoints, data, normalizations) for word in dict.fromkeys(arguments.sources)]
     once = "Name each in --sources once: imagenet/none is imagenet."
     require_different((source.label for source in sources), "sources", once)
     overlay = {} if arguments.overlay is None else {"overlay": arguments.overlay}
@@ -137,6 +146,21 @@ def _pretrainer(arguments: argparse.Namespace) -> tuple[str, str]:
         )
     ((name, folder),) = bundle_names([arguments.source_bundle or str(beside)]).items()
     return name, folder
+
+
+def _normalizations(words: Sequence[str], sources: Collection[str]) -> dict[str, str]:
+    from ..networks.normalization import NORMALIZATIONS  # slow to import, and seldom asked for
+
+    found: dict[str, str] = {}
+    for word in words:
+        source, _, name = word.partition("=")
+        if source not in sources or name not in NORMALIZATIONS or source in found:
+            raise SystemExit(
+                f"--normalizations {word}: give each of {', '.join(sources)} one of {', '.join(NORMALIZATIONS)}.\n"
+                "As in --normalizations radimagenet=radimagenet_pytorch"
+            )
+        found[source] = name
+    return found
 
 
 def _own_artifact(folder: str) -> str:

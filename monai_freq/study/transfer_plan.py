@@ -26,6 +26,8 @@ class Source:
         settings: of the bundle that pre-trains; empty where nothing is to be trained.
         checkpoint: file of weights that are there already.
         dataset_dir: folder of the user's data set; None for the phantom.
+        normalization: intensities that its weights are trained with; None for what is recorded beside them, or the
+            bundle's own.
 
     Example:
         >>> Source(label="imagenet", checkpoint="/weights/resnet50.pth").pretrained
@@ -36,6 +38,7 @@ class Source:
     settings: Mapping[str, Any] = field(default_factory=dict)
     checkpoint: str | None = None
     dataset_dir: str | None = None
+    normalization: str | None = None
 
     @property
     def pretrained(self) -> bool:
@@ -44,7 +47,10 @@ class Source:
 
 
 def parse_source(
-    word: str, checkpoints: Mapping[str, str] | None = None, data: Mapping[str, str] | None = None
+    word: str,
+    checkpoints: Mapping[str, str] | None = None,
+    data: Mapping[str, str] | None = None,
+    normalizations: Mapping[str, str] | None = None,
 ) -> Source:
     """Source from a command line: ``random``, ``imagenet``, ``radimagenet/whiten``, or the name of a checkpoint.
 
@@ -52,6 +58,7 @@ def parse_source(
         word: of the command line.
         checkpoints: label -> file of weights.
         data: name of a source -> folder of the user's data set.
+        normalizations: label -> name of the normalization.
 
     Raises:
         SystemExit: there is no such editing, or a checkpoint for ``random``.
@@ -67,19 +74,21 @@ def parse_source(
     name, slash, editing = word.partition("/")
     label = f"{name} {editing}" if slash and editing != "none" else name
     checkpoint = (checkpoints or {}).get(word)
+    normalization = (normalizations or {}).get(word)
     if label == RANDOM and checkpoint:
         raise SystemExit(
             f"--checkpoints {word}={checkpoint} is for a source that starts without weights.\n"
             "Call the source otherwise, as in --sources own --checkpoints own=weights.pt"
         )
     if label == RANDOM or checkpoint:
-        return Source(label=label, checkpoint=checkpoint)
+        return Source(label=label, checkpoint=checkpoint, normalization=normalization)
     if slash and editing not in _EDITINGS:
         raise SystemExit(
             f"There is no editing '{editing}'.\nA source is as in imagenet, imagenet/lowpass or radimagenet/whiten."
         )
     settings = {"source": name, "editing": editing or "none"}
-    return Source(label=label, settings=settings, dataset_dir=(data or {}).get(name))
+    settings |= {} if normalization is None else {"normalization": normalization}
+    return Source(label=label, settings=settings, dataset_dir=(data or {}).get(name), normalization=normalization)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +263,7 @@ def plan_transfers(
             draw=fold,
             seed=seed,
             overrides={"source": source.label, "artifact": artifact, "fraction": fraction, **variant},
-            given={"init": init},
+            given={"init": init} | _normalization(source),
             folded=True,
             dataset_dir=(data or {}).get(target),
         )
@@ -266,6 +275,11 @@ def plan_transfers(
     ]
     require_different((run.name for run in runs), "runs", "Ask for each source and each value of a setting once.")
     return runs
+
+
+def _normalization(source: Source) -> dict[str, str]:
+    """What a fine-tuning is told; weights that the study has pre-trained know it themselves."""
+    return {} if source.pretrained or source.normalization is None else {"normalization": source.normalization}
 
 
 def _init(source: Source, seed: int, checkpoints: Mapping[tuple[str, int], str]) -> str | None:

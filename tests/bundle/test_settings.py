@@ -176,3 +176,26 @@ def test_a_number_without_an_upper_bound_is_finite(value):
 def test_options_of_another_program_are_not_judged(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["pytest", "--config_file", "x.json", "--fusoin", "late"])
     check_settings(**GOOD)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--phantom", "{'1': 'kidney', '1': 'tumour'}"), "'--phantom' has the name '1' twice.\nGive each name once."),
+        (('--optimizer={"lr": 1, "lr": 2}',), "'--optimizer' has the name 'lr' twice.\nGive each name once."),
+    ],
+)
+def test_a_name_that_an_option_has_twice_is_refused(options, words, says):
+    options(*words)
+    assert "\n".join(lines_of()) == says
+
+
+def test_a_name_that_a_configuration_has_twice_is_refused(options):
+    train = options()
+    train.write_text('{"fusion": "none", "fusion": "early"}')
+    first, second = lines_of()
+    assert (
+        first
+        == f'{train} cannot be read as a configuration: the name "fusion" occurs twice, with "none" and with "early".'
+    )
+    assert second == "Correct it."

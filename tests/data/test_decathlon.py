@@ -222,7 +222,7 @@ def test_the_script_of_the_documentation_lists_what_has_a_label(tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     files = {
         "imagesTr": ["a.nii.gz", "b.nii", "c 1.nii", "d.nii.gz", "._a.nii.gz", "e.nii.gz", "a.nii.txt"],
-        "labelsTr": ["a.nii.gz", "b.nii", "c 1.nii.gz", "._a.nii.gz", "._d.nii.gz"],
+        "labelsTr": ["a.nii.gz", "b.nii", "c 1.nii.gz", "._a.nii.gz", "._d.nii.gz", "f.nii"],
         "imagesTs": ["x.nii", "w.nii.gz", "._x.nii"],
     }
     for part, names in files.items():
@@ -230,13 +230,22 @@ def test_the_script_of_the_documentation_lists_what_has_a_label(tmp_path, monkey
         for name in names:
             Path("MyAtria", part, name).touch()
     (script,) = blocks("docs/own_data.md", "python")
-    exec(compile(script.text, "docs/own_data.md", "exec"), {})
+    write_index = compile(script.text, "docs/own_data.md", "exec")
+    exec(write_index, {})
     found = read_decathlon("MyAtria")
     listed = [[Path(case[part]).name for part in ("image", "label")] for case in found.training]
     assert listed == [["a.nii.gz"] * 2, ["b.nii"] * 2, ["c 1.nii", "c 1.nii.gz"]]
     assert [Path(path).name for path in found.test] == ["w.nii.gz", "x.nii"]
-    left_out = capsys.readouterr().out.splitlines()
-    assert [line.rpartition(": ")[2] for line in left_out] == ["./imagesTr/d.nii.gz", "./imagesTr/e.nii.gz"]
+    assert capsys.readouterr().out.splitlines() == [
+        "1 files that are no NIfTI, left out: ./imagesTr/a.nii.txt",
+        "2 images without a label, left out: ./imagesTr/d.nii.gz, ./imagesTr/e.nii.gz",
+        "1 labels without an image, left out: ./labelsTr/f.nii",
+    ]
+    before = Path("MyAtria/dataset.json").read_text()
+    Path("MyAtria/imagesTr/b.nii.gz").touch()
+    with pytest.raises(SystemExit, match=r"^\./imagesTr/b\.nii and b\.nii\.gz have one name: keep one of them\.$"):
+        exec(write_index, {})
+    assert Path("MyAtria/dataset.json").read_text() == before
 
 
 @pytest.mark.parametrize("again", ["imagesTr/la_003.nii.gz", "./imagesTr/../imagesTr/la_003.nii.gz"])
@@ -279,3 +288,131 @@ def test_what_is_hostile_in_the_list_is_refused_in_a_short_message(tmp_path, tex
         read_decathlon(tmp_path)
     assert len(str(caught.value)) < 500
     assert str(caught.value).replace("\n", "").isprintable()
+
+
+def repeat(text: str, old: str, new: str) -> str:
+    assert text.count(old) == 1
+    return text.replace(old, old + new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"1": "left atrium"', ', "1": "tumour"', 'the name "1" occurs twice, with "left atrium" and with "tumour"'),
+        ('"1": "left atrium"', ', "01": "tumour"', "'labels' in {file} has the number 1 twice"),
+        ('"1": "left atrium"', ', "2": " Left atrium"', "'labels' in {file} calls both 1 and 2 ' Left atrium'"),
+        ('"1": "left atrium"', ', "\u0662": "tumour"', "'labels' in {file} must be an object"),  # an Arabic 2
+        ('"0": "MRI"', ', "0": "CT"', 'the name "0" occurs twice'),
+        ('"name": "LeftAtrium"', ', "Name": "x"', 'the name "name" occurs twice, the other time as "Name"'),
+        ('"numTest": 1', ', " test": []', 'the name " test" occurs twice, the other time as "test"'),
+        ('"numTest": 1', ', "training": []', 'the name "training" occurs twice'),
+        ('"label": "./labelsTr/la_003.nii.gz"', ', "label": "b"', 'the name "label" occurs twice'),
+        ('"label": "./labelsTr/la_003.nii.gz"', ', "Image": "b"', 'the name "image" occurs twice'),
+    ],
+)
+def test_a_name_that_occurs_twice_is_refused(folder, old, new, says):
+    file = folder / "dataset.json"
+    file.write_text(repeat(file.read_text(encoding="utf-8"), old, new), encoding="utf-8")
+    assert says.format(file=file) in refusal(folder)
+
+
+def link(folder: Path, name: str, to: str) -> str:
+    (folder / name).symlink_to(folder / to)
+    return f"./{name}"
+
+
+def pair(image: str, label: str) -> dict[str, str]:
+    return {"image": image, "label": label}
+
+
+def test_one_file_in_two_places(folder, index):
+    images, labels = (sorted(f"./{part}/{path.name}" for path in (folder / part).iterdir()) for part in PARTS)
+    linked = link(folder, "imagesTr/x.nii.gz", images[0]), link(folder, "labelsTr/x.nii.gz", labels[0])
+    (folder / "labelsTr/y.nii.gz").touch()
+    (folder / "imagesTr/z.nii.gz").touch()
+    for training, test, says in (
+        ([pair("./imagesTr/z.nii.gz", labels[0])], [], "the label labelsTr/la_003.nii.gz for more than one image"),
+        (
+            [pair("./imagesTr/z.nii.gz", f"labelsTr/../{labels[0]}")],
+            [],
+            "the label labelsTr/la_003.nii.gz for more than",
+        ),
+        ([pair("./imagesTr/z.nii.gz", "./imagesTr/z.nii.gz")], [], "imagesTr/z.nii.gz as an image and as a label"),
+        (
+            [pair("./imagesTr/z.nii.gz", linked[1])],
+            [],
+            "labelsTr/la_003.nii.gz and labelsTr/x.nii.gz, which are one file",
+        ),
+        (
+            [pair(linked[0], "./labelsTr/y.nii.gz")],
+            [],
+            "imagesTr/la_003.nii.gz and imagesTr/x.nii.gz, which are one file",
+        ),
+        ([], [linked[0]], "imagesTr/la_003.nii.gz and imagesTr/x.nii.gz, which are one file"),
+    ):
+        write(folder, index | {"training": index["training"] + training, "test": test})
+        assert says in refusal(folder)
+
+
+PARTS = ("imagesTr", "labelsTr")
+
+
+def test_labels_of_other_images_by_their_names(folder, index):
+    first, second = index["training"][:2]
+    first["label"], second["label"] = second["label"], first["label"]
+    write(folder, index)
+    assert refusal(folder).startswith(
+        f"{folder}/dataset.json pairs imagesTr/la_007.nii.gz with labelsTr/la_003.nii.gz, the label of another image"
+    )
+    index["training"] = [first]  # whose label has the name of an image without a label
+    index["test"].append("./imagesTr/la_003.nii.gz")
+    write(folder, index)
+    assert "pairs imagesTr/la_007.nii.gz with labelsTr/la_003.nii.gz" in refusal(folder)
+
+
+def test_what_is_there_and_not_listed_is_counted_and_named(folder, index):
+    assert read_decathlon(folder).remarks == ()
+    for name in ("imagesTr/._la_007.nii.gz", "imagesTr/.DS_Store", "README.txt", "licence/x.nii.gz", "notes/a.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    assert read_decathlon(folder).unlisted == ()
+    added = ["imagesTr/b.nii.gz", "imagesTr/d.mha", "imagesTr/e.nii", "imagesTr/f.nii", "labelsTr/a.nii.gz", "c.nii"]
+    for name in added:
+        (folder / name).touch()
+    index["training"].append(pair("./c.nii", "./labelsTr/a.nii.gz"))
+    write(folder, index)
+    found = read_decathlon(folder)
+    assert found.unlisted == tuple(f"{folder}/{name}" for name in added[:4])
+    assert found.remarks == (
+        f"{folder}/dataset.json does not list 4 files of imagesTr (b.nii.gz, d.mha, e.nii, ...): not used.",
+        "The names of 1 of 4 pairs differ, as c.nii and labelsTr/a.nii.gz do: is each label that of its image?",
+    )
+    write(folder, index | {"training": index["training"][1:3], "test": []})
+    assert read_decathlon(folder).remarks == (
+        f"{folder}/dataset.json does not list 5 files of imagesTr (b.nii.gz, d.mha, e.nii, ...), "
+        "1 file of imagesTs (la_001.nii.gz), 2 files of labelsTr (a.nii.gz, la_007.nii.gz): not used.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "differ"),
+    [
+        ("la_003_0000.nii.gz", "la_003.nii.gz", False),
+        ("la_003.nii.gz", "la_003-seg.nii", False),
+        ("la_003.nii.gz", "la_0031.nii.gz", True),
+        ("image_003.nii.gz", "label_003.nii.gz", True),
+    ],
+)
+def test_names_of_a_pair(folder, index, image, label, differ):
+    for name in (f"imagesTr/{image}", f"labelsTr/{label}"):
+        (folder / name).touch()
+    write(folder, index | {"training": [pair(f"imagesTr/{image}", f"labelsTr/{label}")]})
+    said = [remark for remark in read_decathlon(folder).remarks if "differ" in remark]
+    assert said == (
+        [
+            f"The names of 1 of 1 pairs differ, as imagesTr/{image} and labelsTr/{label} do: "
+            "is each label that of its image?"
+        ]
+        if differ
+        else []
+    )

@@ -333,3 +333,23 @@ def test_a_source_of_many_classes_is_divided_in_little_memory():
     assert tracemalloc.get_traced_memory()[1] < 5_000 * len(items)  # 1.28 million pictures in a few GB
     tracemalloc.stop()
     assert Counter(plan["samples"][name]["label"] for name in plan["folds"][0]["val"]) == dict.fromkeys(range(1000), 2)
+
+
+def test_a_link_to_another_image_is_that_image(tmp_path):
+    for name in ("0.pck", "1.pck"):
+        (tmp_path / name).touch()
+    (tmp_path / "2.pck").symlink_to(tmp_path / "1.pck")
+    items = [{"image": f"{tmp_path}/{number}.pck#12", "label": number % 2} for number in range(3)]
+    message = refusal(plan_folds, items, train=1, val=1, group_key=None)
+    assert message.startswith(f"{tmp_path}/1.pck#12 and {tmp_path}/2.pck#12 are one image, by a link.")
+    items[2]["image"] = f"{tmp_path}/2.pck#13"
+    assert plan_folds(items, train=1, val=1, group_key=None)["folds"]
+
+
+@pytest.mark.parametrize("name", ["version", "samples", "test", "train"])
+def test_a_name_that_occurs_twice_in_a_file_of_folds(tmp_path, name):
+    file = tmp_path / "folds.json"
+    save_folds(plan_folds(knees(), train=30, val=10, group_key="exam"), file)
+    text = file.read_text()
+    file.write_text(text.replace(f'"{name}":', f'"{name}": null, "{name}":', 1))
+    assert f'cannot be read: the name "{name}" occurs twice' in refusal(read_folds, file)

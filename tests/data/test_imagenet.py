@@ -158,3 +158,29 @@ def test_folders_that_are_missing_or_empty(folder):
     assert f"Did you mean {folder}?" in refusal(read_imagenet, folder.parent)
     (folder / "n00000001").mkdir()
     assert "n00000001 holds no picture" in refusal(read_imagenet, folder)
+
+
+def test_a_picture_in_two_classes(folder):
+    (folder / ROCK / "more.png").symlink_to(folder / DOG / f"{DOG}_1.png")
+    assert refusal(read_imagenet, folder).startswith(
+        f"{folder}/{DOG}/{DOG}_1.png and {folder}/{ROCK}/more.png are one file"
+    )
+    (folder / ROCK / "more.png").unlink()
+    (folder / "n99999999").symlink_to(folder / DOG)
+    assert "are one file, by a link" in refusal(read_imagenet, folder)
+
+
+def test_a_class_listed_twice_is_refused(folder):
+    with pytest.raises(ValueError, match="'classes' must be different WordNet IDs"):
+        read_imagenet(folder, classes=[DOG, TOOL, ROCK, GUIDE_DOG, DOG])
+
+
+def test_files_that_are_no_pictures_are_counted(folder, caplog):
+    caplog.set_level("INFO")
+    read_imagenet(folder)
+    assert caplog.messages == []
+    for name in ("a.webp", "b.txt", ".c"):
+        (folder / DOG / name).touch()
+    (folder / DOG / "d.png").mkdir()
+    assert len(read_imagenet(folder)) == 12
+    assert caplog.messages == [f"2 files of {folder / DOG} are not .jpeg, .jpg, .png: not used."]

@@ -273,3 +273,47 @@ def test_any_name_may_stand_in_the_list_of_checksums(tmp_path, name):
     assert "is missing or has changed" in message
     assert message.replace("\n", "").isprintable()
     assert len(message) < 400
+
+
+@pytest.mark.parametrize(
+    ("again", "column"),
+    [("aclDiagnosis", "aclDiagnosis"), (" ACLDiagnosis", "aclDiagnosis"), ("roiZ", "roiZ"), ("\ufeffexamId", "examId")],
+)
+def test_a_column_that_occurs_twice_is_refused(folder, again, column):
+    """The last would win: injured knees would be healthy ones."""
+    write(folder, [f"{line},{2 - int(line.split(',')[2])}" for line in LINES], f"{HEADER},{again}")
+    assert f"metadata.csv has 2 columns '{column}'" in refusal(read_kneemri, folder)
+
+
+def test_a_series_or_a_volume_that_is_listed_twice(folder):
+    write(folder, [*LINES, LINES[0]])
+    assert "'volumeFilename' in line 5 of" in refusal(read_kneemri, folder)
+    (folder / "vol01/329637-9.pck").symlink_to(folder / "vol03/404663-8.pck")
+    for exam, series, says in (
+        ("329637", "9", "must not be listed twice, as 404663-8.pck is the same file by a link"),
+        ("329637", "8", "'seriesNo' in line 5 of"),
+    ):
+        write(folder, [*LINES, f"{exam},{series},0,1,5,6,3,7,8,4,329637-9.pck"])
+        assert says in refusal(read_kneemri, folder)
+        (folder / "vol01/329637-9.pck").unlink()
+        (folder / "vol01/329637-9.pck").write_bytes(pickle.dumps(volume(9)))
+    write(folder, [*LINES, "329637,9,0,1,5,6,3,7,8,4,329637-9.pck"])
+    assert len(read_kneemri(folder)) == 4
+
+
+def test_volumes_that_the_table_does_not_list_are_counted(folder, caplog):
+    caplog.set_level("INFO")
+    read_kneemri(folder)
+    assert caplog.messages == []
+    write(folder, LINES[:1])
+    read_kneemri(folder)
+    assert caplog.messages == [
+        f"{folder}/metadata.csv does not list 2 of the volumes there (vol02/390116-9.pck, ...): not used."
+    ]
+
+
+def test_a_checksum_that_occurs_twice(folder, tmp_path):
+    target = convert_kneemri(folder, tmp_path / "nifti")
+    text = (target / "checksums.json").read_text()
+    (target / "checksums.json").write_text(text.rstrip("}\n ") + '}, "vol02/390116-9.nii": {}}')
+    assert 'the name "vol02/390116-9.nii" occurs twice' in refusal(verify_kneemri, target)

@@ -248,3 +248,15 @@ def test_mutated_readings_and_slices_are_read_or_refused(data, tmp_path):
                 refusals[str(path)] = str(error)
     assert len(refusals) > 60
     assert all(name in message for name, message in refusals.items())
+
+
+def test_a_nodule_of_two_malignancies_is_refused(tmp_path):
+    file = tmp_path / "069.xml"
+    write_readings(file, [[(2, "a"), (4, "b")]])
+    text = file.read_text()
+    for other, passes in (("2", True), ("5", False)):
+        file.write_text(text.replace("<malignancy>2", f"<malignancy>{other}</malignancy><malignancy>2"))
+        if passes:
+            assert read_malignancies(file) == {"a": [2], "b": [4]}
+        else:
+            assert "has a nodule of 2 malignancies by one reader" in refusal(read_malignancies, file)

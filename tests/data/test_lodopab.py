@@ -184,3 +184,15 @@ def test_mutated_tables_are_read_or_refused(folder):
             refusals.append(str(error))
     assert len(refusals) > 200
     assert all(str(folder) in message for message in refusals)
+
+
+@pytest.mark.parametrize("again", ["malignancy", "Malignancy", " patient", "index"])
+def test_a_column_that_occurs_twice_is_refused(folder, again):
+    write(folder, [f"{line},{6 - int(line.split(',')[3])}" for line in LINES], f"{HEADER},{again}")
+    assert f"labels.csv has 2 columns '{again.strip().lower()}'" in refusal(folder)
+
+
+def test_one_file_under_two_names(folder):
+    (folder / VALIDATION).unlink()
+    (folder / VALIDATION).symlink_to(TRAIN)
+    assert f"{folder}/{TRAIN} and {folder}/{VALIDATION} are one file, by a link" in refusal(folder)

@@ -131,3 +131,32 @@ def test_mutated_tables_are_read_or_refused(folder):
             refusals.append(str(error))
     assert len(refusals) > 200
     assert all(str(folder) in message for message in refusals)
+
+
+def test_a_picture_under_another_path(folder):
+    first = lines_of(folder, "train")[0].partition(",")[0]
+    (folder / "linked").symlink_to(folder / "radiology_ai")
+    (folder / "radiology_ai/CT/val/link.png").symlink_to(folder / first)
+    for path in (first.replace("radiology_ai", "linked"), "radiology_ai/CT/val/link.png"):
+        write(folder, "test", [f"{path},knee_tear"])
+        assert "must not be listed again: it is in line 2 of RadiologyAI_train.csv" in refusal(folder)
+
+
+@pytest.mark.parametrize("again", ["label", "Label ", "filename"])
+def test_a_column_that_occurs_twice_is_refused(folder, again):
+    write(
+        folder, "val", [f"{line},{line.split(',')[1]}" for line in lines_of(folder, "val")], f"filename,label,{again}"
+    )
+    assert f"RadiologyAI_val.csv has 2 columns '{again.strip().lower()}'" in refusal(folder)
+
+
+def test_pictures_beside_those_of_the_tables_are_counted(folder, caplog):
+    caplog.set_level("INFO")
+    read_radimagenet(folder)
+    assert caplog.messages == []
+    write(folder, "val", lines_of(folder, "val")[1:])
+    for name in ("more.png", ".hidden.png"):
+        (folder / "radiology_ai/CT/train/liver_cyst" / name).touch()
+    (folder / "radiology_ai/CT/train/liver_cyst/folder").mkdir()
+    read_radimagenet(folder)
+    assert caplog.messages == [f"1 files beside the listed ones in {folder} are in no table: not used."]

@@ -151,3 +151,17 @@ def test_an_empty_collection_of_labels_is_refused():
 def test_lists_that_cannot_be_planned_are_refused(items, label, message):
     with pytest.raises(DataError, match=message):
         plan_shortcut(items, "label", label, 0.5)
+
+
+def test_one_image_under_two_paths_or_with_two_labels(tmp_path):
+    items = [{"image": f"{tmp_path}/{number}.png", "label": number % 2} for number in range(4)]
+    again = {"image": f"{tmp_path}/./1.png", "label": 1}
+    with pytest.raises(DataError, match=r"Item 1 .* is listed twice, the other time as item 4 \(.*/\./1\.png\)"):
+        plan_shortcut([*items, again], "label", 1, 0.5)
+    for place in (0, 4):
+        mixed = [*items[:place], again | {"label": 0}, *items[place:]]
+        for label in (0, 1):
+            with pytest.raises(DataError, match=r"has two labels, [01] as item \d and [01]\. Correct"):
+                plan_shortcut(mixed, "label", label, 0.5)
+    slices = [item | {"image": f"{tmp_path}/x.nii", "slice": number} for number, item in enumerate(items)]
+    assert len(plan_shortcut(slices, "label", 1, 0.5)) == 4

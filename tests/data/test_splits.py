@@ -140,3 +140,13 @@ def test_a_case_listed_twice_could_be_in_two_parts():
 
 
 FIXED = {"train": ["07", "09", "10"], "val": ["00", "08"], "test": ["03", "06", "11"]}
+
+
+def test_a_case_under_two_paths_could_be_in_two_parts(tmp_path):
+    names = [tmp_path / f"{letter}.nii" for letter in "abcd"]
+    for name in names:
+        name.touch()
+    (tmp_path / "e.nii").symlink_to(tmp_path / "b.nii")
+    for other in (f"{tmp_path}/../{tmp_path.name}/b.nii", tmp_path / "e.nii"):
+        with pytest.raises(DataError, match=r"The image .*b\.nii is listed twice, also as .*\.nii\. Keep"):
+            split_cases([*names, other], val=1, test=1)

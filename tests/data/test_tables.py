@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from monai_freq.data import DataError
-from monai_freq.data.tables import Row, read_rows
+from monai_freq.data.tables import Row, plain_name, read_rows
 
 
 @pytest.fixture
@@ -90,3 +90,28 @@ def test_a_cell_longer_than_any_path_is_refused_in_a_short_message():
     ) as caught:
         row.text("patient")
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("again", ["a", " a ", "A", "\ufeffa", '"a"', "a\u00a0"])
+@pytest.mark.parametrize("order", ["a,b,{}", "{},a,b", "a,{},b"])
+def test_a_column_that_occurs_twice_is_refused(table, order, again):
+    with pytest.raises(DataError, match=r"has 2 columns 'a'\.\nDelete or rename") as caught:
+        rows(table, (order.format(again) + "\n1,2,3\n").encode())
+    assert str(table) in str(caught.value)
+
+
+def test_other_columns_that_occur_twice_are_not_read(table):
+    assert rows(table, b"notes,a,,b,Notes,,x\n1,2,3,4,5,6,7\n") == [(2, {"a": "2", "b": "4", "x": "7"})]
+
+
+def test_all_columns_once_each_unless_some_are_asked_for(table):
+    table.write_text("case,dice_A,dice_a\nla_003,0.9,0.8\n")
+    assert [row.cells for row in read_rows(table)] == [{"case": "la_003", "dice_A": "0.9", "dice_a": "0.8"}]
+    table.write_text("case,dice_a,dice_a\nla_003,0.9,0.8\n")
+    with pytest.raises(DataError, match="has 2 columns 'dice_a'"):
+        list(read_rows(table))
+
+
+def test_a_second_byte_order_mark_is_no_part_of_a_name(table):
+    assert rows(table, b"\xef\xbb\xbf\xef\xbb\xbfa,b\n1,2\n") == [(2, {"a": "1", "b": "2"})]
+    assert plain_name("\ufeff\ufeff \ufeffaclDiagnosis\t") == "acldiagnosis"

@@ -91,3 +91,21 @@ def test_densities_without_a_kind_or_an_epoch_are_named(tmp_path, kinds, epochs)
     np.savez(file, frequencies=np.linspace(0, 0.5, 5), epochs=rows, samples=rows + 1, **densities)
     with pytest.raises(ValueError, match=rf"^{re.escape(str(file))} (must have densities|is no log)"):
         read_measures(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("case,dice_a,dice_a\nx,1,0\n", "has 2 columns 'dice_a'"),
+        ("case,dice_a\nx,1\nx,0\n", "it has 'x' twice"),
+    ],
+)
+def test_what_a_table_of_cases_has_twice(tmp_path, text, says):
+    (tmp_path / "cases.csv").write_text(text)
+    with pytest.raises(ValueError, match=says):
+        read_cases(tmp_path / "cases.csv")
+
+
+def test_classes_whose_names_differ_in_case(tmp_path):
+    (tmp_path / "cases.csv").write_text("case,dice_A,dice_a\nx,1,0\n")
+    assert read_cases(tmp_path / "cases.csv") == [{"case": "x", "dice_A": 1, "dice_a": 0}]

@@ -205,3 +205,9 @@ def test_results_of_something_else_are_neither_overwritten_nor_taken(tmp_path, c
     with pytest.raises(SystemExit, match=f"{says}.*\nChoose another --output_dir"):
         list(missing(runs, tmp_path))
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', "{'a': 1, 'a': 2}"])
+def test_a_value_with_a_name_twice_is_refused(text):
+    with pytest.raises(SystemExit, match="has the name 'a' twice"):
+        parse_settings([f"phantom={text}"])
