@@ -258,10 +258,19 @@ def test_fusion_and_spectral_decoupling_around_the_classifier(name, dataset, fus
 
 
 @on_one_bundle
-def test_a_transfer_starts_from_the_source(name, dataset, tmp_path, monkeypatch):
+def test_a_transfer_starts_from_the_source(name, dataset, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(ROOT)
     sources = phantoms.write_imagenet(tmp_path, images=4, size=32, seed=1)
-    call("source_pretrain", "train", sources, tmp_path / "source", epochs=1, editing="lowpass")
+    normalization = "radimagenet_pytorch"
+    call(
+        "source_pretrain",
+        "train",
+        sources,
+        tmp_path / "source",
+        epochs=1,
+        editing="lowpass",
+        normalization=normalization,
+    )
     source = tmp_path / "source/model.pt"
     assert torch.load(source, weights_only=True)["fc.weight"].shape[0] == 3  # superclasses
     never = {"learning_rate": 0.0, "epochs": 1, "val_interval": 1}
@@ -272,12 +281,30 @@ def test_a_transfer_starts_from_the_source(name, dataset, tmp_path, monkeypatch)
             torch.testing.assert_close(after[key], value, rtol=0, atol=0)
     history = PSDHistory.load(tmp_path / "target/tensorboard/psd.npz")
     assert history.epochs[0] == 0
-    other = tmp_path / "other.pt"
+    recorded = [json.loads((tmp_path / folder / "settings.json").read_text()) for folder in ("source", "target")]
+    assert [settings["normalization"] for settings in recorded] == [normalization, normalization]
+    broken, other = tmp_path / "broken.pt", tmp_path / "other.pt"
     torch.save(nn.Linear(3, 2).state_dict(), other)
-    for init, says in (("no_such.pt", "There is no file no_such.pt"), (str(other), "other.pt is of another network")):
+    torch.save(start | {"bn1.running_var": start["bn1.running_var"] * float("nan")}, broken)
+    for init, more, says in (
+        ("no_such.pt", {}, "There is no file no_such.pt"),
+        (str(other), {}, "other.pt is of another network"),
+        (str(broken), {}, "broken.pt has weights that are NaN or infinite: bn1.running_var."),
+        (
+            str(source),
+            {"normalization": "imagenet"},
+            "was trained with normalization=radimagenet_pytorch, not imagenet",
+        ),
+    ):
         with pytest.raises(SystemExit, match=re.escape(says)):
-            call(name, "train", dataset, tmp_path / "refused", init=init)
+            call(name, "train", dataset, tmp_path / "refused", init=init, **more)
     assert not (tmp_path / "refused").exists()  # nothing was started
+    assert "BatchNorm" not in caplog.text
+    far = tmp_path / "far.pt"
+    statistics = {"bn1.running_mean": torch.full((16,), 1000.0), "bn1.num_batches_tracked": torch.tensor(99)}
+    torch.save(start | statistics, far)
+    call(name, "train", dataset, tmp_path / "warned", init=str(far), **never)
+    assert f"{far}: the statistics of its first BatchNorm do not fit images of normalization=zero_to_one" in caplog.text
 
 
 @pytest.mark.parametrize("editing", ["whiten", "lowpass"])
@@ -464,17 +491,22 @@ def test_a_source_that_does_not_exist(tmp_path):
 @on_one_bundle
 def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    call(name, "train", dataset, tmp_path, epochs=1, fraction=0.25, mean=0.2)
+    own = {"mean": 0.2, "sd": 1.0}
+    call(name, "train", dataset, tmp_path, epochs=1, fraction=0.25, normalization=own)
+    refused = f"normalization={own}, not imagenet"
     for workflow, other, says in (
-        ("evaluate", {"mean": 0.2}, "fraction=0.25, not 0.5"),
-        ("evaluate", {"fraction": 0.25}, "mean=0.2, not 0.0"),
-        ("evaluate", {"fraction": 0.25, "mean": 0.2, "fold": 1}, "fold=0, not 1"),
-        ("inference", {}, "mean=0.2, not 0.0"),
-        ("train", {"resume": "true", "fraction": 0.25, "mean": 0.2, "lam": 0.5}, "lam=0.0, not 0.5"),
+        ("evaluate", {}, "fraction=0.25, not 0.5"),
+        ("evaluate", {"fraction": 0.25, "normalization": "imagenet"}, refused),
+        ("evaluate", {"fraction": 0.25, "fold": 1}, "fold=0, not 1"),
+        ("inference", {"normalization": "imagenet"}, refused),
+        ("train", {"resume": "true", "fraction": 0.25}, "normalization={'mean': 0.2, 'sd': 1.0}, not zero_to_one"),
+        ("train", {"resume": "true", "fraction": 0.25, "normalization": own, "lam": 0.5}, "lam=0.0, not 0.5"),
+        ("train", {"normalization": "radimagenet"}, "'normalization' must be one of zero_to_one, imagenet, "),
     ):
         with pytest.raises(SystemExit, match=re.escape(says)):
             call(name, workflow, dataset, tmp_path, **other)
-    call(name, "evaluate", dataset, tmp_path, fraction=0.25, mean=0.2)
+    call(name, "evaluate", dataset, tmp_path, fraction=0.25)
+    call(name, "inference", dataset, tmp_path)
     assert (tmp_path / "evaluation/summary.json").is_file()
 
 

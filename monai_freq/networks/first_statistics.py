@@ -10,6 +10,7 @@ from torch.nn.modules.conv import _ConvNd
 __all__ = ["first_misfit"]
 
 _ALIVE = 1e-3  # of the median variance; less is a filter that training has switched off
+_BEGINNING = 0.001  # most that the first values of the statistics may still weigh
 _SHARE = 4  # one of so many filters answers to a constant
 
 
@@ -28,7 +29,7 @@ def first_misfit(network: nn.Module, images: Tensor) -> float | None:
         images: as the network is given them, ``(B, C, *spatial)``.
 
     Returns:
-        Nats, 0 for a perfect fit; None where no BatchNorm with statistics of a training is reached.
+        Nats, 0 for a perfect fit; None where no BatchNorm with statistics of more than a few batches is reached.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -45,7 +46,7 @@ def first_misfit(network: nn.Module, images: Tensor) -> float | None:
         return None
     norm, values, convolution = reached
     mean, variance = norm.running_mean, norm.running_var
-    if mean is None or variance is None or not (bool(mean.any()) or bool((variance != 1).any())):
+    if mean is None or variance is None or _is_young(norm):
         return None
     axes = [axis for axis in range(values.ndim) if axis != 1]
     ratio = values.var(axes, correction=0) / variance
@@ -54,6 +55,14 @@ def first_misfit(network: nn.Module, images: Tensor) -> float | None:
     nats = 0.5 * (ratio + shift.square() - 1 - ratio.clamp_min(torch.finfo(ratio.dtype).tiny).log())
     alive = variance > _ALIVE * variance.median()
     return float(nats[_answering(convolution, alive)].median())
+
+
+def _is_young(norm: _BatchNorm) -> bool:
+    """Whether the running statistics are still more or less those that they begin with, 0 and 1."""
+    batches = int(norm.num_batches_tracked or 0)  # some files do not count them
+    if batches and norm.momentum is not None:
+        return bool((1 - norm.momentum) ** batches > _BEGINNING)
+    return not bool(norm.running_mean.any()) and bool((norm.running_var == 1).all())  # type: ignore[union-attr]
 
 
 def _answering(convolution: nn.Module | None, alive: Tensor) -> Tensor:

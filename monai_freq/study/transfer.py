@@ -91,7 +91,10 @@ def _require_same_sources(
 ) -> None:
     """A label stands for one thing in all of a study, as the fine-tunings are named after it."""
     file = folder / _SOURCES
-    known = read_json(file) if file.is_file() else {}
+    try:
+        known = read_json(file) if file.is_file() else {}
+    except ValueError as error:
+        raise SystemExit(f"{file} is not readable: {error}.\nRestore it, or choose another --output_dir.") from error
     for source in sources:
         own = {"settings": dict(source.settings), "checkpoint": source.checkpoint, "dataset_dir": source.dataset_dir}
         if source.normalization is not None:  # an entry that studies of earlier versions lack

@@ -81,3 +81,19 @@ def test_weights_of_another_network_are_refused(make, says, tmp_path):
     assert first.startswith(str(path))
     assert says in first
     assert "--" in second
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(value, tmp_path):
+    state = network().state_dict()
+    for name, others in (("layer4.0.bn2.running_mean", "is"), ("bn1.weight", "and 1 more are")):
+        state[name][0] = value
+        torch.save({"model": state}, tmp_path / "model.pt")
+        with pytest.raises(SystemExit) as stop:
+            check_weights(network(), str(tmp_path / "model.pt"))
+        first, second = str(stop.value).splitlines()
+        assert first == f"{tmp_path}/model.pt: {name} {others} NaN or infinite."
+        assert second == "Train again, with a lower --learning_rate."
+        with pytest.raises(SystemExit, match=r"has weights that are NaN or infinite: .*running_mean") as stop:
+            load_init(network(), str(tmp_path / "model.pt"))
+        assert len(str(stop.value).splitlines()) == 2

@@ -5,10 +5,11 @@ import pickle
 
 import pytest
 import torch
-from monai.networks.nets import resnet18, resnet50
+from monai.networks.nets import ResNet, resnet18, resnet50
 from torch import nn
 
 from monai_freq.networks import load_pretrained, read_weights
+from monai_freq.networks.pretrained import not_finite
 
 
 def trained(make=resnet18, channels=3, **settings):
@@ -25,6 +26,10 @@ def trained(make=resnet18, channels=3, **settings):
 def fresh(make=resnet18, channels=3, classes=4):
     torch.manual_seed(0)
     return make(spatial_dims=2, n_input_channels=channels, num_classes=classes).eval()
+
+
+def small(**settings):
+    return ResNet("basic", [1, 1, 1, 1], [4, 4, 4, 4], **settings)
 
 
 def images(channels=3):
@@ -144,3 +149,31 @@ def test_a_truncated_file_is_refused(file):
     file.write_bytes(file.read_bytes()[:-1000])
     with pytest.raises(ValueError, match="cannot be read as weights"):
         read_weights(file)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("name", ["conv1.weight", "layer2.0.bn1.running_var", "fc.bias"])
+def test_weights_that_are_not_finite_are_refused_by_name(file, name, value):
+    weights = trained(small).state_dict()
+    weights[name].view(-1)[-1] = value
+    torch.save({"state_dict": {f"module.{key}": weight for key, weight in weights.items()}}, file)
+    other = fresh(small)
+    before = {key: weight.clone() for key, weight in other.state_dict().items()}
+    with pytest.raises(ValueError, match=rf"weights\.pt has weights that are NaN or infinite: {name}\. Take another"):
+        load_pretrained(other, file)
+    assert all(torch.equal(weight, before[key]) for key, weight in other.state_dict().items())
+    if name == "fc.bias":  # which another head takes the place of
+        assert load_pretrained(fresh(small, classes=2), file, may_differ=["fc"]) == ["fc.weight", "fc.bias"]
+
+
+def test_weights_too_large_for_the_network_are_refused(file):
+    weights = trained(small).state_dict()
+    weights["layer1.0.conv1.weight"] = weights["layer1.0.conv1.weight"].double() * 1e300
+    torch.save(weights, file)
+    with pytest.raises(ValueError, match=r"NaN or infinite: layer1\.0\.conv1\.weight"):
+        load_pretrained(fresh(small), file)
+
+
+def test_many_names_are_counted():
+    weights = {f"w{number}": torch.tensor(float("nan")) for number in range(9)} | {"count": torch.tensor(3)}
+    assert not_finite(weights) == [f"w{number}" for number in range(9)]

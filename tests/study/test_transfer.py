@@ -51,8 +51,8 @@ def made(monkeypatch):
     return names_and_failing
 
 
-def study(folder, words=("random", "imagenet", "radimagenet"), checkpoints=None, **more):
-    sources = [parse_source(word, checkpoints) for word in words]
+def study(folder, words=("random", "imagenet", "radimagenet"), checkpoints=None, normalizations=None, **more):
+    sources = [parse_source(word, checkpoints, normalizations=normalizations) for word in words]
 
     def transfers(weights):
         artifacts = {"lodopab_transfer": ["photon_noise"]}
@@ -130,6 +130,12 @@ def test_a_label_stands_for_one_source_in_all_of_a_study(made, tmp_path):
         study(tmp_path, ["imagenet"], overrides={"epochs": 3})
     with pytest.raises(SystemExit, match=r"weights\.pt"):
         study(tmp_path, ["imagenet"], {"imagenet": "weights.pt"})
+    study(tmp_path, ["clinic"], {"clinic": "weights.pt"})
+    with pytest.raises(SystemExit, match=r"the source 'clinic' was .*'normalization': 'imagenet'"):
+        study(tmp_path, ["clinic"], {"clinic": "weights.pt"}, normalizations={"clinic": "imagenet"})
+    (tmp_path / "sources.json").write_text('{"imagenet": {}, "imagenet": {}}')
+    with pytest.raises(SystemExit, match=r"sources\.json is not readable: the name .imagenet. occurs twice"):
+        study(tmp_path, ["imagenet"])
 
 
 @pytest.mark.parametrize(
@@ -142,6 +148,12 @@ def test_a_label_stands_for_one_source_in_all_of_a_study(made, tmp_path):
         (["bundles/lodopab_transfer", "--data", "cifar=/data"], "--data cifar=/data names none of lodopab_transfer"),
         (["bundles/lodopab_transfer", "--checkpoints", "imagenet=no_such.pt"], "There is no no_such.pt"),
         (["bundles/lodopab_transfer", "--checkpoints", "random=README.md"], "--checkpoints random="),
+        (
+            ["bundles/lodopab_transfer", "--checkpoints", "imagenet=README.md", "imagenet=Makefile"],
+            "names imagenet twice",
+        ),
+        (["bundles/lodopab_transfer", "--normalizations", "imagenet=caffe"], "imagenet=caffe: give each of random, "),
+        (["bundles/lodopab_transfer", "--normalizations", "clinic=imagenet"], "clinic=imagenet: give each of random, "),
         (["bundles/lodopab_transfer", "--sources", "imagenet", "imagenet/none"], "2 sources would be called imagenet"),
         (["bundles/lodopab_transfer", "--set", "lam=0", "0"], "2 runs would be called lodopab_transfer/"),
         (["bundles/lodopab_transfer", "--set", "fraction=0.5"], "Use --fractions."),

@@ -126,3 +126,25 @@ def test_the_last_epoch_that_is_validated_is_logged(epochs, val_interval, interv
     assert len(logged) <= 4
     own = replace(run, overrides={**run.overrides, "psd_interval": 4})
     assert own.asked_settings["psd_interval"] == 4
+
+
+def test_a_source_has_the_normalization_of_its_weights():
+    """Weights that are there, and random ones, are told it; those that the study trains record it."""
+    words, files = ("random", "clinic", "imagenet", "radimagenet/whiten"), {"clinic": "w.pt"}
+    names = {"random": "imagenet", "clinic": "radimagenet_pytorch", "imagenet": "imagenet"}
+    sources = [parse_source(word, files, normalizations=names) for word in words]
+    pretraining = plan_pretraining(sources, PRETRAINER)
+    assert pretraining["imagenet", 0].overrides == {"source": "imagenet", "normalization": "imagenet"}
+    assert pretraining["imagenet", 0].asked_settings["normalization"] == "imagenet"
+    assert "normalization" not in pretraining["radimagenet whiten", 0].asked_settings
+    weights = {(label, 0): "model.pt" for label in ("imagenet", "radimagenet whiten")}
+    runs = plan_transfers(
+        sources, {"kneemri_transfer": ""}, weights, artifacts={"kneemri_transfer": ["blur"]}, fractions=[0], folds=1
+    )
+    given = {run.overrides["source"]: run.given for run in runs}
+    assert given == {
+        "random": {"init": "random", "normalization": "imagenet"},
+        "clinic": {"init": "w.pt", "normalization": "radimagenet_pytorch"},
+        "imagenet": {"init": "model.pt"},
+        "radimagenet whiten": {"init": "model.pt"},
+    }
