@@ -42,7 +42,7 @@ def prediction_of(case: DrawnCase) -> np.ndarray:
     parser.read_config(str(CONFIG))
     parser["bundle_root"] = str(CONFIG.parent.parent)
     network = parser.get_parsed_content("network_def").eval()
-    network.load_state_dict(torch.load(parser.get_parsed_content("checkpoint"), weights_only=True))
+    network.load_state_dict(torch.load(parser.get_parsed_content("weights"), weights_only=True))
     with torch.no_grad():
         return network(torch.from_numpy(case.image)[None, None])[0].argmax(0).numpy().astype(np.uint8)
 

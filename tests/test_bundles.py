@@ -146,7 +146,7 @@ def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
     logged = scalars_and_images(result / "tensorboard")
     assert logged == {"train_loss", "val_mean_dice", "validation case"}
 
-    said = succeed(configs / "evaluate.json", *GRID, *data, cwd=cwd)
+    said = succeed(configs / "evaluate.json", cwd=cwd)
     rows = list(csv.DictReader((result / "evaluation/cases.csv").read_text().splitlines()))
     assert len(rows) == 4
     columns = {column for column in rows[0] if column != "case"}
@@ -165,7 +165,7 @@ def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
         shutil.copy(path, images)
     turned = nibabel.load(inputs[0]).as_reoriented(nibabel.io_orientation(np.diag([-1.0, 1, 1, 1]))[[1, 0, 2]])
     nibabel.save(turned, images / "turned.nii.gz")  # the same patient, other axes and directions
-    succeed(configs / "inference.json", *GRID, "--input_dir", images, cwd=cwd)
+    succeed(configs / "inference.json", "--input_dir", images, cwd=cwd)
     upright, reoriented = (
         nibabel.as_closest_canonical(nibabel.load(result / "segmentations" / f"{name}_seg.nii.gz"))
         for name in (inputs[0].name.split(".")[0], "turned")
@@ -220,7 +220,7 @@ def test_paper_overlay_changes_sizes_and_epochs_only_where_it_says(name):
 
 
 @pytest.mark.parametrize("overlay", [[], ["paper"]], ids=["default", "paper"])
-def test_all_workflows_give_the_network_the_same_image(name, dataset, overlay):
+def test_all_workflows_give_the_network_the_same_image(name, dataset, overlay, tmp_path):
     case = {part: str(next(dataset.glob(f"{part}sTr/*.nii.gz"))) for part in ("image", "label")}
     images, networks = [], []
     for workflow, key in (
@@ -230,8 +230,12 @@ def test_all_workflows_give_the_network_the_same_image(name, dataset, overlay):
     ):
         parser = ConfigParser()
         parser.read_config([str(ROOT / "bundles" / name / f"configs/{file}.json") for file in (workflow, *overlay)])
-        networks.append((parser["network_def"], parser["backbone"], parser["image_size"], parser["intensity_window"]))
-        assert all(voxels % np.prod(parser["backbone"]["strides"]) == 0 for voxels in parser["image_size"])
+        parser["settings"] = {}  # of no training
+        parser["bundle_root"] = str(tmp_path)
+        network, size = parser.get_parsed_content("network_def"), parser.get_parsed_content("image_size")
+        if workflow == "train":
+            assert all(voxels % np.prod(parser["backbone"]["strides"]) == 0 for voxels in size)
+        networks.append((str(network), size, parser.get_parsed_content("intensity_window")))
         parser["image_size"] = list(SIZE)
         images.append(parser.get_parsed_content(key)(case)["image"])
     assert networks[0] == networks[1] == networks[2]
@@ -429,10 +433,14 @@ def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tm
     files = {c: str(ROOT / "bundles" / name / f"configs/{c}.json") for c in ("train", "evaluate", "inference")}
     bundle.run(config_file=files["train"], epochs=1, theta=0.3, split_seed=3, **common)
     for config, other, says in (
-        ("evaluate", {"split_seed": 3}, "theta=0.3, not 0.1"),
-        ("evaluate", {"theta": 0.3}, "split_seed=3, not 0"),
-        ("evaluate", {"theta": 0.3, "split_seed": 3, "intensity_window": [0, 9]}, "intensity_window=None, not [0, 9]"),
-        ("inference", {}, "theta=0.3, not 0.1"),
+        ("evaluate", {"theta": 0.1}, "theta=0.3, not 0.1"),
+        ("evaluate", {"theta": 0.3, "split_seed": 0}, "split_seed=3, not 0"),
+        ("evaluate", {"fusion": "late"}, "fusion=early, not late"),
+        ("evaluate", {"train_size": 1}, "train_size=None, not 1"),
+        ("evaluate", {"intensity_window": [0, 9]}, "intensity_window=None, not [0, 9]"),
+        ("evaluate", {"classes#1": "kidney"}, "not {'0': 'background', '1': 'kidney'}"),
+        ("evaluate", {"backbone#num_res_units": 2}, "UNet(num_res_units=0), not 2"),
+        ("inference", {"theta": 0.1}, "theta=0.3, not 0.1"),
         (
             "train",
             {"resume": "true", "theta": 0.3, "split_seed": 3, "learning_rate": 0.5},
@@ -441,7 +449,7 @@ def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tm
     ):
         with pytest.raises(SystemExit, match=re.escape(says)):
             bundle.run(config_file=files[config], **other, **common)
-    bundle.run(config_file=files["evaluate"], theta=0.3, split_seed=3, **common)
+    bundle.run(config_file=files["evaluate"], theta=0.3, split_seed=3, **common)  # as they were: given or not
     assert (tmp_path / "evaluation/cases.csv").is_file()
 
 

@@ -133,7 +133,7 @@ def test_train_evaluate_infer(name, dataset, tmp_path):
         history.kinds == ("images", "gradients") if name == "source_pretrain" else ("images", "gradients", "artifact")
     )
 
-    said = succeed("configs/evaluate.json", *options, cwd=copy)
+    said = succeed("configs/evaluate.json", cwd=copy)
     rows = list(csv.DictReader((result / "evaluation/scores.csv").read_text().splitlines()))
     summary = json.loads((result / "evaluation/summary.json").read_text())
     conditions = {"all"} if name == "source_pretrain" else {"clean", "iid", "ood"}
@@ -146,7 +146,7 @@ def test_train_evaluate_infer(name, dataset, tmp_path):
         assert measured["auc"] == pytest.approx(auc(scores, labels), abs=1e-6)
         assert f"{condition} " in said
 
-    succeed("configs/inference.json", *options, cwd=copy)
+    succeed("configs/inference.json", cwd=copy)
     predicted = list(csv.DictReader((result / "predictions/scores.csv").read_text().splitlines()))
     tested = {row["sample"]: row for row in rows if row["condition"] in ("clean", "all")}
     assert {row["sample"] for row in predicted} == set(tested)
@@ -495,9 +495,10 @@ def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tm
     call(name, "train", dataset, tmp_path, epochs=1, fraction=0.25, normalization=own)
     refused = f"normalization={own}, not imagenet"
     for workflow, other, says in (
-        ("evaluate", {}, "fraction=0.25, not 0.5"),
-        ("evaluate", {"fraction": 0.25, "normalization": "imagenet"}, refused),
-        ("evaluate", {"fraction": 0.25, "fold": 1}, "fold=0, not 1"),
+        ("evaluate", {"fraction": 0.5}, "fraction=0.25, not 0.5"),
+        ("evaluate", {"normalization": "imagenet"}, refused),
+        ("evaluate", {"fold": 1}, "fold=0, not 1"),
+        ("evaluate", {"artifacts#photon_noise#n_photons": 9}, "PhotonNoise(n_photons=16384), not 9"),
         ("inference", {"normalization": "imagenet"}, refused),
         ("train", {"resume": "true", "fraction": 0.25}, "normalization={'mean': 0.2, 'sd': 1.0}, not zero_to_one"),
         ("train", {"resume": "true", "fraction": 0.25, "normalization": own, "lam": 0.5}, "lam=0.0, not 0.5"),

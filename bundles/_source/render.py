@@ -6,6 +6,7 @@ Run ``python bundles/_source/render.py`` after a change in this folder; a test f
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ from monai.bundle import ConfigParser
 SOURCE = Path(__file__).parent
 WORKFLOWS = ("train", "evaluate", "inference")
 OVERLAYS = ("multi_gpu_train", "paper")
+#: what a training records of its settings
+RECORDED = ("trained_with", "divided_by", "edited_with")
 
 Config = dict[str, Any]
 
@@ -32,6 +35,8 @@ def render(task_file: Path, bundle: Path) -> None:
     for workflow in WORKFLOWS:
         templates = [*_existing(family, "common"), *_existing(family, workflow)]
         merged = _changed(ConfigParser.load_config_files(templates), task["settings"] | task.get(workflow, {}))
+        if workflow != "train":
+            _take_from_training(merged)
         _export(_settings_first(merged), configs / f"{workflow}.json")
     for overlay in OVERLAYS:
         content = _merged(family, overlay) | task.get(overlay, {})
@@ -43,6 +48,45 @@ def render(task_file: Path, bundle: Path) -> None:
     shutil.copy(SOURCE.parent.parent / "LICENSE", bundle / "LICENSE")
     (docs / "README.md").write_text(Template((family[-1] / "README.md").read_text()).substitute(_words(task, configs)))
     (docs / "data_license.txt").write_text(task["docs"]["data_license"] + "\n")
+
+
+def _take_from_training(config: Config) -> None:
+    """Let a setting that is not given be the training's; one that is given takes the place of this and is compared."""
+    for table in (config[name] for name in RECORDED if name in config):
+        for key, reference in table.items():
+            if match := re.fullmatch(r"@(\w+)", str(reference)):
+                _take(config, table, key, match[1])
+            elif match := re.fullmatch(r"\$@(\w+)\[@[\w#]+\]", str(reference)):
+                choices = config[match[1]]
+                config[match[1]] = {choice: _completed(key, default) for choice, default in choices.items()}
+    config["output_dir"] = f"$bundle.results_folder(@checkpoint, {config['output_dir'][1:]})"
+    config["backbone"] = _component("@settings.get('backbone')", config["backbone"])
+    if "artifacts" in config:
+        recorded = "@settings.get('artifacts', {{}}).get('{}')"
+        config["artifacts"] = {n: _component(recorded.format(n), one) for n, one in config["artifacts"].items()}
+
+
+def _take(config: Config, table: Config, key: str, name: str) -> None:
+    default = config[name]
+    given = f"({default!r} if @{name} is None else @{name})"
+    if re.search(rf"@{name}\b", config["output_dir"]):  # by what is given alone, as the record lies in this folder
+        config["output_dir"] = re.sub(rf"@{name}\b", given, config["output_dir"])
+        config[name] = None
+        table[key] = f"$@settings.get('{key}', {default!r}) if @{name} is None else @{name}"
+    elif isinstance(default, dict):
+        config[name] = _completed(key, default)
+    else:
+        expression = default[1:] if str(default).startswith("$") else repr(default)
+        config[name] = f"$@settings.get('{key}', {expression})"
+
+
+def _component(recorded: str, default: Config) -> Config:
+    own = default | {"_mode_": "callable"}
+    return {"_target_": "monai_freq.bundle.trained_component", "recorded": f"${recorded}", "default": own}
+
+
+def _completed(key: str, default: Config) -> Config:
+    return {"_target_": "monai_freq.bundle.completed", "recorded": f"$@settings.get('{key}', {default!r})"}
 
 
 def _beyond_threads(train: Path) -> list[str]:

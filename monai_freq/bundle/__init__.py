@@ -3,11 +3,19 @@
 from .artifact_density import shown_artifact
 from .backbone import check_backbone
 from .classification import class_names, log_samples, prepare_sources, prepare_targets
+from .component_record import described, trained_component
 from .initial_weights import check_weights, load_init
 from .intensity import check_window, over_maximum
 from .location import find_bundle
 from .normalization import check_normalization, normalization_of
-from .run_folder import begin_run, check_trained, recorded_classes, recorded_settings
+from .run_folder import (
+    begin_run,
+    check_trained,
+    completed,
+    recorded_classes,
+    recorded_settings,
+    results_folder,
+)
 from .scale_warning import warn_of_scale
 from .segmentation import Cases, list_images, log_cases, log_images, prepare_cases
 from .settings import check_choices, check_ranges, check_settings, check_training
@@ -26,6 +34,8 @@ __all__ = [
     "check_weights",
     "check_window",
     "class_names",
+    "completed",
+    "described",
     "find_bundle",
     "list_images",
     "list_slices",
@@ -40,6 +50,8 @@ __all__ = [
     "prepare_targets",
     "recorded_classes",
     "recorded_settings",
+    "results_folder",
     "shown_artifact",
+    "trained_component",
     "warn_of_scale",
 ]

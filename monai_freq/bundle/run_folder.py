@@ -12,12 +12,12 @@ from ignite import distributed as idist
 from ..files import claim, replacing, set_aside
 from ..json_files import parse_json, read_json
 
-__all__ = ["begin_run", "check_trained", "recorded_classes", "recorded_settings"]
+__all__ = ["begin_run", "check_trained", "completed", "recorded_classes", "recorded_settings", "results_folder"]
 
 _RECORD = "settings.json"
 _RESULTS = ("model.pt", "last.pt", _RECORD, "tensorboard", "evaluation", "segmentations", "predictions")
-#: settings that decide which cases are the test cases
-_DIVISION = ("phantom", "split_seed", "val_cases", "test_cases", "folds", "fold", "reading")
+#: settings that decide which cases are in which part
+_DIVISION = ("phantom", "split_seed", "val_cases", "test_cases", "folds", "fold", "reading", "train_size", "draw")
 _GENERATED = "generated phantoms"
 
 
@@ -119,6 +119,35 @@ def recorded_settings(checkpoint: str) -> dict[str, Any]:
     return _read(record) if record.is_file() else {}
 
 
+def results_folder(checkpoint: str | None, default: str) -> str:
+    """Where the results of a checkpoint go: beside it in the folder of a run, otherwise to the default.
+
+    Args:
+        checkpoint: file that a training saved; None for that of the default folder.
+        default: folder of the run that the settings name.
+
+    Example:
+        >>> results_folder("weights/from_elsewhere.pt", "runs/early")
+        'runs/early'
+    """
+    run = None if checkpoint is None else Path(checkpoint).expanduser().parent
+    return str(run) if run is not None and (run / _RECORD).is_file() else default
+
+
+def completed(recorded: Mapping[str, Any], **given: Any) -> dict[str, Any]:
+    """A setting of several entries: those that are given, and the training's for the others.
+
+    Args:
+        recorded: entries of the training.
+        given: entries that are given now.
+
+    Example:
+        >>> completed({"task": "heart", "cases": 20}, cases=6)
+        {'task': 'heart', 'cases': 6}
+    """
+    return {**recorded, **given}
+
+
 def recorded_classes(checkpoint: str, count: int) -> dict[str, str]:
     """Class number -> name, as the training recorded them beside a checkpoint, or the number where it did not.
 
@@ -166,11 +195,15 @@ def _require_said(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _of_data(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The data set's folder as it is found from any working directory; that of a phantom only where there is none."""
-    if settings.get("dataset_dir") is None:
-        return dict(settings)
-    folder = Path(settings["dataset_dir"]).expanduser().resolve()
-    return {key: value for key, value in settings.items() if key != "phantom"} | {"dataset_dir": str(folder)}
+    """Paths of the data as they are found from any working directory; a phantom only where there is no data set."""
+    found = dict(settings)
+    folds = found.get("folds")
+    if isinstance(folds, Mapping) and folds.get("file") is not None:
+        found["folds"] = {**folds, "file": str(Path(folds["file"]).expanduser().resolve())}
+    if found.get("dataset_dir") is not None:
+        found["dataset_dir"] = str(Path(found["dataset_dir"]).expanduser().resolve())
+        found.pop("phantom", None)
+    return found
 
 
 def _read(record: Path) -> dict[str, Any]:

@@ -211,7 +211,8 @@ def opened(configs: Sequence[str], folder: str, dataset_dir: str | None, overrid
         require_setting(key, list(parser.get()), configs[0])
         parser[key] = value
     parser["bundle_root"], parser["dataset_dir"], parser["check"] = folder, dataset_dir, []
+    parser["settings"] = {}  # of no training, where the workflow would look for one
     for position, line in enumerate(parser["initialize"]):
-        if str(line).startswith("$bundle.check_") and "@checkpoint" not in line:
+        if str(line).startswith("$bundle.check_") and not ("@checkpoint" in line or "@weights" in line):
             parser.get_parsed_content(f"initialize#{position}")
     return parser

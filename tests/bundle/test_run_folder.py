@@ -5,7 +5,14 @@ import json
 import pytest
 from claiming import claimed_elsewhere
 
-from monai_freq.bundle import begin_run, check_trained, recorded_classes
+from monai_freq.bundle import (
+    begin_run,
+    check_trained,
+    completed,
+    recorded_classes,
+    recorded_settings,
+    results_folder,
+)
 
 
 def test_results_of_an_earlier_run_are_moved_and_strangers_are_left(tmp_path):
@@ -50,6 +57,16 @@ def test_the_same_data_set_by_another_path_is_the_same(tmp_path, monkeypatch):
     begin_run(str(tmp_path / "run"), resume=True, dataset_dir=".", split_seed=0)
 
 
+def test_a_file_of_folds_is_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begin_run("run", resume=False, folds={"train": 4, "file": "folds.json"})
+    assert recorded_settings("run/model.pt") == {"folds": {"train": 4, "file": str(tmp_path / "folds.json")}}
+    (tmp_path / "run" / "model.pt").touch()
+    check_trained("run/model.pt", folds={"train": 4, "file": "folds.json"})
+    with pytest.raises(SystemExit, match="was trained with folds="):
+        check_trained("run/model.pt", folds={"train": 4, "file": "other.json"})
+
+
 def test_a_run_is_not_continued_on_other_data(tmp_path):
     begin_run(str(tmp_path), resume=False, dataset_dir="/data/mine", phantom={"size": 32}, val_cases=2)
     assert json.loads((tmp_path / "settings.json").read_text()) == {"dataset_dir": "/data/mine", "val_cases": 2}
@@ -88,6 +105,59 @@ def test_checkpoints_are_compared_with_their_record(tmp_path):
     (tmp_path / "settings.json").write_text("{")
     with pytest.raises(SystemExit, match=r"settings\.json is not readable"):
         check_trained(str(tmp_path / "model.pt"), theta=0.1)
+
+
+def test_settings_are_read_where_a_training_recorded_them(tmp_path):
+    assert recorded_settings(str(tmp_path / "model.pt")) == {}
+    begin_run(str(tmp_path), resume=False, theta=0.3, image_size=(4, 4), dataset_dir=None, phantom={"size": 8})
+    record = {"theta": 0.3, "image_size": [4, 4], "dataset_dir": None, "phantom": {"size": 8}}
+    assert recorded_settings(str(tmp_path / "last.pt")) == record
+    (tmp_path / "settings.json").write_text("{")
+    with pytest.raises(SystemExit, match=r"settings\.json is not readable"):
+        recorded_settings(str(tmp_path / "model.pt"))
+
+
+def test_results_go_beside_the_weights_of_a_run(tmp_path):
+    assert results_folder(None, "runs/early") == "runs/early"
+    assert results_folder(str(tmp_path / "model.pt"), "runs/early") == "runs/early"
+    begin_run(str(tmp_path), resume=False)
+    assert results_folder(str(tmp_path / "model.pt"), "runs/early") == str(tmp_path)
+
+
+def test_a_setting_is_completed_without_a_change_to_the_record():
+    record = {"task": "heart", "cases": 20}
+    assert completed(record, cases=6, seed=1) == {"task": "heart", "cases": 6, "seed": 1}
+    assert record == {"task": "heart", "cases": 20}
+
+
+#: every setting that decides which cases are in which part, and another value of it
+DIVISION = {
+    "phantom": ({"size": 8}, {"size": 9}),
+    "split_seed": (0, 1),
+    "val_cases": (1, 2),
+    "test_cases": (1, 2),
+    "folds": ({"train": 4}, {"train": 5}),
+    "fold": (0, 1),
+    "reading": ({"slices": 1}, {"slices": 2}),
+    "train_size": (None, 3),
+    "draw": (0, 1),
+}
+
+
+@pytest.mark.parametrize("name", DIVISION)
+def test_a_division_is_compared_on_the_same_data_and_free_on_others(name, tmp_path):
+    before, now = DIVISION[name]
+    begin_run(str(tmp_path), resume=False, dataset_dir=None, theta=0.1, **{name: before})
+    (tmp_path / "model.pt").touch()
+    with pytest.raises(SystemExit, match=f"was trained with {name}="):
+        check_trained(str(tmp_path / "model.pt"), dataset_dir=None, theta=0.1, **{name: now})
+    check_trained(str(tmp_path / "model.pt"), dataset_dir=None, theta=0.1, **{name: before})
+    # another data set is divided anew, whatever the network was trained with
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    (tmp_path / "settings.json").write_text(json.dumps(settings | {"dataset_dir": "/data/mine"}))
+    check_trained(str(tmp_path / "model.pt"), dataset_dir="/data/other", theta=0.1, **{name: now})
+    with pytest.raises(SystemExit, match=r"was trained with theta=0\.1, not 0\.2"):
+        check_trained(str(tmp_path / "model.pt"), dataset_dir="/data/other", theta=0.2, **{name: now})
 
 
 def test_names_of_classes_are_those_of_the_training(tmp_path):
