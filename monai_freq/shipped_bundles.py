@@ -14,6 +14,10 @@ from .json_files import read_json
 __all__ = ["copy_bundle", "describe_bundle", "list_bundles"]
 
 
+#: what runs leave in a bundle, none of it for a repository that the copy is kept in
+_LEFT_BY_RUNS = (".cache/", "eval/", "models/", "runs/")
+
+
 def list_bundles() -> list[str]:
     """Names of the bundles, in alphabetical order.
 
@@ -47,6 +51,8 @@ def describe_bundle(name: str) -> str:
 def copy_bundle(name: str, folder: str | os.PathLike[str] | None = None) -> Path:
     """Copy a bundle's configurations and documents to a folder of its own, from which it runs.
 
+    Where the copy is kept in a git repository, what its runs leave is ignored there.
+
     Args:
         name: one of :func:`list_bundles`.
         folder: to be made; the bundle's name in the working directory by default.
@@ -63,7 +69,7 @@ def copy_bundle(name: str, folder: str | os.PathLike[str] | None = None) -> Path
         >>> import tempfile
         >>> copied = copy_bundle("heart_fd", Path(tempfile.mkdtemp(), "my_heart"))
         >>> sorted(path.name for path in copied.iterdir())
-        ['LICENSE', 'configs', 'docs']
+        ['.gitignore', 'LICENSE', 'configs', 'docs']
     """
     source, target = _bundle(name), Path(folder or name).expanduser().absolute()
     if target.exists():
@@ -73,6 +79,7 @@ def copy_bundle(name: str, folder: str | os.PathLike[str] | None = None) -> Path
             copied = aside / file.relative_to(source)
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copied)
+        (aside / ".gitignore").write_text("".join(f"/{folder}\n" for folder in _LEFT_BY_RUNS), encoding="utf-8")
     return target
 
 

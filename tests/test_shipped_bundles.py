@@ -37,10 +37,42 @@ def test_a_copy_has_all_that_is_versioned_and_nothing_else(name, tmp_path):
     if done.returncode or not versioned:
         pytest.skip("not a git checkout")
     copied = copy_bundle(name, tmp_path / "copy")
-    assert {f"bundles/{name}/{file}" for file in files_below(copied)} == set(versioned)
+    assert {f"bundles/{name}/{file}" for file in files_below(copied) - {".gitignore"}} == set(versioned)
     for file in versioned:
         path = Path(file).relative_to(f"bundles/{name}")
         assert (copied / path).read_bytes() == (ROOT / file).read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_git_sees_of_a_copy_what_is_the_users(tmp_path):
+    copied = copy_bundle("heart_fd", tmp_path / "copy")
+    for left in (
+        "runs/early/model.pt",
+        ".cache/heart/dataset.json",
+        "eval/mlruns.db",
+        "configs/own.json",
+        "docs/runs.md",
+    ):
+        (copied / left).parent.mkdir(parents=True, exist_ok=True)
+        (copied / left).touch()
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True, capture_output=True)
+    listed = ["git", "ls-files", "--others", "--exclude-standard"]
+    seen = set(subprocess.run(listed, cwd=copied, capture_output=True, text=True, check=True).stdout.split())
+    assert seen == files_below(copied) - {"runs/early/model.pt", ".cache/heart/dataset.json", "eval/mlruns.db"}
+    assert {".gitignore", "configs/train.json", "configs/own.json", "docs/runs.md"} <= seen
+
+
+def test_git_sees_no_results_in_the_checkout():
+    results = [
+        "runs/psd.npz",
+        "runs/my_atria/model.pt",
+        "bundles/heart_fd/runs/early/model.pt",
+        "out-transfer/runs.txt",
+    ]
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    done = subprocess.run(["git", "check-ignore", *results], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == results
 
 
 def test_the_command_names_and_copies(tmp_path, monkeypatch, capsys):
