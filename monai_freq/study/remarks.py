@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from .cells import DICE, Cell, cells_of
 from .comparison import DRAWS, Comparison
-from .convergence import NOT_JUDGED, SHARE, UNDERTRAINED, convergence
+from .convergence import NOT_JUDGED, SHARE, UNDERTRAINED, Convergence, convergence
 from .results import Result
 from .tables import title_of
-from .texts import listed
+from .texts import listed, signed
 
 __all__ = ["place", "remarks", "warnings_of"]
 
@@ -104,18 +105,27 @@ def _few_cases(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _training(cells: Sequence[Cell], shared: Shared) -> Iterator[str]:
     states = [(cell, convergence(cell, cells)) for cell in cells]
-    under = [place(cell, shared) for cell, found in states if found.state == UNDERTRAINED]
+    short = [(cell, found) for cell, found in states if found.state == UNDERTRAINED]
     unknown = [place(cell, shared) for cell, found in states if found.state == NOT_JUDGED]
-    if under:
+    if short:
+        under = listed((place(cell, shared) for cell, _ in short), _PLACES)
+        progress = listed((_progress(found) for _, found in short), _PLACES)
         yield (
-            f"Undertrained: {len(under)} of {len(states)} cells ({listed(under, _PLACES)}) had not reached {SHARE:.0%} "
-            "of their converged validation Dice. Differences may be of how fast an arm learns."
+            f"Undertrained: {len(short)} of {len(states)} cells ({under}) had not reached {SHARE:.0%} of their "
+            "converged validation Dice, or rose too fast to tell it. Dice, and its rise in the last quarter, in this "
+            f"order: {progress}. Differences may be of how fast an arm learns."
         )
     if unknown:
         yield (
             f"Whether {len(unknown)} of {len(states)} cells ({listed(unknown, _PLACES)}) had reached {SHARE:.0%} of "
             "their converged validation Dice cannot be judged: fewer than 8 validations were recorded."
         )
+
+
+def _progress(found: Convergence) -> str:
+    """What was measured of a training that was too short."""
+    text = f"{100 * found.final:.1f}%, {signed(100 * found.rise, 1)} points"
+    return text if math.isnan(found.reached) else f"{text}, of {100 * found.converged:.1f}%"
 
 
 def place(cell: Cell, shared: Shared) -> str:

@@ -186,9 +186,12 @@ def _methods(comparisons: Sequence[Comparison]) -> Iterator[Block]:
             "smallest difference that the test on these cases could have called significant after the correction.",
             f"A significant difference is '{NOT_CONCLUDED}' with fewer than {DRAWS} draws, or when the trainings of "
             "either arm are undertrained or cannot be judged.",
-            "Converged Dice: the mean of the last quarter of the validations, plus what is to come if the rise goes on "
-            "to slow down as it did over the last two quarters, at most 100%; or that of longer runs, alike but for "
-            "their epochs, where there are any. Reached: the mean of the last quarter as a share of it.",
+            "Validation Dice: the mean of the last quarter of the validations; last rise: that less the mean of the "
+            "quarter before. Converges to: the Dice at the end if the rise goes on to slow down as it did over the "
+            "last two quarters, or that of longer runs, alike but for their epochs, where there are any; – where the "
+            "rise has not slowed down clearly, as nothing tells then where it ends. Reached: the validation Dice as a "
+            "share of it. Undertrained: a share below 90%, or without it, a rise that slowing down by a quarter from "
+            "quarter to quarter would leave below.",
             "The Hausdorff distance is in mm, in the image's own space; that of an empty prediction is the diagonal of "
             "the image. The values on the network's own grid, in voxels, are in scores.csv.",
         ]

@@ -111,7 +111,17 @@ def convergence_table(cells: Sequence[Cell], shared: Shared) -> Table:
         >>> convergence_table([], []).rows
         []
     """
-    header = ["task", "n", "fusion", "epochs", "validation Dice (%)", "converged (%)", "reached", "state"]
+    header = [
+        "task",
+        "n",
+        "fusion",
+        "epochs",
+        "validation Dice (%)",
+        "last rise (points)",
+        "converges to (%)",
+        "reached",
+    ]
+    header.append("state")
     rows = [
         [title_of(cell), cell.size_text, cell.label(shared), *_convergence(convergence(cell, cells))] for cell in cells
     ]
@@ -217,7 +227,7 @@ def _verdict(one: Comparison) -> str:
 def _convergence(found: Convergence) -> list[str]:
     reached = ABSENT if math.isnan(found.reached) else f"{100 * found.reached:.0f}%"
     state = f"{found.state} (by runs of {found.reference} epochs)" if found.reference else found.state
-    shown = [plain(100 * found.final, 1), plain(100 * found.converged, 1), reached]
+    shown = [plain(100 * found.final, 1), signed(100 * found.rise, 1), plain(100 * found.converged, 1), reached]
     return [str(found.epochs or ABSENT), *shown, state]
 
 

@@ -424,6 +424,69 @@ def test_the_converged_dice_of_an_exponential_is_its_asymptote(tau):
     assert convergence(cells[0], cells).converged == pytest.approx(0.8, rel=1e-3)
 
 
+def noisy(curve: list[float], seed: int, sd: float = 0.03) -> list[float]:
+    return [float(value) for value in np.array(curve) + sd * np.random.default_rng(seed).standard_normal(len(curve))]
+
+
+LINE = [0.02 * n for n in range(1, 41)]
+
+
+@pytest.mark.parametrize(
+    ("curve", "converged"),
+    [
+        (LINE, math.nan),  # rises on as before
+        ([0.56 * (n / 40) ** 2 for n in range(1, 41)], math.nan),  # ever faster
+        (exponential(1), math.nan),  # slows down, but not enough
+        (exponential(0.5, top=1.05), math.nan),  # would end where no Dice is
+        (exponential(0.3), 0.8),
+        ([0.8] * 40, 0.8),
+        ([*np.linspace(0.5, 0.8, 20), *np.linspace(0.8, 0.7, 20)], np.linspace(0.8, 0.7, 20)[10:].mean()),  # falls
+    ],
+)
+def test_of_a_curve_there_is_told_what_it_shows(curve, converged):
+    cells = cells_of([run(dice=curve)])
+    found = convergence(cells[0], cells)
+    final = np.mean(curve[30:])
+    assert found.final == pytest.approx(final)
+    assert found.rise == pytest.approx(final - np.mean(curve[20:30]), abs=1e-12)
+    assert found.converged == pytest.approx(converged, nan_ok=True)
+    assert found.reached == pytest.approx(final / converged, nan_ok=True)
+
+
+@pytest.mark.parametrize(("curve", "final"), [([0.3, 0.6], 0.6), ([0.3], 0.3), ([], math.nan)])
+def test_of_a_few_validations_the_last_is_told(curve, final):
+    cells = cells_of([run(dice=curve)])
+    found = convergence(cells[0], cells)
+    assert [found.final, found.rise, found.converged] == pytest.approx([final, math.nan, math.nan], nan_ok=True)
+
+
+def test_noise_does_not_seem_to_slow_a_curve_down():
+    """Of straight lines with noise, hardly any has an end, and none a state that the noise makes."""
+    ends = 0
+    for seed in range(100):
+        cells = cells_of([run(dice=noisy(LINE, seed))])
+        found = convergence(cells[0], cells)
+        assert found.state == "undertrained"
+        ends += not math.isnan(found.converged)
+    assert ends <= 5
+
+
+def test_several_runs_show_an_end_that_one_does_not():
+    curves = [noisy(exponential(0.3), seed) for seed in range(20)]
+    alone = [cells_of([run(dice=curve)]) for curve in curves]
+    assert sum(math.isnan(convergence(cells[0], cells).converged) for cells in alone) > 5
+    together = cells_of([run(draw=draw, dice=curve) for draw, curve in enumerate(curves)])
+    assert convergence(together[0], together).converged == pytest.approx(0.8, abs=0.03)
+
+
+def test_no_end_is_shown_that_the_curve_does_not_tell(tmp_path):
+    texts = report(tmp_path, study(draws=6, dice=LINE))
+    lines = texts["report.md"].splitlines()
+    assert "| heart | 4 | none | 40 | 71.0 | +20.0 | – | – | undertrained |" in lines
+    assert "in this order: 71.0%, +20.0 points; 71.0%, +20.0 points." in texts["report.md"]
+    assert "100.0" not in "".join(line for line in lines if "undertrained" in line)
+
+
 def test_noise_does_not_make_a_level_curve_undertrained():
     rng = np.random.default_rng(0)
     for _ in range(100):
