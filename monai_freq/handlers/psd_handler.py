@@ -24,7 +24,8 @@ from ..spectral.frequency_axis import finest_axis, on_axis
 from ..spectral.frequency_unit import require_per_voxel
 from ..spectral.learning_priority import Loss, learning_priority
 from ..spectral.psd import radial_psd
-from ..transforms.artifact import artifact_residual, as_artifact, dictionary_keys
+from ..transforms.artifact import artifact_residual
+from ..transforms.foreign import as_artifact, dictionary_keys
 from .engine_parts import bare, positive
 from .first_samples import FirstSamples
 from .psd_history import KINDS, PSDHistory

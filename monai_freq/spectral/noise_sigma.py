@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -14,6 +17,12 @@ __all__ = ["estimate_noise_sigma"]
 #: Median of |z| for a standard normal z.
 _MEDIAN_OF_NORMAL = 0.6744897501960817
 _BINS = 256
+#: Share of the cells below which a class of them may be defects, or the corners of a picture, and not tissue.
+_FEW = 0.1
+#: Most thresholds that are tried one after the other, which no image has needed half of.
+_MOST = 16
+#: Differences of numbers that stand for the same step differ by rounding, as a share of their mean.
+_ROUNDING = 1e-4
 
 
 def estimate_noise_sigma(x: Tensor, *, spatial_dims: int) -> Tensor:
@@ -22,19 +31,33 @@ def estimate_noise_sigma(x: Tensor, *, spatial_dims: int) -> Tensor:
     .. math:: \hat\sigma = \frac{\text{median}_{k \in F} |d_k|}{\Phi^{-1}(3/4)}
 
     with d the detail of the orthonormal Haar wavelet along all axes at once (for 2 x 2 pixels half of
-    :math:`x_{00} - x_{01} - x_{10} + x_{11}`), in which smooth anatomy vanishes. Of the cells of 2 x 2 (x 2) voxels, F
-    holds those whose mean is above Otsu's threshold: the background of a magnitude image, where noise is Rayleigh
-    distributed with 0.66 of the SD, does not count. Of these it holds the half with the lesser gradient, which keeps
-    edges out; of white noise, gradient and detail are independent. Well above the background, sigma is that of the two
-    channels behind a Rician magnitude.
+    :math:`x_{00} - x_{01} - x_{10} + x_{11}`), in which smooth anatomy vanishes. Which cells of 2 x 2 (x 2) voxels are
+    in F is decided in turn by:
+
+    - *Constants.* Cells with a voxel of a value that fills whole cells are out: a background set to zero, padding, a
+      burnt-in box, what is saturated. So are cells repeated along an axis, as padding by the border makes them. Where
+      all is constant, :math:`\hat\sigma = 0`.
+    - *Otsu's threshold* of the mean of the middle voxels parts bright cells from dark ones. A class whose own noise is
+      larger than what sets it apart is defects, such as hot or dead pixels and text, and is left out. So is a bright
+      minority with less than half the noise of the rest, and a tenth of the cells or less where they are dark, or have
+      not more noise than the rest. The others are parted again.
+    - *The background of a magnitude image*, where noise is Rayleigh distributed with 0.66 of the SD, does not count:
+      the bright cells do, and darker ones as long as they have the same noise. Where the brighter class is the one
+      that holds nothing but weaker noise, the image is inverted, and the darker one counts.
+    - *Edges.* Of all these, the half with the lesser gradient counts; of white noise, gradient and detail are
+      independent.
+
+    Well above the background, sigma is that of the two channels behind a Rician magnitude. Noise below the step of
+    integers is found to a fraction of that step only. Noise that was interpolated or filtered is not white any more,
+    and is underestimated.
 
     Args:
         x: images; an odd last voxel of an axis is left out, and an axis of one voxel has no detail.
         spatial_dims: number of trailing spatial dimensions.
 
     Shape:
-        ``(*, *spatial)`` -> ``(*,)``, in units of the image; 0 for a constant image and for a single voxel. float64 is
-        kept, everything else is computed in float32.
+        ``(*, *spatial)`` -> ``(*,)``, in units of the image; 0 for a constant image, for a single voxel, and where no
+        noise is found. float64 is kept, everything else is computed in float32.
 
     Raises:
         ValueError: x is complex, empty or has too few dimensions.
@@ -44,47 +67,185 @@ def estimate_noise_sigma(x: Tensor, *, spatial_dims: int) -> Tensor:
         DOI 10.1093/biomet/81.3.425: the median.
         P. Coupé et al. (2010), "Robust Rician noise estimation for MR images", Medical Image Analysis 14.
         DOI 10.1016/j.media.2010.03.001: of the object, not of the background.
+        N. Otsu (1979), "A threshold selection method from gray-level histograms", IEEE Transactions on Systems, Man,
+        and Cybernetics 9. DOI 10.1109/TSMC.1979.4310076.
 
     Example:
         >>> noise = 0.1 * torch.randn(2, 64, 64, generator=torch.Generator().manual_seed(0))
         >>> estimate_noise_sigma(noise + torch.linspace(1, 2, 64), spatial_dims=2)
-        tensor([0.0996, 0.0959])
+        tensor([0.1018, 0.0962])
     """
     check_image(x, spatial_dims)
     leading = x.shape[: x.ndim - spatial_dims]
     with torch.no_grad(), full_precision(x):
         images = x.to(compute_dtype(x)).reshape(-1, *x.shape[x.ndim - spatial_dims :])
-        axes = [axis for axis in range(1, images.ndim) if images.shape[axis] > 1]
-        if not axes:
-            return images.new_zeros(leading)
-        detail = _haar(images, axes, axes).abs()
-        inside = _foreground(_haar(images, axes, []))
-        if len(axes) > 1:  # along one axis, the gradient is the detail
-            gradient = torch.stack([_haar(images, axes, [axis]).square() for axis in axes]).sum(0)
-            inside = torch.stack([mask & (g <= g[mask].median()) for mask, g in zip(inside, gradient, strict=True)])
-        medians = [deviation[mask].median() for deviation, mask in zip(detail, inside, strict=True)]
-        return (torch.stack(medians) / _MEDIAN_OF_NORMAL).view(leading)
+        return torch.stack([_sigma(image) for image in images]).view(leading)
 
 
-def _haar(x: Tensor, axes: Sequence[int], along: Sequence[int]) -> Tensor:
-    """Orthonormal Haar coefficients: differences along some of the axes, sums along the others; ``(N, *)``, flat."""
-    for axis in axes:
-        first, second = (x[(slice(None),) * axis + (slice(k, x.shape[axis] // 2 * 2, 2),)] for k in (0, 1))
-        x = (first - second if axis in along else first + second) * 0.5**0.5
-    return x.flatten(1)
+@dataclass(frozen=True)
+class _Cells:
+    """Haar coefficients of cells, ``(K,)`` each, but for their common factor."""
+
+    level: Tensor  #: sum of the middle voxels, which one hot or dead pixel does not change
+    mean: Tensor
+    detail: Tensor  #: along all axes at once, its magnitude
+    gradient: Tensor  #: of single axes, the sum of their magnitudes
+
+    def of(self, chosen: Tensor) -> _Cells:
+        return _Cells(self.level[chosen], self.mean[chosen], self.detail[chosen], self.gradient[chosen])
+
+    def joined(self, others: _Cells) -> _Cells:
+        return _Cells(*(torch.cat([mine, theirs]) for mine, theirs in zip(self._parts, others._parts, strict=True)))
+
+    @property
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.level, self.mean, self.detail, self.gradient
+
+    @property
+    def size(self) -> int:
+        return len(self.level)
+
+    @cached_property
+    def sigma(self) -> float:
+        calm = self.gradient <= self.gradient.median()
+        return float(_median(self.detail[calm])) / _MEDIAN_OF_NORMAL
 
 
-def _foreground(values: Tensor) -> Tensor:
-    """Values above Otsu's threshold, which parts them with the largest variance between; all where none are.
+def _sigma(image: Tensor) -> Tensor:
+    """SD of the noise of one image."""
+    axes = [axis for axis, size in enumerate(image.shape) if size > 1]
+    if not axes:
+        return image.new_zeros(())
+    unit = 2.0 ** (-len(axes) - 2)  # exact, and no sum or difference of sums overflows
+    voxels = _voxels(image * unit, axes)
+    voxels = voxels[..., ~_constant(voxels)]
+    if not voxels.numel():
+        return image.new_zeros(())
+    sigma = _foreground(_cells(voxels)).sigma / (unit * 2 ** (len(axes) / 2))
+    return torch.tensor(sigma, dtype=image.dtype, device=image.device)
 
-    ``(N, K)`` -> boolean ``(N, K)``.
+
+def _voxels(image: Tensor, axes: Collection[int]) -> Tensor:
+    """Voxels of the cells, ``(2, ..., K)`` with as many 2 as axes."""
+    corners = []
+    for corner in product((0, 1), repeat=len(axes)):
+        part = image
+        for axis, first in zip(axes, corner, strict=True):
+            part = part[(slice(None),) * axis + (slice(first, image.shape[axis] // 2 * 2, 2),)]
+        corners.append(part.flatten())
+    return torch.stack(corners).view(*[2] * len(axes), -1)
+
+
+def _cells(voxels: Tensor) -> _Cells:
+    axes = range(voxels.ndim - 1)
+    flat, mean, detail = voxels.flatten(0, -2), _haar(voxels, ()), _haar(voxels, axes).abs()
+    if len(axes) == 1:  # there is no middle, and the gradient would be the detail
+        return _Cells(mean, mean, detail, torch.zeros_like(detail))
+    gradient = torch.stack([_haar(voxels, [axis]).abs() for axis in axes]).sum(0)
+    return _Cells(mean - flat.amin(0) - flat.amax(0), mean, detail, gradient)
+
+
+def _haar(voxels: Tensor, along: Collection[int]) -> Tensor:
+    """Differences along some of the axes, sums along the others, which are exact for integers; ``(K,)``."""
+    for axis in range(voxels.ndim - 1):
+        first, second = voxels.unbind(0)
+        voxels = first - second if axis in along else first + second
+    return voxels
+
+
+def _constant(voxels: Tensor) -> Tensor:
+    """Cells without noise, or with a voxel that has none; ``(K,)``.
+
+    Integers with little noise fill a cell, or repeat along an axis of it, by chance: seldom where they occur.
     """
-    low, high = values.aminmax(dim=1, keepdim=True)
+    flat = voxels.flatten(0, -2)
+    low, high = flat.amin(0), flat.amax(0)
+    same = low == high
+    constant = torch.zeros_like(same)
+    if same.any():
+        values, filled = torch.unique(low[same], return_counts=True)
+        place = torch.searchsorted(values, flat).clamp_(max=len(values) - 1)
+        found = values[place] == flat
+        occurs = torch.bincount(place[found], minlength=len(values))
+        constant = (found & (4 * len(flat) * filled > occurs)[place]).any(0)
+    for axis in range(voxels.ndim - 1) if voxels.ndim > 2 else ():
+        first, second = voxels.transpose(0, axis).unbind(0)
+        equal = (first == second).flatten(0, -2) & ~constant
+        repeated = equal.all(0)
+        if 2 * len(equal) * repeated.sum() > equal.sum():
+            constant = constant | repeated
+    return constant
+
+
+def _foreground(cells: _Cells) -> _Cells:
+    """Cells that have the noise of the image."""
+    high, low = cells, cells
+    for _ in range(_MOST):
+        bright = _above_otsu(cells.level)
+        if bright.all():
+            return cells
+        high, low = cells.of(bright), cells.of(~bright)
+        if low.size < _FEW * cells.size or _is_defects(low, high):
+            cells = high
+        elif _is_defects(high, low) or _is_too_even(high, low):
+            cells = low
+        else:
+            break
+    if 1.2 * high.sigma < low.sigma < 2 * high.sigma and _is_empty(high):
+        return low
+    return _with_alike(high, low)
+
+
+def _is_defects(cells: _Cells, others: _Cells) -> bool:
+    """Whether a minority of the cells differs within itself more than it does from the others."""
+    apart = abs(float(cells.mean.median() - others.mean.median()))
+    return cells.size < others.size and cells.sigma > 2 * others.sigma and apart < 3 * cells.sigma
+
+
+def _is_too_even(high: _Cells, low: _Cells) -> bool:
+    """Whether bright cells have less noise than the rest, as what was drawn has; a few, if they have not more."""
+    share = high.size / (high.size + low.size)
+    least = 1.2 if share < _FEW else 0.5 if share < 0.5 else 0.0
+    return high.sigma < least * low.sigma
+
+
+def _is_empty(cells: _Cells) -> bool:
+    """Whether there is nothing but white noise, of which the mean varies as much as the detail."""
+    deviation = float((cells.mean - cells.mean.median()).abs().median()) / _MEDIAN_OF_NORMAL
+    return deviation < 1.3 * cells.sigma
+
+
+def _with_alike(high: _Cells, low: _Cells) -> _Cells:
+    """Bright cells, and darker ones down to where the noise is another, as in the background of a magnitude."""
+    for _ in range(_MOST):
+        bright = _above_otsu(low.level)
+        next_lower = low.of(bright)
+        error = 1.65 * next_lower.size**-0.5  # of a sigma from the calm half of so many
+        if not 1 - max(0.1, error) <= next_lower.sigma / (high.sigma or 1) <= 1 + max(0.2, error):
+            break
+        high, low = high.joined(next_lower), low.of(~bright)
+        if not low.size:
+            break
+    return high
+
+
+def _above_otsu(values: Tensor) -> Tensor:
+    """Values above Otsu's threshold, which parts them with the largest variance between; all where none are."""
+    low, high = values.aminmax()
     bins = ((values - low) * (_BINS / (high - low))).nan_to_num(0).clamp_(0, _BINS - 1).long()
-    counts = torch.zeros(len(values), _BINS, dtype=torch.int64, device=values.device)
-    counts.scatter_add_(1, bins, torch.ones_like(bins))  # integers, so that the order does not matter
-    below = counts.cumsum(1).double()  # of integers, which is deterministic on every device
-    moment = (counts * torch.arange(_BINS, device=values.device)).cumsum(1).double()
-    between = (moment * below[:, -1:] - moment[:, -1:] * below).square() / (below * (below[:, -1:] - below))
-    inside = bins > between.nan_to_num(0).argmax(1, keepdim=True)
-    return inside | ~inside.any(1, keepdim=True)
+    counts = torch.bincount(bins, minlength=_BINS)
+    below = counts.cumsum(0).double()  # of integers, which is deterministic on every device
+    moment = (counts * torch.arange(_BINS, device=values.device)).cumsum(0).double()
+    between = (moment * below[-1] - moment[-1] * below).square() / (below * (below[-1] - below))
+    above = bins > between.nan_to_num(0).argmax()
+    return above | ~above.any()
+
+
+def _median(values: Tensor) -> Tensor:
+    """Median as if equal values, which rounding to integers makes, were spread to half-way between their neighbours."""
+    middle, margin = values.median(), _ROUNDING * values.mean()
+    below, above = values[values < middle - margin], values[values > middle + margin]
+    low = (middle + below.amax()) / 2 if len(below) else middle
+    high = (middle + above.amin()) / 2 if len(above) else middle
+    equal = len(values) - len(below) - len(above)
+    return low + (len(values) / 2 - len(below)) / equal * (high - low)

@@ -1,7 +1,9 @@
 """Which images the functions of this package take, and in which precision they compute and return.
 
-float64 is computed in float64; everything else in float32, under autocast and with TF32 too. Integers give float32;
-float16 and bfloat16 are returned as they came, except under autocast, which gets float32.
+float64 is computed in float64; everything else in float32, under autocast and with TF32 too. Integers of any width,
+signed or not, bool and 8-bit floating point give float32, which holds integers up to 2^24 exactly and larger ones to
+seven digits: where more of them matter, give float64. float16 and bfloat16 are returned as they came, except under
+autocast, which gets float32. Complex, quantized and packed types are refused.
 """
 
 from __future__ import annotations
@@ -13,7 +15,31 @@ from functools import partial
 import torch
 from torch import Tensor
 
-__all__ = ["as_given", "check_image", "compute_dtype", "full_precision"]
+__all__ = ["as_given", "check_image", "compute_dtype", "full_precision", "is_real"]
+
+_INTEGERS = (torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8, torch.int16, torch.int32, torch.int64)
+_EIGHT_BITS = (
+    torch.float8_e4m3fn,
+    torch.float8_e5m2,
+    torch.float8_e4m3fnuz,
+    torch.float8_e5m2fnuz,
+    torch.float8_e8m0fnu,
+)
+#: what can be brought to float32, before which little can be computed with some of it
+_REAL = (torch.bool, *_INTEGERS, *_EIGHT_BITS, torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def is_real(dtype: torch.dtype) -> bool:
+    """Whether a type holds real numbers, each by itself.
+
+    Args:
+        dtype: any of torch's.
+
+    Example:
+        >>> is_real(torch.uint16), is_real(torch.complex64), is_real(torch.quint8)
+        (True, False, False)
+    """
+    return dtype in _REAL
 
 
 def check_image(x: Tensor, spatial_dims: int) -> None:
@@ -25,7 +51,7 @@ def check_image(x: Tensor, spatial_dims: int) -> None:
 
     Raises:
         TypeError: x is no tensor.
-        ValueError: x is complex or empty or has too few dimensions, or spatial_dims is below 1.
+        ValueError: x is complex, quantized or empty, or has too few dimensions, or spatial_dims is below 1.
 
     Example:
         >>> check_image(torch.rand(8), spatial_dims=2)
@@ -41,6 +67,8 @@ def check_image(x: Tensor, spatial_dims: int) -> None:
         raise ValueError(f"'x' must have at least {spatial_dims} dimensions (*, *spatial), got shape {tuple(x.shape)}.")
     if x.is_complex():
         raise ValueError(f"'x' must be real, got {x.dtype}: take its magnitude, or its parts as two channels.")
+    if not is_real(x.dtype):
+        raise ValueError(f"'x' must be of integers or floating point, got {x.dtype}: convert it first.")
     if 0 in x.shape:
         raise ValueError(f"'x' must not be empty, got shape {tuple(x.shape)}.")
 

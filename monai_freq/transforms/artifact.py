@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
-from monai.data import MetaTensor
-from monai.transforms import Compose, MapTransform
 from torch import Tensor
 
-from ..chance import drawing_from
 from ..seeds import check_seed
 from ..spectral.psd import radial_psd
-from .image import as_image, like_image, require_finite, source_of
+from .foreign import Artifact, as_artifact, called_on, called_on_item, dictionary_keys, editable, with_artifact
+from .image import as_image
+from .naming import naming
 
-__all__ = [
-    "artifact_psd",
-    "artifact_residual",
-    "as_artifact",
-    "called_on",
-    "dictionary_keys",
-    "editable",
-    "naming",
-    "with_artifact",
-]
-
-Artifact = Callable[..., Any]
+__all__ = ["artifact_psd", "artifact_residual"]
 
 
 def artifact_psd(
@@ -123,154 +109,13 @@ def artifact_residual(
         raise ValueError(f"'key' must be one of the artifact's, {sorted(map(str, keys))}, got '{key}'.")
     image = item[key] if isinstance(item, Mapping) else item
     with naming(key, image):
-        image = _floating(image)
-        ready = editable(image)
+        if not isinstance(image, Tensor | np.ndarray):
+            raise ValueError(f"the image must be a tensor or an array, got {type(image).__name__}: load it first.")
+        ready, before = editable(image), editable(image)
         if keys:
-            whole = dict(item) if isinstance(item, Mapping) else {}
-            with drawing_from(artifact, seed, ready.device):
-                result = artifact({**whole, key: ready})
+            result = called_on_item(artifact, item if isinstance(item, Mapping) else {}, {key: ready}, seed)
             altered = result.get(key) if isinstance(result, Mapping) else result
         else:
             altered = called_on(artifact, ready, seed)
-        after = as_image(with_artifact(altered, image, artifact))[1]
-    return after - as_image(image)[1]
-
-
-def as_artifact(artifact: object) -> Artifact:
-    """Refuse what cannot be called on an image.
-
-    Args:
-        artifact: what should be a transform.
-
-    Raises:
-        TypeError: it is a class, or cannot be called.
-
-    Example:
-        >>> as_artifact(MapTransform)
-        Traceback (most recent call last):
-        TypeError: 'artifact' must be a transform or another callable, made and ready, got MapTransform.
-    """
-    if not callable(artifact) or isinstance(artifact, type):
-        name = artifact.__name__ if isinstance(artifact, type) else repr(artifact)
-        raise TypeError(f"'artifact' must be a transform or another callable, made and ready, got {name}.")
-    return artifact
-
-
-def dictionary_keys(artifact: object) -> set[Hashable]:
-    """Keys of a dictionary transform, or of a composition of such; none for an array transform.
-
-    Args:
-        artifact: any transform.
-
-    Example:
-        >>> from monai.transforms import RandGibbsNoise, RandGibbsNoised
-        >>> dictionary_keys(RandGibbsNoised("image")), dictionary_keys(RandGibbsNoise())
-        ({'image'}, set())
-    """
-    if isinstance(artifact, MapTransform):
-        return set(artifact.keys)
-    if isinstance(artifact, Compose):
-        return set().union(*map(dictionary_keys, artifact.transforms))
-    return set()
-
-
-def called_on(artifact: Artifact, image: Tensor, seed: int) -> Any:
-    """Result of an array artifact; TorchIO's see the image as ``(C, W, H, D)`` and on the CPU.
-
-    Args:
-        artifact: array transform of MONAI or TorchIO, or a callable.
-        image: ``(C, *spatial)``, which the artifact may write into.
-        seed: of its draws.
-
-    Example:
-        >>> called_on(lambda image: image + torch.rand(1), torch.zeros(1, 1), 3) == torch.zeros(1, 1)
-        tensor([[False]])
-    """
-    with drawing_from(artifact, seed, image.device):
-        torchio = sys.modules.get("torchio")  # whoever has one of its transforms has imported it
-        if torchio is None or not isinstance(artifact, torchio.Transform):
-            return artifact(image)
-        bare = image.as_tensor() if isinstance(image, MetaTensor) else image
-        volume = bare.cpu()[(..., *[None] * (4 - bare.ndim))]
-        result = artifact(volume)
-        return result.reshape(bare.shape) if result.shape == volume.shape else result
-
-
-def editable(img: NdarrayOrTensor) -> Tensor:
-    """Copy of an image that an artifact may write into, with the metadata, in float32 at least.
-
-    Args:
-        img: ``(C, *spatial)``.
-
-    Raises:
-        ValueError: it has integers, NaN or infinity, or another number of dimensions.
-
-    Example:
-        >>> editable(torch.zeros(1, 4, 4, dtype=torch.float16)).dtype
-        torch.float32
-    """
-    image = torch.as_tensor(as_image(img)[0])
-    if not image.is_floating_point():
-        # Altered images would be floating point and the others not: another shortcut, and no batch.
-        raise ValueError(f"the image must be of floating point, got {image.dtype}: put EnsureTyped(dtype=...) before.")
-    require_finite(image)
-    return image.to(torch.promote_types(image.dtype, torch.float32), copy=True)
-
-
-def with_artifact(altered: Any, image: NdarrayOrTensor, artifact: Artifact) -> NdarrayOrTensor:
-    """What an artifact made of an image, in the image's type and with its metadata.
-
-    Args:
-        altered: what the artifact returned.
-        image: what it was called on.
-        artifact: for its name.
-
-    Raises:
-        ValueError: it is no image, of another shape, or has NaN or infinity.
-
-    Example:
-        >>> with_artifact(None, torch.zeros(1, 2, 2), print)
-        Traceback (most recent call last):
-        ValueError: 'artifact' must return an image, but print returned NoneType.
-    """
-    name = getattr(artifact, "__name__", type(artifact).__name__)
-    if not isinstance(altered, Tensor | np.ndarray):
-        raise ValueError(f"'artifact' must return an image, but {name} returned {type(altered).__name__}.")
-    if altered.shape != image.shape:
-        raise ValueError(
-            f"'artifact' must keep the shape, but {name} made {tuple(altered.shape)} of {tuple(image.shape)}."
-        )
-    result = torch.as_tensor(altered).to(as_image(image)[1].dtype)
-    try:
-        require_finite(result)
-    except ValueError as error:
-        raise ValueError(f"'artifact' must return finite values, but after {name} {error}") from error
-    return like_image(result.as_tensor() if isinstance(result, MetaTensor) else result, image)
-
-
-@contextmanager
-def naming(key: Hashable, img: object) -> Iterator[None]:
-    """Errors within the block get the key of the image, and its file where that is known.
-
-    Args:
-        key: of the image.
-        img: the image.
-
-    Example:
-        >>> with naming("t1", None):
-        ...     raise ValueError("the image is empty.")
-        Traceback (most recent call last):
-        ValueError: the image is empty. (key 't1')
-    """
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{error} (key '{key}'{source_of(img)})") from error
-
-
-def _floating(img: object) -> Tensor:
-    """Image in float32 at least, so that what is changed is not rounded to what the image can hold."""
-    if not isinstance(img, Tensor | np.ndarray):
-        raise ValueError(f"the image must be a tensor or an array, got {type(img).__name__}: load it first.")
-    image = torch.as_tensor(as_image(img)[0])
-    return image.to(torch.promote_types(image.dtype, torch.float32))
+        after = as_image(with_artifact(altered, before, artifact))[1]
+    return after - as_image(before)[1]

@@ -5,31 +5,42 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor, get_track_meta
 from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 
+from ..spectral.precision import is_real
 from ..spectral.scalars import is_finite_number
 
 __all__ = ["as_image", "check_probability", "like_image", "require_finite", "source_of"]
+
+#: types in which results are returned as the image came
+_KEPT = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
     """Image in MONAI's current type, and its bare tensor to compute with.
 
+    The tensor is of floating point: what has 16, 32 or 64 bits as it is, ``longdouble`` in float64, and integers of any
+    width, bool and 8-bit floating point in float32. NumPy's arrays may have any byte order, strides and protection.
+
     Args:
         img: ``(C, *spatial)`` with one to three spatial dimensions.
 
     Raises:
-        ValueError: a path or another object that is no array, another number of dimensions, complex values, or none.
+        ValueError: a path or another object that is no array, another number of dimensions, values that are no real
+            numbers, or none.
 
     Example:
-        >>> as_image(torch.rand(1, 4, 4))[1].shape
-        torch.Size([1, 4, 4])
+        >>> tracked, image = as_image(np.arange(4, dtype=">i2").reshape(1, 2, 2))
+        >>> tracked.dtype, image
+        (torch.int16, tensor([[[0., 1.],
+                 [2., 3.]]]))
     """
-    tracked = convert_to_tensor(img, track_meta=get_track_meta())
+    tracked = convert_to_tensor(_readable(img), track_meta=get_track_meta())
     if not isinstance(tracked, Tensor):
         is_path = isinstance(img, (str, os.PathLike))
         got = f"the path '{img}': put LoadImaged before, with this key" if is_path else type(img).__name__
@@ -39,9 +50,9 @@ def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
         raise ValueError(
             f"an image must have the shape (C, *spatial) with 1 to 3 spatial axes, got {tuple(tensor.shape)}."
         )
-    if tensor.is_complex() or tensor.numel() == 0:
+    if not is_real(tensor.dtype) or tensor.numel() == 0:
         raise ValueError(f"an image must be real and not empty, got {tensor.dtype}, shape {tuple(tensor.shape)}.")
-    return tracked, tensor
+    return tracked, tensor if tensor.dtype in _KEPT else tensor.to(torch.float32)
 
 
 def like_image(out: Tensor, img: Any) -> NdarrayOrTensor:
@@ -112,4 +123,17 @@ def source_of(img: object) -> str:
         ", file 'la_003.nii.gz'"
     """
     name = img.meta.get("filename_or_obj") if isinstance(img, MetaTensor) else None
-    return f", file '{name}'" if isinstance(name, str) else ""
+    return f", file {name!r}" if isinstance(name, str) else ""
+
+
+def _readable(img: Any) -> Any:
+    """NumPy arrays as torch can read them: native, aligned, and writable, so that none is read-only behind its back."""
+    if not isinstance(img, np.ndarray):
+        return img
+    if isinstance(img, np.ma.MaskedArray):
+        raise ValueError("an image must have no masked values: fill them first, with .filled(0) for example.")
+    if img.dtype.kind not in "biufc":
+        what = f"the fields {img.dtype.names}: take one of them" if img.dtype.names else f"{img.dtype}"
+        raise ValueError(f"an image must be an array of real numbers, got {what}.")
+    kind = np.float64 if img.dtype.kind == "f" and img.dtype.itemsize > 8 else img.dtype.newbyteorder("=")
+    return np.require(img, kind, ["C", "A", "W", "E"]) if img.dtype.kind != "c" else img.astype(kind)

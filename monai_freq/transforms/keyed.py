@@ -10,7 +10,7 @@ import numpy as np
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, Randomizable, RandomizableTransform, Transform
 
-from .image import source_of
+from .naming import naming
 
 __all__ = ["Keyed", "RandKeyed"]
 
@@ -65,10 +65,8 @@ class Keyed(MapTransform):
         """Transform the items under the keys; the others are passed on."""
         result = dict(data)
         for key in self.key_iterator(result):
-            try:
+            with naming(key, result[key], data):
                 result[key] = self._apply(result[key])
-            except ValueError as error:
-                raise ValueError(f"{error} (key '{key}'{source_of(result[key])})") from error
         return result
 
     def _apply(self, image: Any) -> Any:

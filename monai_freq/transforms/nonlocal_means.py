@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from monai.config import NdarrayOrTensor
@@ -16,8 +17,12 @@ from ..spectral.nonlocal_means import NoiseModel, check_nonlocal_means, nonlocal
 from ..spectral.scalars import is_finite_number
 from .image import as_image, check_probability, like_image, require_finite
 from .keyed import Keyed, RandKeyed
+from .naming import OncePerItem
 
 __all__ = ["NonLocalMeans", "NonLocalMeansd", "RandNonLocalMeans", "RandNonLocalMeansd"]
+
+#: Range in which an estimate of the noise can be true, in SDs of the image; of a few pixels it is uncertain.
+_LEAST, _MOST = 1e-6, 2.0
 
 
 class NonLocalMeans(Transform):
@@ -41,10 +46,12 @@ class NonLocalMeans(Transform):
         h: strength of the filter in units of the image; by default ``h_factor`` times sigma.
         h_factor: strength in units of sigma, at least 0.
         sigma: SD of the noise in units of the image; by default estimated, see
-            :func:`monai_freq.spectral.noise_sigma.estimate_noise_sigma`. An image without noise returns unchanged.
+            :func:`monai_freq.spectral.noise_sigma.estimate_noise_sigma`. At 0, as in a constant image, the image
+            returns unchanged. So it does where the estimate cannot be true, with a warning: where no noise is found in
+            an image that is not constant, or more than twice the SD of the image.
         noise_model: ``"rician"`` for magnitudes, which are not negative and whose zero is no signal, so that an image
             must not be shifted before; ``"gaussian"`` for others.
-        channel_wise: whether a channel's sigma is its own, or all have their mean.
+        channel_wise: whether a channel's sigma is its own, or all have their mean, of those that can be true.
 
     Shape:
         ``(C, *spatial)`` -> ``(C, *spatial)`` with 2 or 3 spatial axes; integers become float32, metadata are kept.
@@ -52,6 +59,9 @@ class NonLocalMeans(Transform):
     Raises:
         ValueError: an argument outside its range, NaN or infinity in the image, negative values with ``"rician"``, or
             another number of dimensions.
+
+    Warns:
+        UserWarning: once for each image whose noise cannot be estimated.
 
     Reference:
         A. Buades, B. Coll, J.-M. Morel (2005), "A non-local algorithm for image denoising", CVPR.
@@ -125,6 +135,9 @@ class RandNonLocalMeans(RandomizableTransform):
     Raises:
         ValueError: as in :class:`NonLocalMeans`; prob outside [0, 1].
 
+    Warns:
+        UserWarning: as in :class:`NonLocalMeans`.
+
     Reference:
         A. Buades, B. Coll, J.-M. Morel (2005), DOI 10.1109/CVPR.2005.38, for one strength.
 
@@ -184,7 +197,8 @@ class RandNonLocalMeansd(RandKeyed):
     array = RandNonLocalMeans
 
 
-class _Settings(NamedTuple):
+@dataclass
+class _Settings:
     """How images are denoised, but for the strength."""
 
     patch_radius: int | Sequence[int]
@@ -192,12 +206,13 @@ class _Settings(NamedTuple):
     sigma: float | None
     noise_model: NoiseModel
     channel_wise: bool
+    untold: OncePerItem = field(default_factory=OncePerItem)
 
     def denoised(self, img: NdarrayOrTensor, h: float | None, h_factor: float) -> NdarrayOrTensor:
         """Denoised image, of strength h or, if that is None, of so many sigma."""
         tracked, image = as_image(img)
         require_finite(image)
-        sigmas = self._sigmas(image, needed=h is None or self.noise_model == "rician")
+        sigmas = self._sigmas(tracked, image, needed=h is None or self.noise_model == "rician")
         parts = [image] if len(set(sigmas)) == 1 else image.chunk(len(image))
         filtered = [
             nonlocal_means(
@@ -213,12 +228,32 @@ class _Settings(NamedTuple):
         ]
         return like_image(torch.cat(filtered), tracked)
 
-    def _sigmas(self, image: Tensor, needed: bool) -> list[float]:
+    def _sigmas(self, img: NdarrayOrTensor, image: Tensor, needed: bool) -> list[float]:
         """SD of the noise in each channel."""
         if self.sigma is not None or not needed:
             return [self.sigma or 0.0] * len(image)
-        sigmas = estimate_noise_sigma(image, spatial_dims=image.ndim - 1)
-        return (sigmas if self.channel_wise else sigmas.mean().expand(len(image))).tolist()
+        found = estimate_noise_sigma(image, spatial_dims=image.ndim - 1).double()
+        spread = _spread(image)
+        sound = (found >= _LEAST * spread) & (found <= _MOST * spread)
+        for channel in (~sound).nonzero().flatten().tolist()[:1]:
+            self.untold.warn(_doubt(channel, float(found[channel]), float(spread[channel])), img)
+        if self.channel_wise:
+            return found.where(sound, 0).tolist()
+        return [float(found[sound].mean()) if sound.any() else 0.0] * len(image)
+
+
+def _spread(image: Tensor) -> Tensor:
+    """SD of each channel, exactly 0 where it is constant; ``(C,)``, float64."""
+    low, high = image.flatten(1).aminmax(dim=1)
+    return image.flatten(1).double().std(1, correction=0).where(low < high, 0)
+
+
+def _doubt(channel: int, sigma: float, spread: float) -> str:
+    found = f"noise with an SD of {sigma:.3g}" if sigma > spread else "no noise"
+    return (
+        f"{found} is found in channel {channel} of an image, whose values have an SD of {spread:.3g}: that cannot be, "
+        "and 0 is taken, which leaves the image as it is. Give 'sigma', the SD of the noise"
+    )
 
 
 def _check_factors(*factors: float) -> None:

@@ -14,18 +14,22 @@ from monai.transforms import MapTransform, Randomizable, ThreadUnsafe
 from monai.utils import MAX_SEED, TransformBackends
 from torch import Tensor
 
-from ..chance import drawing_from, one_at_a_time
+from ..chance import one_at_a_time
 from ..seeds import check_run_seed
-from .artifact import (
+from .foreign import (
     Artifact,
     as_artifact,
     called_on,
+    called_on_item,
     dictionary_keys,
     editable,
-    naming,
+    is_unchanged,
+    may_have_passed,
+    name_of,
     with_artifact,
 )
 from .image import as_image, source_of
+from .naming import OncePerItem, fingerprint, naming
 
 __all__ = ["ApplyShortcutd", "StaticShortcutd"]
 
@@ -41,6 +45,13 @@ class ApplyShortcutd(Randomizable, MapTransform):
     file name where they are known, otherwise its content, which has to be the same each time then. Images of one file,
     as the slices of a volume, share the draws. The global generators of Python, NumPy and PyTorch, which many artifacts
     use, are seeded with s for the call only and come back as they were.
+
+    A marked item that the artifact leaves as it was, but for rounding, lacks its shortcut. So a warning names it, once,
+    unless the artifact may have decided not to act: where its ``prob`` is below 1 and the draw was against it (with
+    TorchIO's, any draw of a ``p`` below 1), or where it chooses one of several, as ``OneOf`` does.
+
+    The artifact gets copies of all that it could write into, so that the item given, metadata and other entries too,
+    stays as it is.
 
     Static or not, it is random to MONAI, so no cache stores its results: what is static is the seed, which holds in any
     epoch, order and worker, and for any artifact that draws from the global generators or from MONAI's ``R``. Where a
@@ -65,6 +76,9 @@ class ApplyShortcutd(Randomizable, MapTransform):
         ValueError: a dictionary artifact has other keys, the seed is no integer of at least 0, a mark is not True or
             False, the image to alter has integers, NaN or infinity, the artifact changes its shape, makes NaN or
             infinity or returns no image.
+
+    Warns:
+        UserWarning: once for each marked item that the artifact has left as it was.
 
     Reference:
         Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
@@ -104,6 +118,7 @@ class ApplyShortcutd(Randomizable, MapTransform):
         self.static = static
         self.seed = seed
         self._drawn = 0
+        self._unchanged = OncePerItem()
 
     def randomize(self, data: NdarrayOrTensor | None = None) -> None:
         """Draw the seed of the artifact, or derive it from an image if it is static."""
@@ -123,14 +138,17 @@ class ApplyShortcutd(Randomizable, MapTransform):
         ready = {}
         for key, image in images.items():
             with naming(key, image):
+                _require_floating(image)
                 ready[key] = editable(image)
         with one_at_a_time:  # threads share the seed that is drawn, and the artifact's random state
             self.randomize(next(iter(images.values())))
-            altered = self._alter(data, ready)
+            altered, passed = self._altered(data, ready)
         result = dict(data)
         for key, image in images.items():
-            with naming(key, image):
+            with naming(key, image, data):
                 result[key] = with_artifact(altered[key], image, self.artifact)
+                if not passed[key] and is_unchanged(result[key], image):
+                    self._warn(image)
         return result
 
     def _marked(self, data: Mapping[Hashable, Any]) -> bool:
@@ -145,17 +163,29 @@ class ApplyShortcutd(Randomizable, MapTransform):
             raise ValueError(f"'{self.flag_key}' must be True or False, got {flag!r}{source}.")
         return bool(flag)
 
-    def _alter(self, data: Mapping[Hashable, Any], images: Mapping[Hashable, Tensor]) -> Mapping[Hashable, Any]:
+    def _altered(
+        self, data: Mapping[Hashable, Any], images: Mapping[Hashable, Tensor]
+    ) -> tuple[Mapping[Hashable, Any], dict[Hashable, bool]]:
+        """Altered images, and whether the artifact may have decided not to act on them."""
         if self.on_dictionary:
-            key, image = next(iter(images.items()))
-            with naming(key, data[key]), drawing_from(self.artifact, self._drawn, image.device):
-                result: Mapping[Hashable, Any] = self.artifact({**data, **images})
-                return result
-        altered = {}
+            first = next(iter(images))
+            with naming(first, data[first]):
+                result = called_on_item(self.artifact, data, images, self._drawn)
+            found = result if isinstance(result, Mapping) else dict.fromkeys(images, result)
+            return {key: found.get(key) for key in images}, dict.fromkeys(images, may_have_passed(self.artifact))
+        altered, passed = {}, {}
         for key, image in images.items():
             with naming(key, data[key]):
                 altered[key] = called_on(self.artifact, image, self._drawn)
-        return altered
+            passed[key] = may_have_passed(self.artifact)
+        return altered, passed
+
+    def _warn(self, image: NdarrayOrTensor) -> None:
+        self._unchanged.warn(
+            f"'{name_of(self.artifact)}' has left a marked image as it was, so that its shortcut is not there: "
+            "give it more strength or other arguments, or leave the item out",
+            image,
+        )
 
 
 class StaticShortcutd(ThreadUnsafe, MapTransform):
@@ -179,6 +209,9 @@ class StaticShortcutd(ThreadUnsafe, MapTransform):
 
     Raises:
         TypeError, KeyError, ValueError: see :class:`ApplyShortcutd`.
+
+    Warns:
+        UserWarning: once for each marked item that the artifact has left as it was, when the cache is filled.
 
     Reference:
         Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
@@ -215,5 +248,11 @@ def _identity(img: NdarrayOrTensor) -> str:
     name = img.meta.get("filename_or_obj") if isinstance(img, MetaTensor) else None
     if isinstance(name, str) and name:
         return "/".join(Path(name).parts[-2:])  # series number their files alike, and data sets are moved
-    content = as_image(img)[1].detach().contiguous()
-    return hashlib.sha256(content.view(torch.uint8).cpu().numpy().tobytes()).hexdigest()
+    return fingerprint(as_image(img)[1])
+
+
+def _require_floating(img: NdarrayOrTensor) -> None:
+    image = as_image(img)[0]
+    if not torch.as_tensor(image).is_floating_point():
+        # Altered images would be floating point and the others not: another shortcut, and no batch.
+        raise ValueError(f"the image must be of floating point, got {image.dtype}: put EnsureTyped(dtype=...) before.")

@@ -57,6 +57,111 @@ def test_a_background_cut_out_does_not_count():
     assert float(estimate_noise_sigma(cut, spatial_dims=2)) == pytest.approx(0.03, rel=0.05)
 
 
+def pixels(image, count, values):
+    """Some voxels, anywhere, with other values."""
+    generator = torch.Generator().manual_seed(count)
+    image = image.clone()
+    image.view(-1)[torch.randperm(image.numel(), generator=generator)[:count]] = values(count, generator)
+    return image
+
+
+def drawn_over(image, values, place=(slice(5, 15), slice(4, 44))):
+    """A box at the border, which is noise before."""
+    image = image.clone()
+    image[place] = values(image[place].shape, torch.Generator().manual_seed(3))
+    return image
+
+
+def flat_top(image, low, high):
+    return image.clamp(low, high)
+
+
+def box_of(value):
+    return lambda shape, generator: torch.full(shape, value, dtype=torch.float64)
+
+
+def letters(shape, generator):
+    return 13.7 * (torch.rand(shape, generator=generator) < 0.3).double()
+
+
+def nearly_even(shape, generator):
+    return 13.7 + 1e-3 * torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def heights(count, generator):
+    return 6500 * torch.rand(count, generator=generator, dtype=torch.float64)
+
+
+DEFECTS = {
+    "one hot pixel": lambda x: pixels(x, 1, lambda n, g: 218.0),
+    "one hot pixel of float's maximum": lambda x: pixels(x, 1, lambda n, g: 3e38),
+    "five hot pixels": lambda x: pixels(x, 5, lambda n, g: 218.0),
+    "hot pixels of many heights": lambda x: pixels(x, 50, heights),
+    "dead pixels": lambda x: pixels(x, 50, lambda n, g: 0.0),
+    "pixels at -32768": lambda x: pixels(x, 5, lambda n, g: -32768.0),
+    "salt and pepper": lambda x: pixels(
+        pixels(x, x.numel() // 50, lambda n, g: 4.0), x.numel() // 60, lambda n, g: 0.0
+    ),
+    "burnt-in box": lambda x: drawn_over(x, box_of(13.7)),
+    "burnt-in letters": lambda x: drawn_over(x, letters),
+    "box that is nearly even": lambda x: drawn_over(x, nearly_even),
+    "box over a quarter": lambda x: drawn_over(x, box_of(13.7), (slice(0, x.shape[0] // 4),)),
+    "half is zero": lambda x: drawn_over(x, box_of(0.0), (slice(None), slice(0, x.shape[1] // 2))),
+    "saturated": lambda x: flat_top(x, 0, 0.8),
+    "window": lambda x: flat_top(x, 0.3, 0.9),
+    "padding": lambda x: F.pad(x, (20, 9) * x.ndim, value=-1),
+    "padding by the border": lambda x: F.pad(x[None, None], (20, 9) * x.ndim, mode="replicate")[0, 0],
+    "inverted": lambda x: 1 - x,
+}
+
+
+@pytest.mark.parametrize("shape", [(320, 256), (72, 64, 60)], ids=["2D", "3D"])
+@pytest.mark.parametrize("name", DEFECTS)
+def test_defects_and_constants_do_not_count(name, shape):
+    image = DEFECTS[name](magnitude(head(shape), 0.04)).float()
+    assert float(estimate_noise_sigma(image, spatial_dims=len(shape))) == pytest.approx(0.04, rel=0.05)
+
+
+def ball(shape, radius=0.85):
+    axes = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in shape), indexing="ij")
+    return sum(axis.square() for axis in axes).sqrt() < radius
+
+
+@pytest.mark.parametrize("background", [0.0, -3.0, -1024.0])
+@pytest.mark.parametrize("shape", [(200, 190), (48, 48, 48)], ids=["2D", "3D"])
+@pytest.mark.parametrize("field", [0.0, 5.0])
+def test_a_masked_image_may_be_zero_centred(shape, background, field):
+    """Z-scored within a mask, or susceptibility; with a background that the values lie around, or far from."""
+    axes = torch.meshgrid(*(torch.linspace(0, 3, n) for n in shape), indexing="ij")
+    for seed in range(2):
+        values = field * torch.stack([axis.sin() for axis in axes]).prod(0) + noise(shape, 0.5, seed).float()
+        image = torch.where(ball(shape), values, background)
+        assert float(estimate_noise_sigma(image, spatial_dims=len(shape))) == pytest.approx(0.5, rel=0.06)
+
+
+def test_a_small_object_in_much_noise_is_found():
+    signal = F.pad(head((160, 128)), (300, 300, 300, 300))  # 1.5% of the image
+    assert float(estimate_noise_sigma(magnitude(signal, 0.03), spatial_dims=2)) == pytest.approx(0.03, rel=0.08)
+
+
+@pytest.mark.parametrize("sigma", [1.0, 2.0, 6.0])
+def test_integers(sigma):
+    """Rounding adds noise with an SD of 1 / sqrt(12), and details of 2 x 2 integers are multiples of a half."""
+    noisy = 60 * head((320, 256)) + 40 + noise((320, 256), sigma)
+    expected = (sigma**2 + 1 / 12) ** 0.5
+    for x in (noisy.round().to(torch.uint8), noisy.round().to(torch.int16), noisy.round() / 7 - 4):
+        gain = 1 / 7 if x.is_floating_point() else 1
+        assert float(estimate_noise_sigma(x, spatial_dims=2)) == pytest.approx(gain * expected, rel=0.05)
+
+
+def test_an_image_of_constants_has_no_noise():
+    """However many they are: an edge is none."""
+    regions = torch.randint(0, 5, (40, 40), generator=torch.Generator().manual_seed(0)).float()
+    enlarged = regions.repeat_interleave(7, 0).repeat_interleave(7, 1)
+    for image in (head((100, 120)) > 0.5, enlarged, enlarged.to(torch.uint8), F.pad(torch.ones(9, 9, 9), (4, 5) * 3)):
+        assert float(estimate_noise_sigma(image, spatial_dims=image.ndim)) == 0
+
+
 def test_smooth_anatomy_is_no_noise():
     smooth = torch.outer(torch.linspace(0, 3, 200).sin(), torch.linspace(1, 2, 180).square())
     assert estimate_noise_sigma(smooth, spatial_dims=2) < 1e-3
