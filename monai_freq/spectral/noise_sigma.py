@@ -57,7 +57,7 @@ def estimate_noise_sigma(x: Tensor, *, spatial_dims: int) -> Tensor:
 
     Shape:
         ``(*, *spatial)`` -> ``(*,)``, in units of the image; 0 for a constant image, for a single voxel, and where no
-        noise is found. float64 is kept, everything else is computed in float32.
+        noise is found; NaN for one with NaN or infinity. float64 is kept, everything else is computed in float32.
 
     Raises:
         ValueError: x is complex, empty or has too few dimensions.
@@ -113,6 +113,8 @@ class _Cells:
 
 def _sigma(image: Tensor) -> Tensor:
     """SD of the noise of one image."""
+    if not image.isfinite().all():
+        return image.new_full((), torch.nan)
     axes = [axis for axis, size in enumerate(image.shape) if size > 1]
     if not axes:
         return image.new_zeros(())

@@ -22,7 +22,7 @@ from .naming import OncePerItem
 __all__ = ["NonLocalMeans", "NonLocalMeansd", "RandNonLocalMeans", "RandNonLocalMeansd"]
 
 #: Range in which an estimate of the noise can be true, in SDs of the image; of a few pixels it is uncertain.
-_LEAST, _MOST = 1e-6, 2.0
+_LEAST, _MOST = 1e-6, 2.5
 
 
 class NonLocalMeans(Transform):
@@ -48,7 +48,7 @@ class NonLocalMeans(Transform):
         sigma: SD of the noise in units of the image; by default estimated, see
             :func:`monai_freq.spectral.noise_sigma.estimate_noise_sigma`. At 0, as in a constant image, the image
             returns unchanged. So it does where the estimate cannot be true, with a warning: where no noise is found in
-            an image that is not constant, or more than twice the SD of the image.
+            an image that is not constant, or more than 2.5 times the SD of the image.
         noise_model: ``"rician"`` for magnitudes, which are not negative and whose zero is no signal, so that an image
             must not be shifted before; ``"gaussian"`` for others.
         channel_wise: whether a channel's sigma is its own, or all have their mean, of those that can be true.

@@ -29,6 +29,8 @@ __all__ = ["PhotonNoise", "PhotonNoised", "RandPhotonNoise", "RandPhotonNoised"]
 #: Slices tilted by more are no projections of a scanner without its gantry tilted.
 _MOST_TILT_DEGREES = 2.5
 _FEW_PHOTONS = 10
+#: The noise alone of an image in HU is larger; and from how many pixels that is seen.
+_LEAST_HU, _SAMPLE = 10, 100_000
 
 InputRange = Literal["hu"] | Sequence[float]
 
@@ -71,11 +73,12 @@ class PhotonNoise(RandomizableTransform):
         ``(C, H, W)`` or ``(C, *volume)`` -> the same; integers become float32, metadata are kept.
 
     Raises:
-        ValueError: an argument outside its range, unknown pixel size, an image with values in [-1, 1] said to be in
-            HU, NaN or infinity in the image, or another number of dimensions.
+        ValueError: an argument outside its range, unknown pixel size, an image with 98% of its values in [-1, 1] said
+            to be in HU, NaN or infinity in the image, or another number of dimensions.
 
     Warns:
-        UserWarning: once, where slices are oblique or not axial; once, where an expected count is below 10.
+        UserWarning: once, where slices are oblique or not axial; once, where an expected count is below 10; once, where
+            98% of an image in HU are within 10 of 0, as in one that was normalized.
 
     Reference:
         J. Leuschner et al. (2021), "LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction",
@@ -254,8 +257,8 @@ class _Scan:
         """Image with noise."""
         tracked, image = as_image(img)
         require_finite(image)
-        if isinstance(self.input_range, str):
-            _require_hu(image)
+        if isinstance(self.input_range, str) and _largest_hu(image) < _LEAST_HU:
+            self._warn_once("hu", f"98% of an image said to be in HU lie within {_LEAST_HU} of 0: was it normalized?")
         affine = img.affine if isinstance(img, MetaTensor) else None
         across, plane = self._axes(image.ndim - 1)
         self._warn_if_tilted(affine, plane)
@@ -348,13 +351,17 @@ def _attenuation_per_mm(input_range: InputRange) -> tuple[float, float]:
     return hu_per_unit * PER_HU / 1000, ((a_min - b_min * hu_per_unit) * PER_HU + WATER) / 1000
 
 
-def _require_hu(image: Tensor) -> None:
-    lowest, highest = map(float, image.aminmax())
-    if lowest < highest and max(-lowest, highest) <= 1:
-        raise ValueError(
-            f"'input_range' is 'hu', but the image lies in [{lowest:.3g}, {highest:.3g}]: "
-            "give the window that it was scaled from, as (a_min, a_max, b_min, b_max)."
-        )
+def _largest_hu(image: Tensor) -> float:
+    """Magnitude that 98% of the values stay below; what was scaled is refused, though metal or dead pixels are not."""
+    some = image.flatten()[:: max(1, image.numel() // _SAMPLE)].to(compute_dtype(image))
+    most = torch.quantile(some, torch.tensor([0.01, 0.99], dtype=some.dtype, device=some.device))
+    for part, (lowest, highest) in (("the image", map(float, image.aminmax())), ("98% of the image", most.tolist())):
+        if lowest < highest and max(-lowest, highest) <= 1:
+            raise ValueError(
+                f"'input_range' is 'hu', but {part} lies in [{lowest:.3g}, {highest:.3g}]: "
+                "give the window that it was scaled from, as (a_min, a_max, b_min, b_max)."
+            )
+    return max(-lowest, highest) if lowest < highest else math.inf
 
 
 def _dose_range(n_photons: Sequence[float]) -> tuple[float, float]:

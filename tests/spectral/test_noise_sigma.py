@@ -205,6 +205,14 @@ def test_tiny_images():
         assert estimate_noise_sigma(torch.rand(shape), spatial_dims=2).isfinite()
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_an_image_that_is_not_finite_has_no_estimate_and_spoils_no_other(bad):
+    images = torch.rand(3, 16, 16)
+    images[1, 4, 4] = bad
+    found = estimate_noise_sigma(images, spatial_dims=2)
+    assert found.isnan().tolist() == [False, True, False]
+
+
 def test_types():
     x = 100 * magnitude(head((128, 128)), 0.1)
     exact = estimate_noise_sigma(x, spatial_dims=2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import CacheDataset, MetaTensor, set_track_meta
-from monai.transforms import Compose, Randomizable, ScaleIntensityd
+from monai.transforms import Compose, NormalizeIntensity, Randomizable, ScaleIntensityd
 
 from monai_freq.spectral.noise_sigma import estimate_noise_sigma
 from monai_freq.spectral.nonlocal_means import nonlocal_means
@@ -28,7 +28,8 @@ def sigma_of(image):
 @pytest.mark.parametrize("model", ["gaussian", "rician"])
 @pytest.mark.parametrize("shape", [(1, 24, 20), (3, 15, 21), (2, 9, 10, 7), (1, 1, 9), (2, 1, 1)])
 def test_channels_are_filtered_by_themselves(shape, model):
-    image = torch.rand(*shape) * torch.tensor([1.0, 2.0, 3.0])[: shape[0]].view(-1, *[1] * (len(shape) - 1))
+    gains = torch.tensor([1.0, 2.0, 3.0])[: shape[0]].view(-1, *[1] * (len(shape) - 1))
+    image = gains * torch.rand(*shape, generator=torch.Generator().manual_seed(1))
     result = NonLocalMeans(noise_model=model)(image)
     assert result.shape == shape
     for channel, found in zip(image, result, strict=True):
@@ -77,6 +78,70 @@ def test_noise_falls():
     error = NonLocalMeans()(noisy) - signal
     assert error[signal > 0].std() < 0.4 * (noisy - signal)[signal > 0].std()
     assert error[signal == 0].mean() < 0.4 * noisy[signal == 0].mean()
+
+
+def magnitude(seed=0):
+    """A disk of 300 with a noise of 15 in both channels."""
+    axis, generator = torch.arange(128) - 64, torch.Generator().manual_seed(seed)
+    signal = 300.0 * (axis[:, None].square() + axis.square() < 50**2)
+    real, imaginary = 15 * torch.randn(2, 128, 128, generator=generator)
+    return torch.hypot(signal + real, imaginary)[None]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [((3, 5), 65535.0), ((slice(4, 12), slice(4, 44)), 4095.0), ((slice(0, 30),), 0.0), ((90, 64), -1e-9)],
+    ids=["hot pixel", "burnt-in box", "padding", "dead pixel"],
+)
+def test_defects_do_not_change_what_becomes_of_the_rest(place, value):
+    image = magnitude()
+    defect = image.clone()
+    defect[(0, *place)] = max(value, 0.0)
+    part = (0, slice(55, 70), slice(35, 50))
+    expected, found = NonLocalMeans()(image)[part], NonLocalMeans()(defect)[part]
+    assert found.std() < 0.3 * image[part].std()
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0)
+
+
+def test_images_normalized_within_a_mask_are_denoised():
+    """Whatever the seed: their zeros are among the values of the object."""
+    for seed in range(6):
+        image = magnitude(seed) * (magnitude() > 150)
+        image = torch.as_tensor(NormalizeIntensity(nonzero=True)(image.clone()))
+        inside = image != 0
+        denoised = NonLocalMeans(noise_model="gaussian")(image)
+        assert denoised[inside].std() < 0.5 * image[inside].std()
+
+
+BLOCKS = torch.arange(4.0).view(2, 2).repeat_interleave(9, 0).repeat_interleave(9, 1)[None]
+CHECKERS = ((torch.arange(16)[:, None] + torch.arange(16)) % 2)[None].float()
+
+
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [
+        (BLOCKS, "no noise is found in channel 0 of an image, whose values have an SD of 1.12"),
+        (torch.cat([torch.zeros_like(BLOCKS), BLOCKS]).to(torch.uint8), "no noise is found in channel 1"),
+        (
+            CHECKERS,
+            "noise with an SD of 1.48 is found in channel 0 of an image, whose values have an SD of 0.5: that cannot",
+        ),
+    ],
+    ids=["blocks", "channel", "checkers"],
+)
+@pytest.mark.parametrize(
+    "make", [NonLocalMeansd, lambda *a, **k: RandNonLocalMeansd(*a, prob=1.0, **k)], ids=["", "Rand"]
+)
+@pytest.mark.parametrize("settings", [{}, {"channel_wise": False}, {"noise_model": "gaussian"}], ids="-".join)
+def test_an_estimate_that_cannot_be_true_is_not_used_and_the_image_is_named_once(image, says, make, settings):
+    item = {"image": MetaTensor(image, meta={"filename_or_obj": "la_003.nii.gz"})}
+    denoise = make("image", **settings)
+    with pytest.warns(UserWarning, match=says + r".*Give 'sigma'.* \(key 'image', file 'la_003.nii.gz'\)") as heard:
+        result = denoise(item)["image"]
+    assert len(heard) == 1
+    assert torch.equal(result, image.float())
+    assert torch.equal(denoise(item)["image"], result)  # without a word
+    assert make("image", sigma=0.5, **settings)(item)["image"].isfinite().all()
 
 
 def test_metadata_are_kept_and_the_input_is_left_alone():

@@ -409,6 +409,18 @@ def test_an_image_that_is_not_in_hu_is_refused(limits):
     image = torch.rand(1, 16, 16).mul(limits[1] - limits[0]).add(limits[0])
     with pytest.raises(ValueError, match=r"'input_range' is 'hu', but the image lies in \[.*\]: give the window"):
         PhotonNoise(**FAST)(image)
+    image[0, 3, 5], image[0, 4, 5] = 3071, -32768  # a hot and a dead pixel
+    with pytest.raises(ValueError, match=r"'hu', but 98% of the image lies in \[.*\]: give the window"):
+        PhotonNoise(**FAST)(image)
+
+
+def test_a_normalized_image_is_hardly_in_hu():
+    image = torch.randn(1, 16, 16, generator=torch.Generator().manual_seed(0))
+    scan = PhotonNoise(**FAST)
+    with pytest.warns(UserWarning, match="98% of an image said to be in HU lie within 10 of 0: was it normalized?"):
+        scan(image)
+    scan(image)  # said once
+    PhotonNoise(**FAST)(image * 20)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pickle
 import random
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,8 +13,11 @@ import torchio
 from monai.data import CacheDataset, DataLoader, Dataset, MetaTensor
 from monai.transforms import (
     Compose,
+    Identity,
     Identityd,
     Lambdad,
+    MapTransform,
+    OneOf,
     RandGaussianNoise,
     RandGaussianNoised,
     RandGibbsNoise,
@@ -24,7 +28,15 @@ from monai.transforms import (
 from random_states import global_states
 
 from monai_freq.data import plan_shortcut
-from monai_freq.transforms import ApplyShortcutd, FourierLowPass, FourierLowPassd, StaticShortcutd
+from monai_freq.transforms import (
+    ApplyShortcutd,
+    FourierLowPass,
+    FourierLowPassd,
+    RandNonLocalMeans,
+    RandNonLocalMeansd,
+    StaticShortcutd,
+    artifact_psd,
+)
 
 
 def marker(image):
@@ -372,3 +384,138 @@ def test_threads_do_not_draw_from_each_other(static):
     else:  # who comes first is not known; each has one of the draws
         added = [sorted(float(image[0, 0, 0]) - i for i, image in enumerate(images)) for images in (together, alone)]
         np.testing.assert_allclose(*added, atol=1e-4)
+
+
+NOTHING = r"has left a marked image as it was, so that its shortcut is not there"
+
+
+def thin(number):
+    """One voxel along the first axis, on which TorchIO's ghosts may fall."""
+    return meta_image(f"knee/{number}.png", (1, 1, 24, 20), number)
+
+
+def heard_of(apply, items):
+    """Images after an artifact, and what was said, by item."""
+    images, said = [], []
+    for one in items:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            images.append(apply(one)["image"])
+        said.append([str(warning.message) for warning in heard])
+    return images, said
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_a_marked_item_that_is_left_as_it_was_is_named_once(static):
+    items = [{"image": thin(number), "shortcut": number != 3} for number in range(16)]
+    apply = ApplyShortcutd("image", torchio.RandomGhosting(intensity=(0.5, 1)), static=static).set_random_state(0)
+    images, said = heard_of(apply, items)
+    for number, (image, one, words) in enumerate(zip(images, items, said, strict=True)):
+        changed = (image - one["image"]).abs().max() > 1e-3
+        assert len(words) == (one["shortcut"] and not changed)
+        for text in words:
+            assert f"'RandomGhosting' {NOTHING}" in text
+            assert f"(key 'image', file 'knee/{number}.png')" in text
+    assert 1 < sum(map(len, said)) < 15
+    if static:
+        assert not any(heard_of(apply, items)[1])
+
+
+def test_a_cache_names_it_when_it_is_filled():
+    items = [{"image": thin(number), "shortcut": True} for number in range(8)]
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        cached = CacheDataset(items, StaticShortcutd("image", lambda image: image), num_workers=1, progress=False)
+        for _ in range(2):
+            assert all(torch.equal(cached[n]["image"], thin(n)) for n in range(8))
+    named = sorted(str(warning.message).split("file ")[1] for warning in heard)
+    assert named == [f"'knee/{number}.png')" for number in range(8)]
+
+
+def test_workers_name_an_item_once_in_all_epochs(tmp_path):
+    def listen(worker):
+        def note(message, *_):
+            with (tmp_path / f"{worker}.txt").open("a") as file:
+                file.write(f"{message}\n")
+
+        warnings.simplefilter("always")
+        warnings.showwarning = note
+
+    items = [{"image": thin(number), "shortcut": True} for number in range(6)]
+    data = Dataset(items, ApplyShortcutd("image", torch.clone, static=True))
+    for _ in range(2):  # the workers of the second epoch are new
+        assert len(list(DataLoader(data, num_workers=2, worker_init_fn=listen))) == 6
+    heard = "".join(file.read_text() for file in tmp_path.iterdir())
+    assert [heard.count(f"file 'knee/{number}.png'") for number in range(6)] == [1] * 6
+
+
+def test_an_item_without_a_file_is_named_by_its_entries():
+    one = {"image": torch.rand(1, 8, 8), "label": 1, "id": "p07", "shortcut": True}
+    with pytest.warns(UserWarning, match=NOTHING + r".* \(key 'image', of the item with label=1, id='p07'\)"):
+        ApplyShortcutd("image", torch.clone)(one)
+
+
+@pytest.mark.parametrize(
+    "artifact",
+    [
+        RandGibbsNoise(prob=0.5, alpha=(0.4, 0.9)),
+        RandGibbsNoised("image", prob=0.5, alpha=(0.4, 0.9)),
+        Compose([RandGibbsNoise(prob=0.5, alpha=(0.4, 0.9))]),
+        RandNonLocalMeans(prob=0.5, sigma=0.2),
+        RandNonLocalMeansd("image", prob=0.5, sigma=0.2),
+        OneOf([RandGibbsNoise(prob=1, alpha=(0.4, 0.9)), Identity()]),
+        torchio.RandomNoise(std=1, p=0.5),
+        torchio.OneOf({torchio.RandomNoise(std=1): 1, torchio.RandomNoise(std=(0, 0)): 1}),
+    ],
+    ids=lambda artifact: type(artifact).__name__,
+)
+def test_an_artifact_that_may_decide_not_to_act_raises_no_false_alarm(artifact):
+    items = [item(name=f"knee/{number}.png", seed=number) for number in range(16)]
+    images, said = heard_of(ApplyShortcutd("image", artifact, static=True), items)
+    changed = [bool((image - one["image"]).abs().max() > 1e-3) for image, one in zip(images, items, strict=True)]
+    assert not any(said)
+    assert 0 < sum(changed) < 16
+
+
+def test_an_artifact_that_decides_to_act_and_does_nothing_is_named():
+    """MONAI's tell whether they have acted."""
+    artifact = RandGibbsNoise(prob=0.5, alpha=(1e-9, 2e-9))
+    for static in (False, True):
+        apply, acted, named = ApplyShortcutd("image", artifact, static=static).set_random_state(0), 0, 0
+        for number in range(16):
+            said = heard_of(apply, [item(name=f"knee/{number}.png")])[1][0]
+            assert len(said) == artifact._do_transform
+            acted, named = acted + artifact._do_transform, named + len(said)
+        assert 0 < named < 16
+
+
+def test_each_key_is_named():
+    images = {"image": meta_image(), "later": torch.zeros(1, 4, 4)}
+    apply = ApplyShortcutd(["image", "later"], lambda image: image * 2)  # of nothing, it makes nothing
+    with pytest.warns(UserWarning, match=NOTHING + r".* \(key 'later'\)") as heard:
+        apply({**images, "shortcut": True})
+    assert len(heard) == 1
+
+
+def test_the_artifact_gets_copies_of_all_that_it_can_write_into():
+    class Spoiling(MapTransform):
+        def __call__(self, data):
+            data["image"].meta["spoilt"] = True
+            data["image"].meta["nested"]["deep"].append(2)
+            data["mask"].zero_()
+            data["array"][:] = 0
+            data["more"]["box"][0].fill_(9)
+            data["image"].mul_(2)
+            return data
+
+    image = meta_image()
+    image.meta["nested"] = {"deep": [1]}
+    one = {"image": image, "mask": torch.ones(2), "array": np.ones(2), "more": {"box": [torch.ones(2)]}}
+    for static in (False, True):
+        result = ApplyShortcutd("image", Spoiling("image"), static=static)({**one, "shortcut": True})
+        assert torch.equal(result["image"], image * 2)
+        artifact_psd(Spoiling("image"), [one])
+        assert "spoilt" not in image.meta
+        assert image.meta["nested"] == {"deep": [1]}
+        assert torch.equal(image, meta_image())
+        assert float(one["mask"].sum()) == one["array"].sum() == float(one["more"]["box"][0].sum()) == 2
