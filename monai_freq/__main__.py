@@ -10,6 +10,7 @@ import argparse
 import shlex
 from collections.abc import Sequence
 
+from .quoting import harmless
 from .shipped_bundles import copy_bundle, describe_bundle, list_bundles
 
 __all__ = ["main", "parser"]
@@ -32,7 +33,7 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         arguments.command(arguments)
     except (ValueError, OSError) as error:
-        raise SystemExit(str(error)) from error
+        raise SystemExit(harmless(str(error))) from error
 
 
 def parser() -> argparse.ArgumentParser:

@@ -13,8 +13,20 @@ ROOT = Path(monai_freq.__file__).parent
 PACKAGE = ROOT.name
 
 #: what bundles and studies stand on
-BELOW = {"spectral", "figures", "files", "setting_names", "data", "phantoms", "transforms", "networks", "losses"}
-BELOW |= {"handlers", "json_files"}
+BELOW = {
+    "spectral",
+    "figures",
+    "files",
+    "setting_names",
+    "quoting",
+    "json_files",
+    "data",
+    "phantoms",
+    "transforms",
+    "networks",
+    "losses",
+}
+BELOW |= {"handlers"}
 #: layer -> the layers it may import besides itself; whoever adds a layer decides where it stands
 MAY_IMPORT = {
     "lazy": set(),
@@ -24,15 +36,16 @@ MAY_IMPORT = {
     "figures": set(),
     "files": set(),
     "json_files": set(),
+    "quoting": set(),
     "setting_names": set(),
     "shipped_bundles": {"files", "json_files"},
-    "__main__": {"shipped_bundles"},
-    "data": {"seeds", "chance", "files", "json_files", "spectral"},
-    "phantoms": {"data", "files", "json_files"},
-    "transforms": {"seeds", "chance", "spectral"},
-    "networks": {"spectral"},
+    "__main__": {"shipped_bundles", "quoting"},
+    "data": {"seeds", "chance", "files", "json_files", "quoting", "spectral"},
+    "phantoms": {"data", "files", "json_files", "quoting"},
+    "transforms": {"seeds", "chance", "quoting", "spectral"},
+    "networks": {"quoting", "spectral"},
     "losses": {"spectral"},
-    "handlers": {"seeds", "chance", "spectral", "figures", "files", "data", "transforms"},
+    "handlers": {"seeds", "chance", "spectral", "figures", "files", "quoting", "data", "transforms"},
     "bundle": BELOW,
     "study": BELOW,
 }

@@ -5,7 +5,7 @@ from .backbone import check_backbone
 from .classification import class_names, log_samples, prepare_sources, prepare_targets
 from .component_record import described, trained_component
 from .initial_weights import check_weights, load_init
-from .intensity import check_window, over_maximum
+from .intensity import check_window, over_full_scale, over_maximum
 from .location import find_bundle
 from .normalization import check_normalization, normalization_of
 from .run_folder import (
@@ -44,6 +44,7 @@ __all__ = [
     "log_images",
     "log_samples",
     "normalization_of",
+    "over_full_scale",
     "over_maximum",
     "prepare_cases",
     "prepare_sources",

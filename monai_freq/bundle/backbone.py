@@ -8,6 +8,8 @@ from typing import Literal
 
 import torch
 
+from ..quoting import reason_of
+
 __all__ = ["check_backbone"]
 
 #: what most networks' sizes must be multiples of
@@ -82,7 +84,7 @@ def _fault(shapes: torch.nn.Module, given: tuple[int, ...], expected: tuple[int,
     except NotImplementedError:  # an operation that the meta device does not have
         return None
     except (RuntimeError, ValueError) as error:
-        message = f"{error}".splitlines()[0].rstrip(".")
+        message = reason_of(error)
         return None if "meta" in message else message  # a tensor that the network makes on the CPU, say
     if not isinstance(returned, torch.Tensor) or returned.ndim > len(given) + 1:  # several outputs, or stacked ones
         return None

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from ..data import (
     read_radimagenet,
 )
 from ..handlers.rows import column_names
+from ..quoting import harmless
 from .data_folder import data_folder, tell
 
 __all__ = [
@@ -78,6 +80,7 @@ def prepare_targets(
     positive: int = 1,
     seed: int = 0,
     reading: Mapping[str, Any] | None = None,
+    limits: Sequence[float] | None = None,
     check: Sequence[str] = (),
 ) -> Samples:
     """Find or generate a target data set, take a fold of it, and tie the artifact to the positives.
@@ -98,6 +101,7 @@ def prepare_targets(
         positive: class that the artifact is tied to.
         seed: of the choice.
         reading: settings of the reader, as ``aggregate`` and ``undecided`` of :func:`monai_freq.data.read_lodopab`.
+        limits: lowest and highest value that a pixel may have, where the images are not scaled here; any by default.
         check: parts whose images are read and checked, of ``"train"``, ``"val"``, ``"test"``.
 
     Raises:
@@ -117,11 +121,11 @@ def prepare_targets(
         items = _named(read(folder, **(reading or {})), folder)
         _require_classes(items, classes)
         parts = divide_folds(items, fold, group_key=group, **folds)
-        _check(parts, check)
+        _check(parts, check, limits=(-inf, inf) if limits is None else (limits[0], limits[1]), full_scale="any")
         marked = {name: plan_shortcut(parts[name], "label", positive, fraction, seed) for name in ("train", "val")}
         test = seen_in_all_conditions(parts["test"], fraction=fraction, positive=positive, seed=seed)
     except ValueError as error:
-        raise SystemExit(str(error)) from error
+        raise SystemExit(harmless(str(error))) from error
     return Samples(marked["train"], marked["val"], test)
 
 
@@ -172,9 +176,9 @@ def prepare_sources(
             named = [{**item, "name": SUPERCLASSES[item["label"]] if merged else item["wnid"]} for item in items]
             parts = _divided(named, shares, seed)
         _require_count(parts, classes)
-        _check(parts, check)
+        _check(parts, check, full_scale="stated")
     except ValueError as error:
-        raise SystemExit(str(error)) from error
+        raise SystemExit(harmless(str(error))) from error
     return Samples(**parts)
 
 
@@ -265,8 +269,8 @@ def _divided(items: Sequence[Item], shares: Sequence[float], seed: int) -> dict[
     return divide_folds(items, train=train, val=val, folds=1, seed=seed, group_key=None)
 
 
-def _check(parts: Mapping[str, Sequence[Item]], check: Sequence[str]) -> None:
-    check_images([item for part in check for item in parts[part]])
+def _check(parts: Mapping[str, Sequence[Item]], check: Sequence[str], **wanted: Any) -> None:
+    check_images([item for part in check for item in parts[part]], **wanted)
 
 
 def _require_classes(items: Sequence[Item], classes: Mapping[str, str]) -> None:

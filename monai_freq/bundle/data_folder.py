@@ -13,6 +13,7 @@ from ignite import distributed as idist
 
 from .. import phantoms
 from ..data import DataError
+from ..quoting import named
 
 __all__ = ["data_folder", "tell"]
 
@@ -52,7 +53,7 @@ def data_folder(
     key = "_".join(_named(value) for value in settings.values())
     root = Path(os.environ.get("MONAI_FREQ_CACHE") or cache) / f"{task}_{key}"
     folder = write(root, **settings)
-    tell(f"These are generated phantoms ({folder}). For real data: --dataset_dir <folder with {holds}>")
+    tell(f"These are generated phantoms ({named(folder)}). For real data: --dataset_dir <folder with {holds}>")
     return folder
 
 
@@ -82,4 +83,4 @@ def tell(message: str, level: int = logging.INFO) -> None:
         >>> tell("16 training cases.")
     """
     if idist.get_rank() == 0:
-        _log.log(level, message)
+        _log.log(level, named(message))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..networks.pretrained import load_pretrained, not_finite
+from ..quoting import harmless, named, reason_of, shown
 from .data_folder import tell
 
 __all__ = ["check_weights", "load_init"]
@@ -34,11 +35,15 @@ def load_init(network: nn.Module, init: str, may_differ: Sequence[str] = ("fc",)
     if init == "random":
         return
     if not Path(init).is_file():
-        raise SystemExit(f"There is no file {init} to start from.\nPass --init random, or --init <file of weights>.")
+        raise SystemExit(
+            f"There is no file {named(init)} to start from.\nPass --init random, or --init <file of weights>."
+        )
     try:
         kept = load_pretrained(network, init, may_differ=may_differ)
     except ValueError as error:
-        raise SystemExit(f"{error}\nPass a file of this network, or as in --may_differ \"['fc']\".") from error
+        raise SystemExit(
+            f"{harmless(str(error))}\nPass a file of this network, or as in --may_differ \"['fc']\"."
+        ) from error
     tell(f"Weights from {init}" + (f", but for {', '.join(kept)}." if kept else "."))
 
 
@@ -66,16 +71,15 @@ def check_weights(network: nn.Module, checkpoint: str) -> None:
         state = content.get("model", content)
         weights = _shapes(state)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise SystemExit(
-            f"{checkpoint} holds no weights: {reason}\nTrain again, or pass --checkpoint <file>."
+            f"{named(checkpoint)} holds no weights: {reason_of(error)}.\nTrain again, or pass --checkpoint <file>."
         ) from error
     here = _shapes(network.state_dict())
     other = sorted(name for name in weights | here if weights.get(name) != here.get(name))
     if other:
-        names = f"{other[0]} and {len(other) - 1} more are" if other[1:] else f"{other[0]} is"
+        names = f"{shown(other[0])} and {len(other) - 1} more are" if other[1:] else f"{shown(other[0])} is"
         raise SystemExit(
-            f"{checkpoint} is of another network: {names} missing, left over or of another shape.\n"
+            f"{named(checkpoint)} is of another network: {names} missing, left over or of another shape.\n"
             "Give the --config_file list and the settings that it was trained with."
         )
     own = network.state_dict()

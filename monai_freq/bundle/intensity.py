@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+from monai.data import MetaTensor
 from torch import Tensor
 
-__all__ = ["check_window", "over_maximum"]
+from ..quoting import named
+
+__all__ = ["check_window", "over_full_scale", "over_maximum"]
 
 
 def check_window(window: object) -> None:
@@ -58,3 +61,32 @@ def over_maximum(image: Tensor) -> Tensor:
     """
     highest = image.max()
     return image / highest if highest > 0 else image
+
+
+def over_full_scale(image: Tensor) -> Tensor:
+    r"""Divide a picture by its own white, so that pictures of 8 and of 16 bits have one scale.
+
+    .. math:: x / w, \quad w = 255 \text{ of 8 bits, } 65535 \text{ of 16}
+
+    Args:
+        image: as :class:`monai_freq.data.load_slice.LoadSlice` loads it, with ``full_scale`` in its metadata.
+
+    Shape:
+        Any, the same.
+
+    Raises:
+        ValueError: its file does not state what white is.
+
+    Example:
+        >>> import torch
+        >>> over_full_scale(MetaTensor(torch.tensor([[0.0, 65535.0]]), meta={"full_scale": 65535.0}))
+        metatensor([[0., 1.]])
+    """
+    white = image.meta.get("full_scale", math.nan) if isinstance(image, MetaTensor) else math.nan
+    if not white > 0:
+        name = image.meta.get("filename_or_obj", "the image") if isinstance(image, MetaTensor) else "the image"
+        raise ValueError(
+            f"{named(str(name))} does not state what white is: export it as PNG, or give another 'scaling'."
+        )
+    scaled: Tensor = image / white
+    return scaled

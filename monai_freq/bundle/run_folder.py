@@ -11,6 +11,7 @@ from ignite import distributed as idist
 
 from ..files import claim, replacing, set_aside
 from ..json_files import parse_json, read_json
+from ..quoting import named, reason_of
 
 __all__ = ["begin_run", "check_trained", "completed", "recorded_classes", "recorded_settings", "results_folder"]
 
@@ -57,7 +58,7 @@ def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
                 aside.write_text(json.dumps(settings, indent=2) + "\n")
     except OSError as error:
         raise SystemExit(
-            f"{folder} cannot be written to: {error.strerror or error}.\nPass --output_dir <a folder with room>."
+            f"{named(folder)} cannot be written to: {reason_of(error)}.\nPass --output_dir <a folder with room>."
         ) from error
 
 
@@ -210,5 +211,7 @@ def _read(record: Path) -> dict[str, Any]:
     try:
         content = read_json(record)
     except (OSError, ValueError) as error:
-        raise SystemExit(f"{record} is not readable: {error}.\nDelete it, or choose another --output_dir.") from error
+        raise SystemExit(
+            f"{named(record)} is not readable: {reason_of(error)}.\nDelete it, or choose another --output_dir."
+        ) from error
     return content if isinstance(content, dict) else {}

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data import DataError, Decathlon, check_cases, read_decathlon, split_cases
-from ..data.nifti import case_name
+from ..data.file_kinds import kind_of, left_out
+from ..data.nifti import case_name, is_nifti_name
 from ..handlers.rows import column_names
+from ..quoting import harmless, named
 from .data_folder import data_folder, tell
 
 __all__ = ["Cases", "list_images", "log_cases", "log_images", "prepare_cases"]
@@ -77,7 +79,7 @@ def prepare_cases(
         )
         check_cases([case for part in check for case in parts[part]], set(dataset.labels), channels=1)
     except ValueError as error:
-        raise SystemExit(str(error)) from error
+        raise SystemExit(harmless(str(error))) from error
     return Cases(**parts)
 
 
@@ -85,6 +87,8 @@ def list_images(
     input_dir: str | None, *, dataset_dir: str | None, phantom: Mapping[str, Any], cache: str | os.PathLike[str]
 ) -> list[dict[str, str]]:
     """NIfTI files of a folder, in the order of their names, or the unlabelled images of the data set.
+
+    Whatever else is in the folder is counted and named in the log.
 
     Args:
         input_dir: folder; None for the data set of the other three arguments, see :func:`prepare_cases`.
@@ -104,7 +108,7 @@ def list_images(
         images = _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(Path(input_dir))
         check_cases(images, (), channels=1)
     except ValueError as error:
-        raise SystemExit(str(error)) from error
+        raise SystemExit(harmless(str(error))) from error
     return images
 
 
@@ -129,13 +133,27 @@ def _tell_remarks(dataset: Decathlon) -> None:
 def _images_in(input_dir: Path) -> list[dict[str, str]]:
     folder = input_dir.expanduser().resolve()
     if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}.\nPass --input_dir <a folder with .nii or .nii.gz files>.")
-    found = sorted(p for p in folder.iterdir() if p.name.endswith((".nii", ".nii.gz")) and not p.name.startswith("."))
+        raise DataError(f"There is no folder {named(folder)}.\nPass --input_dir <a folder with .nii or .nii.gz files>.")
+    entries = sorted(folder.iterdir())
+    found = [entry for entry in entries if _is_volume(entry)]
+    others = left_out(set(entries) - set(found), "no NIfTI volume")
     if not found:
-        raise DataError(f"{folder} holds no .nii or .nii.gz file.\nPass --input_dir <a folder that does>.")
+        raise DataError(
+            f"{named(folder)} holds no .nii or .nii.gz file.{f' {others}.' if others else ''}\n"
+            "Pass --input_dir <a folder that does>."
+        )
+    if others:
+        tell(f"{others}.")
     images = [str(path) for path in found]
     _require_names(images)
     return [{"image": image} for image in images]
+
+
+def _is_volume(entry: Path) -> bool:
+    """By content or by name: what is only the one is refused when it is read, with its name."""
+    if entry.name.startswith(".") or not entry.is_file():
+        return False
+    return is_nifti_name(entry) or kind_of(entry) == "NIfTI"
 
 
 def _require_names(images: Iterable[str]) -> None:
@@ -144,7 +162,10 @@ def _require_names(images: Iterable[str]) -> None:
     for image in images:
         name = case_name(image)
         if name in known:
-            raise DataError(f"{known[name]} and {image} have one name.\nRename one: both results would be {name}.")
+            raise DataError(
+                f"{named(known[name])} and {named(image)} have one name.\n"
+                f"Rename one: both results would be {named(name)}."
+            )
         known[name] = image
 
 

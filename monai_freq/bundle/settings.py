@@ -10,6 +10,7 @@ import torch
 
 from ..json_files import read_json, repeated_name
 from ..networks.frequency_fusion import check_fusion
+from ..quoting import reason_of
 from ..setting_names import require_setting
 from ..spectral.bands import check_bands
 from ..spectral.scalars import is_finite_number
@@ -85,9 +86,8 @@ def check_training(*, epochs: int, batch_size: int, learning_rate: float, device
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
-        reason = f"{error}".splitlines()[0].rstrip(".")
         raise SystemExit(
-            f"'device' is {str(device)!r}, which torch does not take: {reason}.\nAs in --device cpu"
+            f"'device' is {str(device)!r}, which torch does not take: {reason_of(error)}.\nAs in --device cpu"
         ) from error
 
 

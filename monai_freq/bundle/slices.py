@@ -3,44 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from ..data import DataError, check_images, slice_address
-from ..data.images import count_slices
+from ..data.file_kinds import kind_of, left_out, named_as
+from ..data.image_checks import FullScale
+from ..data.images import READABLE
+from ..data.volumes import VOLUMES, count_slices
+from ..quoting import harmless, named
 from .classification import Samples
+from .data_folder import tell
 
 __all__ = ["list_slices"]
 
-_PICTURES = (".png", ".jpg", ".jpeg")
-_VOLUMES = (".hdf5", ".pck", ".nii")
+_WANTED = "pictures (.png, .jpg, .tif), DICOM slices or volumes (.nii, .nii.gz, .hdf5, .pck)"
 
 
-def list_slices(input_dir: str | None, samples: Callable[[], Samples]) -> list[dict[str, Any]]:
+def list_slices(
+    input_dir: str | None,
+    samples: Callable[[], Samples],
+    *,
+    limits: Sequence[float] | None = None,
+    full_scale: FullScale = "any",
+) -> list[dict[str, Any]]:
     """List the images of a folder, every slice of its volumes, or the test samples without their labels.
 
+    What a file is, is told by its content. Whatever else is in the folder is counted and named in the log.
+
     Args:
-        input_dir: folder with ``.png`` or ``.jpg`` pictures, or ``.hdf5``, ``.pck`` or ``.nii`` volumes; None for the
-            test samples of the bundle's data set.
+        input_dir: folder with PNG, JPEG or TIFF pictures, DICOM slices, or HDF5, ``.pck`` or NIfTI volumes; None for
+            the test samples of the bundle's data set.
         samples: called for these.
+        limits: lowest and highest value that a pixel may have, as in training; any by default.
+        full_scale: what white must be, see :func:`monai_freq.data.check_images`.
 
     Returns:
         ``{"image": address, "sample": name}`` of each.
 
     Raises:
-        SystemExit: there is no such folder or no image in it, or one cannot be read.
+        SystemExit: there is no such folder or no image in it, or one cannot be read or has another scale.
 
     Example:
         >>> list_slices("no_such_folder", lambda: Samples([], [], []))
         Traceback (most recent call last):
         SystemExit: There is no folder no_such_folder.
-        Pass --input_dir <a folder with pictures (.png, .jpg) or volumes (.hdf5, .pck, .nii)>.
+        Pass --input_dir <a folder with pictures (.png, .jpg, .tif), DICOM slices or volumes (...)>.
     """
     try:
         images = _of_tests(samples().test) if input_dir is None else _in_folder(Path(input_dir).expanduser())
-        check_images(images)
+        check_images(images, limits=(-inf, inf) if limits is None else (limits[0], limits[1]), full_scale=full_scale)
     except ValueError as error:
-        raise SystemExit(str(error)) from error
+        raise SystemExit(harmless(str(error))) from error
     return images
 
 
@@ -51,17 +66,31 @@ def _of_tests(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _in_folder(folder: Path) -> list[dict[str, Any]]:
-    kinds = f"pictures ({', '.join(_PICTURES[:2])}) or volumes ({', '.join(_VOLUMES)})"
     if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}.\nPass --input_dir <a folder with {kinds}>.")
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    pictures = [str(path) for path in files if path.suffix.lower() in _PICTURES]
+        raise DataError(f"There is no folder {named(folder)}.\nPass --input_dir <a folder with {_WANTED}>.")
+    entries = sorted(folder.iterdir())
+    kinds = {entry: kind for entry in entries if (kind := _kind(entry)) in READABLE}
+    others = left_out(set(entries) - set(kinds), "no image that is read")
+    if not kinds:
+        raise DataError(
+            f"{named(folder)} holds no images.{f' {others}.' if others else ''}\n"
+            f"Pass --input_dir <a folder with {_WANTED}>."
+        )
+    if others:
+        tell(f"{others}.")
+    pictures = [str(path) for path, kind in kinds.items() if kind not in VOLUMES]
     slices = [
         slice_address(path, index)
-        for path in files
-        if path.suffix.lower() in _VOLUMES
+        for path, kind in kinds.items()
+        if kind in VOLUMES
         for index in range(count_slices(path))
     ]
-    if not pictures and not slices:
-        raise DataError(f"{folder} holds no images.\nPass --input_dir <a folder with {kinds}>.")
     return [{"image": address, "sample": Path(address).name} for address in (*pictures, *slices)]
+
+
+def _kind(entry: Path) -> str:
+    """By content, or what a damaged file is called, which is then refused; nothing for what is hidden or a folder."""
+    if entry.name.startswith(".") or entry.name.upper() == "DICOMDIR" or not entry.is_file():
+        return ""
+    claimed = named_as(entry)
+    return claimed if claimed == "pickle" else kind_of(entry) or claimed

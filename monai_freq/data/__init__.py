@@ -5,8 +5,9 @@ from monai_freq.data.decathlon import Decathlon, read_decathlon
 from monai_freq.data.errors import DataError
 from monai_freq.data.fold_files import compare_folds, read_folds, save_folds
 from monai_freq.data.folds import divide_folds, fold_items, plan_folds
+from monai_freq.data.image_checks import check_images
 from monai_freq.data.imagenet import read_imagenet
-from monai_freq.data.images import check_images, read_image, slice_address
+from monai_freq.data.images import read_image, slice_address
 from monai_freq.data.kneemri import read_kneemri
 from monai_freq.data.lodopab import read_lodopab
 from monai_freq.data.pck import read_pck

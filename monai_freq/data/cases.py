@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from monai_freq.data.errors import DataError
 from monai_freq.data.nifti import open_nifti
+from monai_freq.quoting import named, reason_of
 
 __all__ = ["check_cases"]
 
@@ -124,9 +125,8 @@ def _read(path: str) -> tuple[NDArray[Any], NDArray[Any]]:
     except (MemoryError, DataError):
         raise
     except Exception as error:  # nibabel, gzip and zlib raise a dozen unrelated types on damaged files
-        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise DataError(
-            f"{_short(path)} cannot be read: {reason}. Is it a complete NIfTI file? Copy or unpack it again."
+            f"{_short(path)} cannot be read: {reason_of(error)}. Is it a complete NIfTI file? Copy or unpack it again."
         ) from error
 
 
@@ -140,4 +140,4 @@ def _check_type(path: str, stored: np.dtype[Any]) -> None:
 
 
 def _short(path: str) -> str:
-    return "/".join(Path(path).parts[-2:])
+    return named("/".join(Path(path).parts[-2:]))

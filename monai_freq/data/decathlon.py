@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_freq.data.errors import DataError, shown
+from monai_freq.data.errors import DataError
 from monai_freq.data.nifti import case_name
 from monai_freq.data.pairing import crossed_pair, describe_unlike, describe_unlisted, find_unlisted
 from monai_freq.data.same_images import repeated_image
 from monai_freq.data.tables import plain_name
 from monai_freq.json_files import read_json
+from monai_freq.quoting import named, reason_of, shown
 
 __all__ = ["Decathlon", "read_decathlon"]
 
@@ -124,9 +125,9 @@ class _Index:
             self.content = read_json(file, alike=plain_name)
         except json.JSONDecodeError as error:
             where = f"line {error.lineno}, column {error.colno}"
-            raise DataError(f"{file} is not valid JSON: {error.msg} at {where}. {self.REMEDY}") from error
+            raise DataError(f"{named(file)} is not valid JSON: {shown(error.msg)} at {where}. {self.REMEDY}") from error
         except (OSError, ValueError) as error:
-            raise DataError(f"{file} cannot be read: {error}. {self.REMEDY}") from error
+            raise DataError(f"{named(file)} cannot be read: {reason_of(error)}. {self.REMEDY}") from error
         self._expect(isinstance(self.content, dict), "", "an object", self.content)
 
     def text(self, key: str) -> str:
@@ -179,21 +180,23 @@ class _Index:
 
     def _get(self, key: str) -> Any:
         if key not in self.content:
-            raise DataError(f"The key '{key}' is missing in {self.file}. {self.REMEDY}")
+            raise DataError(f"The key '{key}' is missing in {named(self.file)}. {self.REMEDY}")
         return self.content[key]
 
     def _expect(self, fits: bool, subject: str, wanted: str, value: object) -> None:
         if not fits:
             got = json.dumps(value)
             got = got if len(got) <= 60 else f"{got[:57]}..."
-            raise DataError(f"{subject}in {self.file} must be {wanted}, got {got}. {self.REMEDY}".lstrip())
+            raise DataError(f"{subject}in {named(self.file)} must be {wanted}, got {got}. {self.REMEDY}".lstrip())
 
     def _inside(self, entry: str) -> str:
         # Lexical on purpose: files may be symbolic links that the user has placed, but the list must not climb out.
         root = self.file.parent
         path = os.path.normpath(root / entry)
         if not Path(path).is_relative_to(root) or Path(path) == root:
-            raise DataError(f"{self.file} lists {shown(entry)!r}, which leaves the folder. Paths must stay in {root}.")
+            raise DataError(
+                f"{named(self.file)} lists {shown(entry)!r}, which leaves the folder. Paths must stay in {named(root)}."
+            )
         return path
 
 
@@ -209,13 +212,13 @@ def _refuse_duplicates(images: Sequence[str], labels: Sequence[str], index: Path
     first, second = (shown(str(Path(path).relative_to(index.parent))) for path in twice)
     if first != second:
         raise DataError(
-            f"{index} lists {first} and {second}, which are one file, by a link. Keep one, or copy the file."
+            f"{named(index)} lists {first} and {second}, which are one file, by a link. Keep one, or copy the file."
         )
     if {*images} & {*labels}:
-        raise DataError(f"{index} lists {first} as an image and as a label. Correct the list.")
+        raise DataError(f"{named(index)} lists {first} as an image and as a label. Correct the list.")
     if kinds[0] == "image":
-        raise DataError(f"{index} lists the image {first} more than once. Keep one entry for each image.")
-    raise DataError(f"{index} lists the label {first} for more than one image. Each image needs its own label.")
+        raise DataError(f"{named(index)} lists the image {first} more than once. Keep one entry for each image.")
+    raise DataError(f"{named(index)} lists the label {first} for more than one image. Each image needs its own label.")
 
 
 def _refuse_crossed(training: Sequence[dict[str, str]], images: Sequence[str], index: Path) -> None:
@@ -223,8 +226,9 @@ def _refuse_crossed(training: Sequence[dict[str, str]], images: Sequence[str], i
     if crossed is None:
         return
     image, label = (shown(str(Path(crossed[part]).relative_to(index.parent))) for part in ("image", "label"))
+    name = shown(case_name(label))
     raise DataError(
-        f"{index} pairs {image} with {label}, the label of another image by its name ({shown(case_name(label))}).\n"
+        f"{named(index)} pairs {image} with {label}, the label of another image by its name ({name}).\n"
         "Correct the list, or give an image and its label one name."
     )
 
@@ -235,6 +239,6 @@ def _refuse_missing(paths: list[str], root: Path) -> None:
         name = shown(str(Path(missing[0]).relative_to(root)))
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise DataError(
-            f"{name}{others} is listed in {root / INDEX} but missing. "
+            f"{name}{others} is listed in {named(root / INDEX)} but missing. "
             f"Unpack the archive again, or take it out of {INDEX}."
         )

@@ -1,8 +1,8 @@
-"""Slices of a DICOM series, through SimpleITK."""
+"""Slices of DICOM series, through SimpleITK, or pydicom where its decoders know more compressions."""
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_freq.data.dicom_decoding import decoded_by_pydicom
 from monai_freq.data.errors import DataError
+from monai_freq.data.file_kinds import kind_of, named_as
+from monai_freq.quoting import named, reason_of, shown
 
-__all__ = ["DicomSlice", "read_dicom_slice", "scan_dicom_folder"]
+__all__ = [
+    "DicomSlice",
+    "is_dicom",
+    "read_dicom_slice",
+    "read_dicom_with_affine",
+    "scan_dicom_files",
+    "scan_dicom_folder",
+]
 
 MAX_PIXELS = 4096**2
 UID, PATIENT = "0008|0018", "0010|0020"
+SPACING, PHOTOMETRIC = "0028|0030", "0028|0004"
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -36,43 +48,105 @@ class DicomSlice:
     patient: str
 
 
+def is_dicom(file: str | os.PathLike[str]) -> bool:
+    """Whether a file is DICOM by its content, or is called so: old ones lack the signature.
+
+    Args:
+        file: There. A ``DICOMDIR``, an index of other files, does not count.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "IM0001").write_bytes(bytes(128) + b"DICM")
+    ...     is_dicom(Path(folder, "IM0001"))
+    True
+    """
+    kind = kind_of(file)
+    return Path(file).name.upper() != "DICOMDIR" and (kind == "DICOM" or (not kind and named_as(file) == "DICOM"))
+
+
 def scan_dicom_folder(folder: str | os.PathLike[str]) -> Iterator[DicomSlice]:
-    """Read the headers of the ``*.dcm`` files of a folder; the pixels stay on the disk.
+    """Read the headers of the DICOM files of a folder, whatever they are called; the pixels stay on the disk.
 
     Args:
         folder: The folder of a series.
 
     Raises:
-        DataError: A file is no DICOM, or lacks its SOP instance UID or patient ID.
+        DataError: A file called ``.dcm`` or ``.ima`` is no DICOM, or one lacks its SOP instance UID or patient ID.
 
     >>> list(scan_dicom_folder("no/such/folder"))
     []
     """
-    for file in sorted(Path(folder).glob("*.dcm")):
+    files = sorted(Path(folder).iterdir()) if os.path.isdir(folder) else []
+    named = (file for file in files if file.is_file() and not file.name.startswith("."))
+    yield from scan_dicom_files(file for file in named if is_dicom(file))
+
+
+def scan_dicom_files(files: Iterable[Path]) -> Iterator[DicomSlice]:
+    """Read the headers of DICOM files; the pixels stay on the disk.
+
+    Args:
+        files: As :func:`is_dicom` finds them.
+
+    Raises:
+        DataError: See :func:`scan_dicom_folder`.
+
+    >>> next(scan_dicom_files([Path("no/such/1-01.dcm")]))
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: no/such/1-01.dcm cannot be read as DICOM: ...
+    """
+    for file in files:
         reader = _reader(file)
         try:
             reader.ReadImageInformation()
-            uid, patient = (reader.GetMetaData(tag).strip("\0 ") for tag in (UID, PATIENT))
+            uid, patient = (_value(reader, tag) for tag in (UID, PATIENT))
         except RuntimeError as error:
             raise _unreadable(file, error) from error
         if not uid or not patient:
-            raise DataError(f"{file} has no SOP instance UID or no patient ID.\nCopy it again from LIDC-IDRI.")
+            raise DataError(f"{named(file)} has no SOP instance UID or no patient ID.\nCopy it again from LIDC-IDRI.")
         yield DicomSlice(file, uid, patient)
 
 
 def read_dicom_slice(file: str | os.PathLike[str]) -> NDArray[np.generic]:
     """Read one slice, rescaled as its header says: in HU for CT.
 
+    What is stored as MONOCHROME1, its lowest value white, is inverted within its bits before it is rescaled. Only slope
+    and intercept are applied: no window, and no table of a modality LUT.
+
     Args:
-        file: A DICOM file of one slice.
+        file: A DICOM file of one slice in grey.
 
     Returns:
         (rows, columns).
 
     Raises:
-        DataError: The file is no DICOM, damaged, or of several slices.
+        DataError: The file is no DICOM, damaged, in colour, of several slices, or compressed in a way that needs
+            pydicom, ``pip install "monai_freq[dicom]"``.
 
     >>> read_dicom_slice("no/such/000001.dcm")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: no/such/000001.dcm cannot be read as DICOM: ...
+    """
+    return read_dicom_with_affine(file)[0]
+
+
+def read_dicom_with_affine(
+    file: str | os.PathLike[str],
+) -> tuple[NDArray[np.generic], NDArray[np.float64] | None]:
+    r"""Read one slice as :func:`read_dicom_slice` does, and where its pixels are.
+
+    Args:
+        file: A DICOM file of one slice in grey.
+
+    Returns:
+        (rows, columns), and the (4, 4) matrix from (row, column, 0) to mm in RAS, or None where the header has no pixel
+        spacing. Where both are there, the calibrated spacing goes before the detector's.
+
+    Raises:
+        DataError: See :func:`read_dicom_slice`.
+
+    >>> read_dicom_with_affine("no/such/000001.dcm")
     Traceback (most recent call last):
     ...
     monai_freq.data.errors.DataError: no/such/000001.dcm cannot be read as DICOM: ...
@@ -82,15 +156,53 @@ def read_dicom_slice(file: str | os.PathLike[str]) -> NDArray[np.generic]:
     reader = _reader(file)
     try:
         reader.ReadImageInformation()
-        size, channels = reader.GetSize(), reader.GetNumberOfComponents()
-        if channels != 1 or len(size) not in (2, 3) or math.prod(size[2:]) != 1 or math.prod(size) > MAX_PIXELS:
-            raise DataError(
-                f"{file} has the size {size} and {channels} channels, not those of one slice.\n"
-                "Export the series slice by slice, or copy it again."
-            )
-        return np.asarray(SimpleITK.GetArrayFromImage(reader.Execute())).reshape(size[1::-1])
     except RuntimeError as error:
         raise _unreadable(file, error) from error
+    _require_one_slice(file, reader)
+    try:
+        pixels = np.asarray(SimpleITK.GetArrayFromImage(reader.Execute()))
+    except RuntimeError as error:
+        pixels = decoded_by_pydicom(file, reason_of(error))
+    return pixels.reshape(reader.GetSize()[1::-1]), _affine(reader)
+
+
+def _require_one_slice(file: str | os.PathLike[str], reader: Any) -> None:
+    size, channels = reader.GetSize(), reader.GetNumberOfComponents()
+    if channels != 1:
+        kind = _value(reader, PHOTOMETRIC) or "not said which"
+        raise DataError(f"{named(file)} is in colour ({shown(kind)}), and grey is read.\nExport its grey values.")
+    if len(size) not in (2, 3) or math.prod(size[2:]) != 1:
+        frames = math.prod(size[2:])
+        raise DataError(f"{named(file)} has {frames} frames, and one is read.\nExport them one by one.")
+    if math.prod(size) > MAX_PIXELS:
+        raise DataError(f"{named(file)} has the size {size}.\nAt most {MAX_PIXELS} pixels are read.")
+
+
+def _affine(reader: Any) -> NDArray[np.float64] | None:
+    dimension = len(reader.GetSize())
+    across, down = (float(step) for step in reader.GetSpacing()[:2])
+    if calibrated := _numbers(_value(reader, SPACING)):
+        down, across = calibrated
+    elif (across, down) == (1, 1):  # what SimpleITK takes where no tag says more
+        return None
+    directions = np.eye(3)
+    directions[:dimension, :dimension] = np.reshape(reader.GetDirection(), (dimension, dimension))
+    affine = np.eye(4)
+    affine[:3, :3] = directions[:, [1, 0, 2]] * [down, across, 1]
+    affine[:dimension, 3] = reader.GetOrigin()
+    return np.asarray(LPS_TO_RAS @ affine)
+
+
+def _numbers(text: str) -> tuple[float, float] | None:
+    try:
+        down, across = (float(part) for part in text.split("\\"))
+    except ValueError:
+        return None
+    return (down, across) if 0 < down < math.inf and 0 < across < math.inf else None
+
+
+def _value(reader: Any, tag: str) -> str:
+    return str(reader.GetMetaData(tag)).strip("\0 ") if reader.HasMetaDataKey(tag) else ""
 
 
 def _reader(file: str | os.PathLike[str]) -> Any:
@@ -103,5 +215,4 @@ def _reader(file: str | os.PathLike[str]) -> Any:
 
 
 def _unreadable(file: str | os.PathLike[str], error: Exception) -> DataError:
-    reason = " ".join(str(error).split()).rpartition("ERROR: ")[2] or type(error).__name__
-    return DataError(f"{file} cannot be read as DICOM: {reason[:200]}.\nCopy it again from LIDC-IDRI.")
+    return DataError(f"{named(file)} cannot be read as DICOM: {reason_of(error)}.\nCopy it again.")

@@ -10,6 +10,7 @@ from typing import Any
 from monai_freq.data.errors import DataError
 from monai_freq.files import replacing
 from monai_freq.json_files import read_json
+from monai_freq.quoting import named, reason_of, shown
 
 __all__ = ["compare_folds", "read_folds", "save_folds"]
 
@@ -44,7 +45,7 @@ def save_folds(plan: Plan, file: str | os.PathLike[str]) -> None:
         with replacing(Path(file)) as aside:
             aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise DataError(f"{file} cannot be written: {error.strerror or error}.\nName another file.") from error
+        raise DataError(f"{named(file)} cannot be written: {reason_of(error)}.\nName another file.") from error
 
 
 def read_folds(file: str | os.PathLike[str]) -> dict[str, Any]:
@@ -66,10 +67,12 @@ def read_folds(file: str | os.PathLike[str]) -> dict[str, Any]:
             raise ValueError("it is too large")
         content = read_json(file)
     except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read: {error}.\nDelete it to have the folds drawn again.") from error
+        raise DataError(
+            f"{named(file)} cannot be read: {reason_of(error)}.\nDelete it to have the folds drawn again."
+        ) from error
     reason = _fault(content)
     if reason:
-        raise DataError(f"{file} holds no folds of this version: {reason}.\nDelete it to have them drawn again.")
+        raise DataError(f"{named(file)} holds no folds of this version: {reason}.\nDelete it to have them drawn again.")
     del content["version"]
     return dict(content)
 
@@ -134,7 +137,7 @@ def compare_folds(one: Plan, other: Plan) -> list[str]:
         for key in ("label", "group"):
             first, second = one["samples"][name][key], other["samples"][name][key]
             if first != second:
-                found.append(f"the {key} of {name} is {first!r} in the first, {second!r} in the second")
+                found.append(f"the {key} of {shown(name)} is {first!r} in the first, {second!r} in the second")
     found += _unshared("test", one["test"], other["test"])
     if len(one["folds"]) != len(other["folds"]):
         found.append(f"{len(one['folds'])} folds in the first, {len(other['folds'])} in the second")
@@ -146,5 +149,5 @@ def compare_folds(one: Plan, other: Plan) -> list[str]:
 
 def _unshared(title: str, first: Any, second: Any) -> list[str]:
     only = {"first": sorted(set(first) - set(second)), "second": sorted(set(second) - set(first))}
-    phrases = [f"{len(names)} only in the {where} ({names[0]})" for where, names in only.items() if names]
+    phrases = [f"{len(names)} only in the {where} ({shown(names[0])})" for where, names in only.items() if names]
     return [f"{title}: {', '.join(phrases)}"] if phrases else []

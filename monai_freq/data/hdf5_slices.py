@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_freq.data.errors import DataError
+from monai_freq.quoting import named, reason_of
 
 __all__ = ["read_hdf5_slice", "slices_shape"]
 
@@ -65,7 +66,7 @@ def read_hdf5_slice(file: str | os.PathLike[str], index: int) -> NDArray[np.floa
     dataset = _dataset(file)
     if not 0 <= index < dataset.shape[0]:
         raise DataError(
-            f"{file} has no slice {index}: it holds {dataset.shape[0]}, counted from 0.\n"
+            f"{named(file)} has no slice {index}: it holds {dataset.shape[0]}, counted from 0.\n"
             "Correct the index in the table of labels, or copy the file again."
         )
     try:
@@ -100,20 +101,21 @@ def _open(path: str, process: int, inode: int, modified: int, size: int) -> Any:
     found = file[DATASET] if hard else None
     if not isinstance(found, h5py.Dataset):
         raise DataError(
-            f"{path} has no data set '{DATASET}'.\nIt must be a file of LoDoPaB-CT, such as ground_truth_*."
+            f"{named(path)} has no data set '{DATASET}'.\nIt must be a file of LoDoPaB-CT, such as ground_truth_*."
         )
     if found.ndim != 3 or 0 in found.shape or found.dtype.kind != "f":
         raise DataError(
-            f"'{DATASET}' in {path} has the shape {found.shape} and type {found.dtype}, not (slices, height, width) of "
-            "floats.\nIt must be a file of LoDoPaB-CT: ground_truth_*, not observation_*."
+            f"'{DATASET}' in {named(path)} has the shape {found.shape} and type {found.dtype}, not (slices, height, "
+            "width) of floats.\nIt must be a file of LoDoPaB-CT: ground_truth_*, not observation_*."
         )
     if math.prod(found.shape[1:]) > MAX_PIXELS:
-        raise DataError(f"A slice of {path} has {found.shape[1:]} pixels.\nAt most {MAX_PIXELS} are read.")
+        raise DataError(f"A slice of {named(path)} has {found.shape[1:]} pixels.\nAt most {MAX_PIXELS} are read.")
     if found.external or found.is_virtual:
-        raise DataError(f"'{DATASET}' in {path} lies in other files.\nCopy the values into this one.")
+        raise DataError(f"'{DATASET}' in {named(path)} lies in other files.\nCopy the values into this one.")
     return found
 
 
 def _unreadable(file: str | os.PathLike[str], error: Exception) -> DataError:
-    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return DataError(f"{file} cannot be read: {reason[:200]}.\nIs it a complete HDF5 file? Copy or download it again.")
+    return DataError(
+        f"{named(file)} cannot be read: {reason_of(error)}.\nIs it a complete HDF5 file? Copy or download it again."
+    )

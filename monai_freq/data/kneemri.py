@@ -6,10 +6,11 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_freq.data.errors import DataError, shown
+from monai_freq.data.errors import DataError
 from monai_freq.data.images import slice_address
 from monai_freq.data.same_images import RealFiles
 from monai_freq.data.tables import Row, read_rows
+from monai_freq.quoting import shown
 
 __all__ = ["central_slices", "read_kneemri"]
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.errors import DataError, shown
+from monai_freq.data.errors import DataError
 from monai_freq.data.kneemri import INDEX, read_kneemri
 from monai_freq.data.pck import read_pck
 from monai_freq.files import replacing
 from monai_freq.json_files import read_json
+from monai_freq.quoting import named, reason_of, shown
 
 __all__ = ["convert_kneemri", "verify_kneemri"]
 
@@ -47,11 +48,11 @@ def convert_kneemri(dataset_dir: str | os.PathLike[str], output_dir: str | os.Pa
     """
     target = Path(output_dir)
     if target.exists():
-        raise DataError(f"The folder {target} exists already.\nLet the new volumes go to a folder of their own.")
+        raise DataError(f"The folder {named(target)} exists already.\nLet the new volumes go to a folder of their own.")
     root = Path(os.path.abspath(Path(dataset_dir).expanduser()))
     sources = sorted({Path(item["image"].rpartition("#")[0]) for item in read_kneemri(root)})
     if any(source.suffix != ".pck" for source in sources):
-        raise DataError(f"{root} holds converted volumes already.\nRead them as they are.")
+        raise DataError(f"{named(root)} holds converted volumes already.\nRead them as they are.")
     try:
         with replacing(target) as aside:
             listed = {}
@@ -62,7 +63,7 @@ def convert_kneemri(dataset_dir: str | os.PathLike[str], output_dir: str | os.Pa
             (aside / CHECKSUMS).write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise DataError(
-            f"{target} cannot be written: {error.strerror or error}.\nName a folder with room that you may write to."
+            f"{named(target)} cannot be written: {reason_of(error)}.\nName a folder with room that you may write to."
         ) from error
     return target
 
@@ -74,7 +75,7 @@ def _convert(source: Path, target: Path) -> dict[str, str]:
     target.parent.mkdir(parents=True, exist_ok=True)
     nibabel.save(nibabel.Nifti1Image(volume.T, np.eye(4), dtype=volume.dtype), target)  # type: ignore[no-untyped-call]
     if not np.array_equal(np.asanyarray(nibabel.load(target).dataobj).T, volume):  # type: ignore[attr-defined]
-        raise DataError(f"{source} does not survive the conversion.\nKeep the .pck file, and report this.")
+        raise DataError(f"{named(source)} does not survive the conversion.\nKeep the .pck file, and report this.")
     return {"sha256": _sha256(target), "source_sha256": _sha256(source)}
 
 
@@ -106,10 +107,12 @@ def verify_kneemri(dataset_dir: str | os.PathLike[str]) -> int:
         listed = read_json(root / CHECKSUMS)
         expected = {str(name): str(entry["sha256"]) for name, entry in listed.items()}
     except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
-        raise DataError(f"{root / CHECKSUMS} cannot be read: {error}.\nConvert the volumes again.") from error
+        raise DataError(
+            f"{named(root / CHECKSUMS)} cannot be read: {reason_of(error)}.\nConvert the volumes again."
+        ) from error
     for name, checksum in expected.items():
         if not os.path.isfile(root / name) or _sha256(root / name) != checksum:  # any name may be in the list
-            raise DataError(f"{root}/{shown(name)} is missing or has changed.\nConvert the volumes again.")
+            raise DataError(f"{named(root)}/{shown(name)} is missing or has changed.\nConvert the volumes again.")
     return len(expected)
 
 

@@ -1,22 +1,22 @@
 """Labels for LoDoPaB-CT: its slices found again in a copy of LIDC-IDRI, whose readers rated the nodules."""
 
 import csv
-import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.dicom_slices import DicomSlice, read_dicom_slice, scan_dicom_folder
+from monai_freq.data.dicom_slices import DicomSlice, read_dicom_slice
 from monai_freq.data.errors import DataError
 from monai_freq.data.hdf5_slices import read_hdf5_slice, slices_shape
-from monai_freq.data.lidc_readings import read_malignancies
+from monai_freq.data.lidc_folder import LidcFolder
 from monai_freq.data.lodopab import LABEL_COLUMNS, PARTS
 from monai_freq.files import replacing
+from monai_freq.quoting import named, reason_of
 from monai_freq.spectral.attenuation import HIGHEST, PER_HU, WATER
 
 __all__ = ["Match", "attenuation", "match_slices", "write_labels"]
@@ -25,7 +25,6 @@ BLOCKS = 16  # of a thumbnail, along each axis
 COMPARED = 8  # candidates that are compared in full
 
 Floats = NDArray[np.float32]
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,9 @@ def write_labels(
 ) -> int:
     """Write the table that :func:`monai_freq.data.read_lodopab` reads, with a line for each matched slice and reader.
 
-    Every folder below ``lidc_dir`` that holds DICOM files and an XML file of readings is searched. Of the slices that
-    carry a nodule with a malignancy, :func:`match_slices` keeps those that it can tell. The memory holds thumbnails of
-    LoDoPaB-CT (40 MB) and one scan's slices at a time.
+    Every folder below ``lidc_dir`` is searched for DICOM files, by their content, and for XML files of readings, which
+    may lie elsewhere than the scans. Of the slices that carry a nodule with a malignancy, :func:`match_slices` keeps
+    those that it can tell. The memory holds thumbnails of LoDoPaB-CT (40 MB) and one scan's slices at a time.
 
     Args:
         lidc_dir: A copy of LIDC-IDRI, or a part of one.
@@ -101,7 +100,8 @@ def write_labels(
         Number of slices in the table.
 
     Raises:
-        DataError: There are no scans or no slices, a file is damaged, nothing matches, or the table cannot be written.
+        DataError: There are no scans, no readings or no slices, a file is damaged, nothing matches, or the table cannot
+            be written.
 
     Reference:
         S. G. Armato III et al., The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative
@@ -119,26 +119,12 @@ def write_labels(
             f"The folder {lodopab_dir} holds no file of LoDoPaB-CT.\n"
             "It must hold ground_truth_train_000.hdf5 and so on: unpack the archives there."
         )
-    readings: dict[str, list[int]] = {}
-    matches = match_slices(_rated_slices(Path(lidc_dir), readings), files, min_correlation, min_margin)
+    source = LidcFolder(lidc_dir)
+    matches = match_slices(source.rated_slices(), files, min_correlation, min_margin)
     if not matches:
-        raise DataError(
-            f"No slice of {lodopab_dir} is found in {lidc_dir}.\nIs that a copy of LIDC-IDRI with its XML files?"
-        )
-    _write(Path(output), matches, readings)
+        raise source.why_nothing_matches(lodopab_dir)
+    _write(Path(output), matches, source.readings)
     return len(matches)
-
-
-def _rated_slices(lidc_dir: Path, readings: dict[str, list[int]]) -> Iterator[DicomSlice]:
-    folders = sorted({file.parent for file in lidc_dir.rglob("*.xml")})
-    for number, folder in enumerate(folders, 1):
-        rated: dict[str, list[int]] = {}
-        for file in sorted(folder.glob("*.xml")):
-            rated |= read_malignancies(file)
-        readings |= rated
-        found = [slice_ for slice_ in scan_dicom_folder(folder) if slice_.uid in rated]
-        _log.info(f"{folder}, {number} of {len(folders)}: {len(found)} slices with rated nodules.")
-        yield from found
 
 
 def match_slices(
@@ -256,4 +242,4 @@ def _write(output: Path, matches: list[Match], readings: Mapping[str, list[int]]
                     cells = [match.file.name, match.index, match.source.patient, malignancy]
                     writer.writerow([*cells, f"{match.correlation:.6f}", match.source.uid])
     except OSError as error:
-        raise DataError(f"{output} cannot be written: {error.strerror or error}.\nName another file.") from error
+        raise DataError(f"{named(output)} cannot be written: {reason_of(error)}.\nName another file.") from error

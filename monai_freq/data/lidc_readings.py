@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from monai_freq.data.errors import DataError
+from monai_freq.quoting import named, reason_of
 
 __all__ = ["read_malignancies"]
 
@@ -58,10 +59,10 @@ def _parse(file: Path) -> ElementTree.Element:
         root = ElementTree.fromstring(content)
     except (OSError, ValueError, LookupError, ElementTree.ParseError) as error:
         raise DataError(
-            f"{file} cannot be read: {error}.\nIt must be an XML file of LIDC-IDRI. Copy it again."
+            f"{named(file)} cannot be read: {reason_of(error)}.\nIt must be an XML file of LIDC-IDRI. Copy it again."
         ) from error
     if _name(root) not in ("LidcReadMessage", "IdriReadMessage"):
-        raise DataError(f"{file} holds no readings of a CT series.\nIt must be an XML file of LIDC-IDRI.")
+        raise DataError(f"{named(file)} holds no readings of a CT series.\nIt must be an XML file of LIDC-IDRI.")
     return root
 
 

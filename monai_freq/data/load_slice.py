@@ -1,7 +1,8 @@
 """The first transform of a pipeline: images by their address."""
 
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from monai.data import MetaTensor, get_track_meta
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 
-from monai_freq.data.images import read_image
+from monai_freq.data.images import load_image
 
 __all__ = ["LoadSlice", "LoadSliced"]
+
+Spacing = float | Sequence[float] | None
 
 
 class LoadSlice(Transform):
@@ -23,16 +26,22 @@ class LoadSlice(Transform):
     may come back, its axes swapped; this one does not. It holds no file, so it may be pickled, forked and used by any
     number of workers.
 
+    The affine matrix is that of the slice: the sizes of pixels in mm, and where they are, come from the headers of
+    NIfTI (with its unit and tilt) and DICOM files. HDF5 files, ``.pck`` files and pictures know of none, as what PNG,
+    TIFF and JPEG call resolution is that of a print: their pixels have 1 mm, unless ``spacing`` says more.
+
     Args:
         channels: 1 (pictures in colour turn grey) or 3 (grey pictures turn into three equal channels).
-        spacing: Pixel spacing in mm, for the affine; 1 by default. LoDoPaB-CT's is 0.71823.
+        spacing: Height and width of a pixel in mm, or one number for both; it goes before what a file says.
+            LoDoPaB-CT's is 0.71823.
 
     Shape:
         - Input: an address, ``file`` or ``file#index``.
-        - Output: (channels, rows, columns), float32, with the address under ``filename_or_obj`` of its metadata.
+        - Output: (channels, rows, columns), float32. Its metadata have the address under ``filename_or_obj`` and under
+          ``full_scale`` what white is: 255 or 65535 in pictures of 8 or 16 bits, NaN where the file does not say.
 
     Raises:
-        ValueError: ``channels`` is neither 1 nor 3, or ``spacing`` is not positive.
+        ValueError: ``channels`` is neither 1 nor 3, or ``spacing`` is not one or two positive numbers.
         DataError: See :func:`monai_freq.data.read_image`.
 
     >>> import h5py, tempfile
@@ -45,23 +54,30 @@ class LoadSlice(Transform):
 
     backend = [TransformBackends.NUMPY]
 
-    def __init__(self, channels: int = 1, spacing: float | None = None) -> None:
+    def __init__(self, channels: int = 1, spacing: Spacing = None) -> None:
         if channels not in (1, 3):
             raise ValueError(f"'channels' must be 1 or 3, got {channels}.")
-        if spacing is not None and not 0 < spacing < np.inf:
+        steps = [spacing] * 2 if isinstance(spacing, (int, float)) else [1.0] * 2 if spacing is None else [*spacing]
+        if len(steps) != 2 or not all(isfinite(step) and step > 0 for step in steps):
             raise ValueError(f"'spacing' is in mm and must be positive, got {spacing}.")
         self.channels = channels
         self.spacing = spacing
+        self._plain = np.diag([*steps, 1.0, 1.0])
 
     def __call__(self, address: str | os.PathLike[str]) -> torch.Tensor:
         """Load the image of an address."""
-        pixels = read_image(address, self.channels).astype(np.float32)
+        found = load_image(address, self.channels)
+        pixels = found.pixels.astype(np.float32)
         image = torch.from_numpy(pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1).copy())
         if not get_track_meta():
             return image
-        affine = torch.diag(torch.tensor([self.spacing or 1.0] * 2 + [1.0, 1.0], dtype=torch.float64))
-        shape = np.array(image.shape[1:])
-        return MetaTensor(image, affine, {"filename_or_obj": os.fspath(address), "spatial_shape": shape})
+        affine = self._plain if found.affine is None or self.spacing is not None else found.affine
+        meta = {
+            "filename_or_obj": os.fspath(address),
+            "spatial_shape": np.array(image.shape[1:]),
+            "full_scale": nan if found.full_scale is None else float(found.full_scale),  # a batch needs all keys
+        }
+        return MetaTensor(image, torch.tensor(affine, dtype=torch.float64), meta)
 
 
 class LoadSliced(MapTransform):
@@ -87,7 +103,7 @@ class LoadSliced(MapTransform):
     backend = LoadSlice.backend
 
     def __init__(
-        self, keys: KeysCollection, channels: int = 1, spacing: float | None = None, allow_missing_keys: bool = False
+        self, keys: KeysCollection, channels: int = 1, spacing: Spacing = None, allow_missing_keys: bool = False
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.load = LoadSlice(channels, spacing)

@@ -13,6 +13,7 @@ from monai_freq.data.hdf5_slices import slices_shape
 from monai_freq.data.images import slice_address
 from monai_freq.data.same_images import repeated_image
 from monai_freq.data.tables import Row, read_rows
+from monai_freq.quoting import named, reason_of
 
 __all__ = ["LABEL_COLUMNS", "PARTS", "SLICES_PER_FILE", "read_lodopab"]
 
@@ -162,4 +163,6 @@ def _published_ids(file: Path) -> list[int] | None:
     try:
         return [int(line) for line in file.read_text(encoding="utf-8-sig").split()]
     except (OSError, ValueError) as error:
-        raise DataError(f"{file} must hold one integer a line: {error}.\nCopy or download it again.") from error
+        raise DataError(
+            f"{named(file)} must hold one integer a line: {reason_of(error)}.\nCopy or download it again."
+        ) from error

@@ -3,24 +3,67 @@
 import gzip
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
-__all__ = ["case_name", "open_nifti"]
+from monai_freq.data.errors import DataError
+from monai_freq.data.file_kinds import kind_of
+from monai_freq.quoting import named, shown
+
+__all__ = ["case_name", "is_nifti_name", "is_packed", "open_nifti"]
 
 BLOCK = 1 << 20  # bytes
 
+# ".Nii" would not do: nibabel looks for the file as "x.nii" then.
+_NAME = re.compile(r".+\.(nii|NII)(\.gz)?", re.IGNORECASE)
+_READABLE = re.compile(r".+\.(nii|NII)(\.[gG][zZ])?")
+#: kind of a file that is none -> how it becomes one
+_CONVERSIONS = {
+    "MGH": "Convert it: mri_convert {file} {stem}.nii.gz",
+    "DICOM": "Convert its series: dcm2niix -z y <folder>",
+    "half of a NIfTI pair": "Convert the pair to one file, {stem}.nii.gz.",
+    "Analyze": "Convert the pair to one file, {stem}.nii.gz.",
+}
+
 
 def case_name(path: str | os.PathLike[str]) -> str:
-    """Name of a file without its folder and its endings.
+    """Name of a file without its folder and its endings, in letters of either case.
 
     Args:
         path: A ``.nii`` or ``.nii.gz`` file, there or not.
 
-    >>> case_name("imagesTr/la_003.nii.gz")
-    'la_003'
+    >>> case_name("imagesTr/la_003.nii.gz"), case_name("LA_004.NII.GZ")
+    ('la_003', 'LA_004')
     """
-    return Path(path).name.removesuffix(".gz").removesuffix(".nii")
+    return re.sub(r"(?<=.)(\.nii)?(\.gz)?$", "", Path(path).name, flags=re.IGNORECASE)
+
+
+def is_nifti_name(path: str | os.PathLike[str]) -> bool:
+    """Whether a name promises a NIfTI file of one piece: ``.nii`` or ``.nii.gz``, in letters of either case.
+
+    Args:
+        path: There or not.
+
+    >>> is_nifti_name("A.NII.GZ"), is_nifti_name("a.mgz")
+    (True, False)
+    """
+    return _NAME.fullmatch(Path(path).name) is not None
+
+
+def is_packed(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is packed with gzip, by its first bytes.
+
+    Args:
+        path: There.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     is_packed(file.name)
+    False
+    """
+    with open(path, "rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
 
 
 def open_nifti(path: str | os.PathLike[str]) -> Any:
@@ -36,6 +79,7 @@ def open_nifti(path: str | os.PathLike[str]) -> Any:
         What ``nibabel.load`` returns.
 
     Raises:
+        DataError: It is a file of another kind, or has a name that nibabel and MONAI do not take it by.
         Exception: Whatever nibabel, gzip and zlib raise on damaged files; EOFError where voxels are missing.
 
     >>> open_nifti("no/such/la_003.nii.gz")
@@ -45,13 +89,30 @@ def open_nifti(path: str | os.PathLike[str]) -> Any:
     """
     import nibabel
 
-    held = _length_unpacked(path) if os.fspath(path).endswith(".gz") else os.path.getsize(path)
+    os.stat(path)
+    _require_nifti(path)
+    held = _length_unpacked(path) if is_packed(path) else os.path.getsize(path)
     volume: Any = nibabel.load(path)
     voxels = volume.dataobj
     promised = voxels.offset + math.prod(map(int, voxels.shape)) * voxels.dtype.itemsize
     if promised > held:
         raise EOFError(f"it has {held} bytes, where its header promises {promised}")
     return volume
+
+
+def _require_nifti(path: str | os.PathLike[str]) -> None:
+    name, stem, kind = named(path), shown(case_name(Path(path).with_suffix("")), most=None), kind_of(path)
+    if kind not in ("NIfTI", ""):
+        remedy = _CONVERSIONS.get(kind, "Export the volume as .nii or .nii.gz.").format(file=name, stem=stem)
+        raise DataError(f"{name} is no NIfTI file of one piece, but {kind}.\n{remedy}")
+    if kind != "NIfTI":  # damaged, or something else by a NIfTI file's name: nibabel says what is wrong
+        return
+    right = f"{stem}.nii.gz" if is_packed(path) else f"{stem}.nii"
+    if not _READABLE.fullmatch(Path(path).name) or Path(path).name.lower().endswith(".gz") != is_packed(path):
+        raise DataError(
+            f"{name} is a sound NIfTI file{', packed with gzip,' if is_packed(path) else ''} by a wrong name.\n"
+            f"Rename it to {right}: nibabel and MONAI go by the ending."
+        )
 
 
 def _length_unpacked(path: str | os.PathLike[str]) -> int:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from monai_freq.data.errors import DataError
 from monai_freq.data.restricted_pickle import load_integers
+from monai_freq.quoting import named, reason_of
 
 __all__ = ["read_pck"]
 
@@ -40,17 +41,20 @@ def read_pck(path: str | os.PathLike[str], max_bytes: int = 256 * 2**20) -> NDAr
     """
     file = Path(path)
     if not file.is_file():  # a device or a pipe could be read for ever
-        raise DataError(f"{file} is missing or not a file.\nUnpack the archive of its folder again.")
+        raise DataError(f"{named(file)} is missing or not a file.\nUnpack the archive of its folder again.")
     try:
         with file.open("rb") as stream:
             content = stream.read(max_bytes + 1)
         if len(content) > max_bytes:
-            raise DataError(f"{file} is larger than {max_bytes} bytes.\nIf that is right, raise 'max_bytes'.")
+            raise DataError(f"{named(file)} is larger than {max_bytes} bytes.\nIf that is right, raise 'max_bytes'.")
         volume = load_integers(content)
     except (OSError, pickle.UnpicklingError) as error:
         raise DataError(
-            f"{file} is refused: {error}.\nIt must be a pickle of one integer array. Do not open it by other means."
+            f"{named(file)} is refused: {reason_of(error)}.\n"
+            "It must be a pickle of one integer array. Do not open it by other means."
         ) from error
     if volume.ndim != 3 or volume.size == 0:
-        raise DataError(f"{file} has the shape {volume.shape}, not (slices, height, width).\nLeave the exam out.")
+        raise DataError(
+            f"{named(file)} has the shape {volume.shape}, not (slices, height, width).\nLeave the exam out."
+        )
     return volume

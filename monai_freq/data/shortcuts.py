@@ -13,6 +13,7 @@ import numpy as np
 
 from monai_freq.data.errors import DataError
 from monai_freq.data.same_images import RealFiles
+from monai_freq.quoting import reason_of
 from monai_freq.seeds import check_run_seed
 
 __all__ = ["plan_shortcut"]
@@ -108,7 +109,9 @@ def _candidates(items: Sequence[Mapping[str, Any]], label_key: str, label: Any) 
         try:
             equal = [bool(item[label_key] == value) for value in wanted]
         except (ValueError, RuntimeError) as error:  # an array of several elements has no truth value
-            raise DataError(f"{_named(item, index)} must have one value under {label_key!r}: {error}") from error
+            raise DataError(
+                f"{_named(item, index)} must have one value under {label_key!r}: {reason_of(error)}."
+            ) from error
         occurs = [before or now for before, now in zip(occurs, equal, strict=True)]
         if any(equal):
             found.append(index)
@@ -162,7 +165,7 @@ def _canonical(item: Mapping[str, Any], index: int) -> str:
         return json.dumps(dict(item), sort_keys=True, default=_plain)
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"{_named(item, index)} cannot be told from others: {error}. "
+            f"{_named(item, index)} cannot be told from others: {reason_of(error)}. "
             "Keep paths, numbers, strings and arrays in the list."
         ) from error
 

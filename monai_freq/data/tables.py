@@ -10,6 +10,7 @@ from itertools import compress
 from pathlib import Path
 
 from monai_freq.data.errors import DataError
+from monai_freq.quoting import named, reason_of, shown
 
 __all__ = ["Row", "plain_name", "read_rows"]
 
@@ -78,7 +79,7 @@ class Row:
         """Make the error that says what a cell must be and what it is."""
         got = repr(self.cells[column])
         got = got if len(got) <= 60 else f"{got[:57]}..."
-        return DataError(f"{column!r} in line {self.line} of {self.file} {wanted}, got {got}.\n{remedy}")
+        return DataError(f"{column!r} in line {self.line} of {named(self.file)} {wanted}, got {got}.\n{remedy}")
 
 
 def plain_name(name: str) -> str:
@@ -117,12 +118,14 @@ def read_rows(file: Path, columns: Sequence[str] | None = None) -> Iterator[Row]
     """
     wanted = f"It must have the columns {', '.join(columns)}." if columns else "Correct the path, or copy it again."
     if not file.is_file():
-        raise DataError(f"The table {file} is missing.\n{wanted}")
+        raise DataError(f"The table {named(file)} is missing.\n{wanted}")
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             yield from _rows(file, csv.reader(stream, skipinitialspace=True, strict=True), columns, wanted)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"The table {file} cannot be read: {error}.\nExport it again as CSV in UTF-8.") from error
+        raise DataError(
+            f"The table {named(file)} cannot be read: {reason_of(error)}.\nExport it again as CSV in UTF-8."
+        ) from error
 
 
 def _rows(file: Path, lines: Iterator[list[str]], columns: Sequence[str] | None, wanted: str) -> Iterator[Row]:
@@ -131,19 +134,22 @@ def _rows(file: Path, lines: Iterator[list[str]], columns: Sequence[str] | None,
     columns = header if columns is None else columns
     missing = [name for name in columns if name not in header]
     if missing:
-        found = ", ".join(header[:12]) if any(header) else "none"
-        raise DataError(f"The table {file} has no column {missing[0]!r} (found: {found[:200]}).\n{wanted}")
+        found = ", ".join(shown(name) for name in header[:12]) if any(header) else "none"
+        raise DataError(f"The table {named(file)} has no column {missing[0]!r} (found: {found[:200]}).\n{wanted}")
     alike = [same(name) for name in header]
     for name in columns:
         if (count := alike.count(same(name))) > 1:
-            raise DataError(f"The table {file} has {count} columns {name!r}.\nDelete or rename what is not meant.")
+            raise DataError(
+                f"The table {named(file)} has {count} columns {name!r}.\nDelete or rename what is not meant."
+            )
     once = [alike.count(name) == 1 for name in alike]  # of other columns that occur twice, none can be asked for
     for cells in lines:
         if len(cells) == len(header):
-            named = compress(zip(header, map(str.strip, cells), strict=True), once)
-            yield Row(file, lines.line_num, dict(named))  # type: ignore[attr-defined]
+            kept = compress(zip(header, map(str.strip, cells), strict=True), once)
+            yield Row(file, lines.line_num, dict(kept))  # type: ignore[attr-defined]
         elif any(cells):
             number = lines.line_num  # type: ignore[attr-defined]
             raise DataError(
-                f"Line {number} of {file} has {len(cells)} cells, its header {len(header)}.\nCorrect or copy it again."
+                f"Line {number} of {named(file)} has {len(cells)} cells, its header {len(header)}.\n"
+                "Correct or copy it again."
             )

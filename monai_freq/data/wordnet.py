@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from monai_freq.data.errors import DataError
+from monai_freq.quoting import named, reason_of
 
 __all__ = ["SUPERCLASSES", "read_hierarchy", "superclass_labels"]
 
@@ -81,7 +82,7 @@ def read_hierarchy(file: str | os.PathLike[str]) -> dict[str, set[str]]:
         words = line.split()
         if words and (len(words) != 2 or not all(re.fullmatch(r"n[0-9]{8}", word) for word in words)):
             raise DataError(
-                f"Line {number} of {file} must hold two WordNet IDs, a parent and a child, got {line[:60]!r}.\n"
+                f"Line {number} of {named(file)} must hold two WordNet IDs, a parent and a child, got {line[:60]!r}.\n"
                 "Take the file from image-net.org as it is."
             )
         if words:
@@ -100,7 +101,9 @@ def _text(file: Path) -> str:
             raise ValueError(f"it is larger than {MOST_BYTES} bytes")
         return content.decode("ascii")
     except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read: {error}.\nTake wordnet.is_a.txt from image-net.org.") from error
+        raise DataError(
+            f"{named(file)} cannot be read: {reason_of(error)}.\nTake wordnet.is_a.txt from image-net.org."
+        ) from error
 
 
 def _refuse_cycle(parents: Mapping[str, set[str]], file: Path) -> None:

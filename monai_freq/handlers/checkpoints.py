@@ -16,6 +16,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from ..files import release, replacing, set_aside
+from ..quoting import named, reason_of
 from .engine_parts import bare
 
 __all__ = ["Checkpoints"]
@@ -88,7 +89,7 @@ class Checkpoints:
             self._restore(engine, last)
             return
         if self.resume:
-            _log.info(f"There is no {last} to resume from: the training starts from the beginning.")
+            _log.info(f"There is no {named(last)} to resume from: the training starts from the beginning.")
         if idist.get_rank() == 0:
             set_aside(self.folder, (self.best_file, self.last_file))
 
@@ -100,14 +101,13 @@ class Checkpoints:
                     bare(item).load_state_dict(state[name])
             epoch, iteration, best = int(state["epoch"]), int(state["iteration"]), float(state["best"])
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]
             raise SystemExit(
-                f"{last} is not a checkpoint of this run: {reason}\n"
+                f"{named(last)} is not a checkpoint of this run: {reason_of(error)}.\n"
                 "Resume with the settings that it was made with, or start anew with --resume false."
             ) from error
         engine.state.epoch, engine.state.iteration, self.best = epoch, iteration, best
         self._undefined = bool(state.get("undefined", False))
-        _log.info(f"Resumed from {last} after epoch {engine.state.epoch}.")
+        _log.info(f"Resumed from {named(last)} after epoch {engine.state.epoch}.")
 
     def _save(self, engine: Engine) -> None:
         metric = self._new_metric(engine)
@@ -153,9 +153,9 @@ def _save_whole(content: object, path: Path) -> None:
         with replacing(path) as aside, aside.open("wb") as file:
             torch.save(content, file)
     except (OSError, RuntimeError) as error:  # of a full disk torch says no more than where its writing stopped
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "a part of it could not be"
+        reason = reason_of(error) if isinstance(error, OSError) else "a part of it could not be"
         free = shutil.disk_usage(path.parent).free // 2**20
         raise SystemExit(
-            f"{path} cannot be written, with {free} MB free there: {reason}.\n"
+            f"{named(path)} cannot be written, with {free} MB free there: {reason}.\n"
             "The checkpoint before it is whole: make room, and continue with --resume true."
         ) from error

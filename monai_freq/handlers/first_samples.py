@@ -14,6 +14,7 @@ from monai.utils import CommonKeys
 from torch import Tensor
 
 from ..chance import seeded
+from ..quoting import reason_of
 
 __all__ = ["FirstSamples"]
 
@@ -116,7 +117,7 @@ def _prepared(engine: Engine, batch: Any) -> tuple[object, object]:
         with seeded(0, torch.device(device or "cpu")):
             prepared = prepare(batch, device, blocking, **kwargs)
     except (AssertionError, TypeError) as error:
-        raise ValueError(f"a batch must be an (image, label) or a dictionary of them: {error}") from error
+        raise ValueError(f"a batch must be an (image, label) or a dictionary of them: {reason_of(error)}.") from error
     return (*prepared, None)[:2] if isinstance(prepared, (tuple, list)) else (prepared, None)
 
 

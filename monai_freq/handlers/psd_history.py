@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..figures import density_curve, density_map
 from ..files import replacing
+from ..quoting import named, reason_of
 from ..spectral.frequency_axis import on_axis
 from ..spectral.frequency_unit import require_per_voxel
 from ..spectral.psd import band_shares, centroid, overlap
@@ -258,7 +259,7 @@ class PSDHistory:
         except OSError:
             raise
         except Exception as error:
-            raise ValueError(f"{path} is no log of power spectrum densities: {error}") from error
+            raise ValueError(f"{named(path)} is no log of power spectrum densities: {reason_of(error)}.") from error
         return history
 
     def _check(self) -> None:

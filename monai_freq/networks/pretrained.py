@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..quoting import named, reason_of, shown
+
 __all__ = ["load_pretrained", "not_finite", "read_weights"]
 
 #: what a ResNet is called where its parts are numbered, as in RadImageNet's files
@@ -62,14 +64,18 @@ def load_pretrained(network: nn.Module, path: str | os.PathLike[str], *, may_dif
     faults = {"missing": differing(own, weights), "left over": differing(weights, own), "of another shape": wrong}
     if any(faults.values()):
         listed = "; ".join(f"{what}: {_listed(names)}" for what, names in faults.items() if names)
-        raise ValueError(f"{path} is of another network. Its weights are {listed}. 'may_differ' names what may be.")
+        raise ValueError(
+            f"{named(path)} is of another network. Its weights are {listed}. 'may_differ' names what may be."
+        )
     used = {
         name: value.to(own[name].dtype)
         for name, value in weights.items()
         if name in own and value.shape == own[name].shape
     }
     if broken := not_finite(used):
-        raise ValueError(f"{path} has weights that are NaN or infinite: {_listed(broken)}. Take another checkpoint.")
+        raise ValueError(
+            f"{named(path)} has weights that are NaN or infinite: {_listed(broken)}. Take another checkpoint."
+        )
     network.load_state_dict(own | used)
     return [name for name in own if name not in used]
 
@@ -108,11 +114,10 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of torch, pickle or zip, as the damage will have it
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{path} cannot be read as weights: {first.rstrip('.')[:200]}.") from error
+        raise ValueError(f"{named(path)} cannot be read as weights: {reason_of(error)}.") from error
     weights = _state_dict(content)
     if weights is None:
-        raise ValueError(f"{path} holds no weights by name, but a {type(content).__name__}.")
+        raise ValueError(f"{named(path)} holds no weights by name, but a {type(content).__name__}.")
     for prefix in ("module.", "backbone."):
         if all(name.startswith(prefix) for name in weights):
             weights = {name.removeprefix(prefix): value for name, value in weights.items()}
@@ -155,4 +160,4 @@ def _under(name: str, parts: Sequence[str]) -> bool:
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return ", ".join(shown(name) for name in names[:_SHOWN]) + more

@@ -12,6 +12,8 @@ from monai_freq.data import DataError
 from monai_freq.files import replacing
 from monai_freq.json_files import read_json
 
+from ..quoting import named, reason_of
+
 __all__ = ["RECORD", "refuse_below", "stream", "write_complete_folder"]
 
 RECORD = "phantom.json"  # no real data set has it: it tells a phantom from one, and one phantom from another
@@ -56,7 +58,7 @@ def write_complete_folder(
             # Else another process was first; it drew the same, or its settings are refused below.
             if not target.exists():
                 raise DataError(
-                    f"The phantom {target} cannot be written: {error.strerror or error}.\n"
+                    f"The phantom {named(target)} cannot be written: {reason_of(error)}.\n"
                     "Let $MONAI_FREQ_CACHE name a folder with room that you may write to."
                 ) from error
     _refuse_other(target, dict(settings))

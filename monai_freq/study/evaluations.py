@@ -10,6 +10,7 @@ from typing import Any
 from ..data.tables import read_rows
 from ..handlers.psd_history import PSDHistory
 from ..json_files import read_json
+from ..quoting import named, reason_of, shown
 
 __all__ = ["read_cases", "read_measures"]
 
@@ -34,9 +35,9 @@ def read_cases(file: Path) -> list[dict[str, Any]]:
         cases = [_metrics(row.cells) for row in read_rows(file)]
         twice = [name for name, count in Counter(case["case"] for case in cases).items() if count > 1]
         if twice:
-            raise ValueError(f"it has {twice[0]!r} twice")
+            raise ValueError(f"it has {shown(twice[0])} twice")
     except ValueError as error:
-        raise ValueError(f"{file} is no table of test cases: {error}") from error
+        raise ValueError(f"{named(file)} is no table of test cases: {reason_of(error)}.") from error
     return cases
 
 
@@ -84,7 +85,7 @@ def _summary(file: Path) -> dict[str, Any]:
     try:
         content = read_json(file)
     except ValueError as error:
-        raise ValueError(f"{file} is truncated or damaged: {error}.") from error
+        raise ValueError(f"{named(file)} is truncated or damaged: {reason_of(error)}.") from error
     if not isinstance(content, dict):
         raise ValueError(f"{file} must have the metrics of each condition, got {content!r:.60}.")
     return content

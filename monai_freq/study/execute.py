@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from ..files import replacing
 from ..json_files import parse_json, read_json
+from ..quoting import harmless
 from ..setting_names import setting_of
 from .plan import Run
 from .results import Result, read_result, result_file, write_result
@@ -318,4 +319,4 @@ def last_lines(log: Path, begin: int = 0, lines: int = 15) -> str:
         file.seek(max(begin, file.tell() - 20000))
         text = file.read().decode(errors="replace")
     shown = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n") if line.strip()]
-    return "\n".join(line[:500] for line in shown[-lines:])
+    return harmless("\n".join(line[:500] for line in shown[-lines:]))

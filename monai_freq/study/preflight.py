@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..json_files import parse_json, read_json
+from ..quoting import reason_of
 from ..setting_names import require_setting
 from .examples import as_picture, overlapping_groups
 from .plan import Run, fitted
@@ -60,7 +61,7 @@ def _name(folder: Path) -> str:
     try:
         return str(read_json(folder / "configs/metadata.json")["name"])
     except (ValueError, KeyError, TypeError) as error:
-        raise SystemExit(f"{folder}/configs/metadata.json is not readable: {error!r}.\nRestore it.") from error
+        raise SystemExit(f"{folder}/configs/metadata.json is not readable: {reason_of(error)}.\nRestore it.") from error
 
 
 class Look:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..files import replacing
 from ..json_files import read_json
+from ..quoting import named, reason_of, shown
 
 __all__ = [
     "VERSION",
@@ -252,11 +253,13 @@ def read_result(path: str | os.PathLike[str]) -> Result:
     try:
         content = read_json(path)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is truncated or damaged: {error}.") from error
+        raise ValueError(f"{named(path)} is truncated or damaged: {reason_of(error)}.") from error
     if not isinstance(content, dict) or "version" not in content:
-        raise ValueError(f"{path} is not the result of a run: it has no 'version'.")
+        raise ValueError(f"{named(path)} is not the result of a run: it has no 'version'.")
     if content["version"] != VERSION:
-        raise OtherVersion(f"{path} has version {content['version']} of the format; this is read: {VERSION}.")
+        raise OtherVersion(
+            f"{named(path)} has version {shown(content['version'])} of the format; this is read: {VERSION}."
+        )
     return Result(**_checked(path, content))
 
 
@@ -306,11 +309,11 @@ def _checked(path: str | os.PathLike[str], content: Mapping[str, Any]) -> dict[s
         if entry.name in ("measures", "configs") and entry.name not in content:
             continue  # files of studies before there were these
         if entry.name not in content:
-            raise ValueError(f"{path} is not the result of a run: it has no '{entry.name}'.")
+            raise ValueError(f"{named(path)} is not the result of a run: it has no '{entry.name}'.")
         value = content[entry.name]
         if not isinstance(value, _TYPES[entry.name]) or isinstance(value, bool):
-            raise ValueError(f"{path} is not the result of a run: its '{entry.name}' is {value!r:.60}.")
+            raise ValueError(f"{named(path)} is not the result of a run: its '{entry.name}' is {value!r:.60}.")
         entries[entry.name] = value
     if entries["status"] not in ("finished", "failed"):
-        raise ValueError(f"{path} is not the result of a run: its 'status' is {entries['status']!r:.60}.")
+        raise ValueError(f"{named(path)} is not the result of a run: its 'status' is {entries['status']!r:.60}.")
     return entries

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from ..files import write_files
+from ..quoting import named, reason_of, shown
 from .execute import Setup, execute
 from .plan import Run, missing
 from .preflight import Look
@@ -162,7 +163,7 @@ def _cluster(ray: ModuleType, address: str | None, cpus: float, gpus: float) -> 
         ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **own)
     except Exception as error:
         where = "on this machine" if address is None else f"at {address}"
-        raise SystemExit(f"Ray cannot be used {where}: {_first_line(error)}\n{_ADDRESS_HINT}") from error
+        raise SystemExit(f"Ray cannot be used {where}: {reason_of(error)}.\n{_ADDRESS_HINT}") from error
     try:
         _require_resources(ray, cpus, gpus)
         yield
@@ -186,7 +187,7 @@ def _require_answer(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
     except (OSError, OverflowError) as error:
-        raise SystemExit(f"Nothing answers at {address}: {error}.\n{_ADDRESS_HINT}") from error
+        raise SystemExit(f"Nothing answers at {address}: {reason_of(error)}.\n{_ADDRESS_HINT}") from error
     if not address.startswith("ray://"):
         _require_health(address)
 
@@ -199,7 +200,7 @@ def _require_health(address: str) -> None:
         raise SystemExit(f"What answers at {address} is no Ray cluster.\n{_ADDRESS_HINT}") from error
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip().splitlines() or ["it is not healthy"])[-1][:200]
-        raise SystemExit(f"The Ray cluster at {address} refuses: {reason}\n{_ADDRESS_HINT}") from error
+        raise SystemExit(f"The Ray cluster at {address} refuses: {shown(reason, 200)}\n{_ADDRESS_HINT}") from error
 
 
 def _require_resources(ray: ModuleType, cpus: float, gpus: float) -> None:
@@ -235,7 +236,9 @@ def _require_writable(folder: Path) -> None:
         trial.touch()
         trial.unlink()
     except OSError as error:
-        raise SystemExit(f"{folder} cannot be written to: {error.strerror}.\nChoose another --output_dir.") from error
+        raise SystemExit(
+            f"{named(folder)} cannot be written to: {reason_of(error)}.\nChoose another --output_dir."
+        ) from error
 
 
 def _git_commit() -> str | None:
@@ -245,7 +248,3 @@ def _git_commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

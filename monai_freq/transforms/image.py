@@ -12,6 +12,7 @@ from monai.data import MetaTensor, get_track_meta
 from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 
+from ..quoting import named
 from ..spectral.precision import is_real
 from ..spectral.scalars import is_finite_number
 
@@ -123,7 +124,7 @@ def source_of(img: object) -> str:
         ", file 'la_003.nii.gz'"
     """
     name = img.meta.get("filename_or_obj") if isinstance(img, MetaTensor) else None
-    return f", file {name!r}" if isinstance(name, str) else ""
+    return f", file '{named(name)}'" if isinstance(name, str) else ""
 
 
 def _readable(img: Any) -> Any:

@@ -23,6 +23,7 @@ from ..spectral.scalars import is_finite_number
 from ..spectral.tomography import ParallelBeam
 from .image import as_image, check_probability, like_image, require_finite
 from .keyed import RandKeyed
+from .pixel_size import pixel_size_mm, slice_axes
 
 __all__ = ["PhotonNoise", "PhotonNoised", "RandPhotonNoise", "RandPhotonNoised"]
 
@@ -61,7 +62,8 @@ class PhotonNoise(RandomizableTransform):
         n_detectors: number of bins across the diagonal of the slice; by default those that resolve its pixels.
         extent_mm: length of the longer side of a slice with square pixels.
         spacing: pixel size in mm along each spatial axis, or along the two of a slice. Without it or ``extent_mm``,
-            that of the image's affine matrix. An image that was never in a file may have the identity there: 1 mm.
+            that of the image's affine matrix, see :mod:`monai_freq.transforms.pixel_size`. An image that was never in
+            a file may have the identity there: 1 mm.
         input_range: ``"hu"`` for an image in Hounsfield units, or ``(a_min, a_max, b_min, b_max)`` as given to
             ``ScaleIntensityRange`` for one whose window [a_min, a_max] HU was mapped to [b_min, b_max]. Never guessed.
         filter: window on the ramp: ``"ramp"`` (none), ``"shepp-logan"``, ``"cosine"`` or ``"hann"``.
@@ -77,8 +79,9 @@ class PhotonNoise(RandomizableTransform):
             to be in HU, NaN or infinity in the image, or another number of dimensions.
 
     Warns:
-        UserWarning: once, where slices are oblique or not axial; once, where an expected count is below 10; once, where
-            98% of an image in HU are within 10 of 0, as in one that was normalized.
+        UserWarning: once, where slices are oblique or not axial, where the axes of a slice are not known, where an
+            expected count is below 10, and where 98% of an image in HU are within 10 of 0, as in one that was
+            normalized.
 
     Reference:
         J. Leuschner et al. (2021), "LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction",
@@ -261,11 +264,12 @@ class _Scan:
             self._warn_once("hu", f"98% of an image said to be in HU lie within {_LEAST_HU} of 0: was it normalized?")
         affine = img.affine if isinstance(img, MetaTensor) else None
         across, plane = self._axes(image.ndim - 1)
-        self._warn_if_tilted(affine, plane)
+        axes, doubt = slice_axes(img) if across is None and isinstance(img, MetaTensor) else (plane, "")
+        self._warn_if_tilted(affine, axes)
         result = image.to(compute_dtype(image), copy=True)
         slices = result[:, None] if across is None else result.movedim(1 + across, 1)
         beam = ParallelBeam(
-            slices.shape[2:], self._spacing_mm(slices.shape[2:], plane, affine), self.n_angles, self.n_detectors
+            slices.shape[2:], self._spacing_mm(slices.shape[2:], axes, img, doubt), self.n_angles, self.n_detectors
         )
         self._warn_if_starved(torch.stack([self._add_noise(*each, beam, n_photons) for each in _seeded(slices, seed)]))
         return like_image(result.to(image.dtype) if image.is_floating_point() else result, tracked)
@@ -289,17 +293,21 @@ class _Scan:
         across = self.slice_dim % 3
         return across, [axis for axis in range(3) if axis != across]
 
-    def _spacing_mm(self, shape: Sequence[int], plane: Sequence[int], affine: Tensor | None) -> Sequence[float]:
+    def _spacing_mm(
+        self, shape: Sequence[int], axes: Sequence[int], img: NdarrayOrTensor, doubt: str
+    ) -> Sequence[float]:
         if self.extent_mm is not None:
             return [self.extent_mm / max(shape)] * 2
         if self.spacing is not None:
-            return self.spacing if len(self.spacing) == 2 else [self.spacing[axis] for axis in plane]
-        if affine is None:
+            return self.spacing if len(self.spacing) == 2 else [self.spacing[axis] for axis in axes]
+        if not isinstance(img, MetaTensor):
             raise ValueError(
                 "the size of a pixel is unknown: give 'spacing' or 'extent_mm' (260 for LoDoPaB-CT), "
                 "or a MetaTensor with its affine matrix."
             )
-        return [float(size) for size in affine[:-1, plane].norm(dim=0)]
+        if doubt:
+            self._warn_once("axes", doubt)
+        return pixel_size_mm(img, axes)
 
     def _warn_if_tilted(self, affine: Tensor | None, plane: Sequence[int]) -> None:
         if affine is None or affine.shape[-1] != 4:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...figures import new_figure, tidy
 from ...figures.palette import BLUE
+from ...quoting import reason_of, shown
 from ...spectral.psd import radial_psd
 from .styles import ARTIFACT, wrapped
 
@@ -46,10 +47,10 @@ def examples_of(folder: Path) -> tuple[dict[str, NDArray[np.float64]], list[str]
             with Image.open(io.BytesIO(path.read_bytes())) as picture:
                 pixels = np.asarray(picture.convert("L"), dtype=np.float64)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            problems.append(f"examples/{path.name} is no picture: {str(error).splitlines()[0]:.80}.")
+            problems.append(f"examples/{shown(path.name)} is no picture: {shown(reason_of(error))}.")
             continue
         if min(pixels.shape) < _SMALLEST:
-            problems.append(f"examples/{path.name} is too small, {pixels.shape[1]} x {pixels.shape[0]} pixels.")
+            problems.append(f"examples/{shown(path.name)} is too small, {pixels.shape[1]} x {pixels.shape[0]} pixels.")
         else:
             pictures[path.stem] = pixels
     return pictures, problems

@@ -1,0 +1,124 @@
+"""What every image of a data list must be, looked at before training."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Literal
+
+import numpy as np
+
+from monai_freq.data.errors import DataError
+from monai_freq.data.images import load_image
+from monai_freq.quoting import named
+
+__all__ = ["FullScale", "check_images"]
+
+#: what white must be: a number, any, or whatever the file states, if it does
+FullScale = int | Literal["any", "stated"]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    size: tuple[int, int] | None
+    limits: tuple[float, float]
+    full_scale: FullScale
+
+
+def check_images(
+    items: Sequence[Mapping[str, Any]],
+    *,
+    image_key: str = "image",
+    size: tuple[int, int] | None = None,
+    limits: tuple[float, float] = (-inf, inf),
+    full_scale: FullScale = 255,
+    num_workers: int | None = None,
+) -> None:
+    """Read every image of a data list once and refuse the first faulty one, before training starts.
+
+    Pictures that are transparent in parts, and so read on black, are counted in the log.
+
+    Args:
+        items: Items with an address under ``image_key``.
+        image_key: Key of the address.
+        size: (height, width) that every image must have; any by default.
+        limits: Lowest and highest value that a pixel may have; (0, 1) for LoDoPaB-CT.
+        full_scale: What white must be in every picture: 255, that of 8 bits, as pipelines that divide by 255 need it,
+            or 65535, that of 16. ``"any"`` where the scale does not matter; ``"stated"`` where every image is divided
+            by its own, under ``full_scale`` in the metadata of :class:`monai_freq.data.load_slice.LoadSlice`, and so
+            must have one. Floats, signed integers and volumes of more than 8 bits have none, and pass a number.
+        num_workers: Threads (default: up to 4). Each holds one image at a time.
+
+    Raises:
+        ValueError: ``num_workers`` is less than 1, or ``full_scale`` none of the above.
+        DataError: An image cannot be read, has another size or scale, is not finite or not within ``limits``, or is
+            listed twice. The first in the order of ``items`` is named, the others are counted.
+
+    >>> check_images([{"image": "radiology_ai/CT/liver/cyst/1.png"}])
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: radiology_ai/CT/liver/cyst/1.png cannot be read as an image: ...
+    """
+    workers = min(4, os.cpu_count() or 1) if num_workers is None else num_workers
+    if workers < 1:
+        raise ValueError(f"'num_workers' must be at least 1, got {workers}.")
+    if full_scale not in ("any", "stated") and not (isinstance(full_scale, int) and full_scale > 0):
+        raise ValueError(f"'full_scale' must be a positive number, 'any' or 'stated', got {full_scale!r}.")
+    addresses = [os.fspath(item[image_key]) for item in items]
+    twice = [address for address, count in Counter(addresses).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"The image {named(twice[0])} is listed {addresses.count(twice[0])} times.\nKeep one entry of each."
+        )
+    wanted = _Wanted(size, limits, full_scale)
+    with ThreadPoolExecutor(workers) as pool:
+        found = list(pool.map(lambda address: _looked_at(address, wanted), addresses))
+    faults = [fault for fault, _ in found if fault]
+    if faults:
+        others = f"\n{len(faults) - 1} more of the {len(items)} images are faulty too." if len(faults) > 1 else ""
+        raise DataError(faults[0] + others)
+    transparent = [address for address, (_, seen) in zip(addresses, found, strict=True) if seen]
+    if transparent:
+        _log.warning(
+            f"{len(transparent)} of {len(items)} images are transparent in parts, and read on black: "
+            f"{named(transparent[0])} is the first."
+        )
+
+
+def _looked_at(address: str, wanted: _Wanted) -> tuple[str | None, bool]:
+    """What is wrong with an image, and whether it is transparent in parts."""
+    try:
+        image = load_image(address)
+    except DataError as error:
+        return str(error), False
+    pixels, name = image.pixels, named(address)
+    if wanted.size is not None and pixels.shape != tuple(wanted.size):
+        return (
+            f"{name} has the size {pixels.shape}, {tuple(wanted.size)} expected.\nLeave it out or export it again.",
+            False,
+        )
+    if not np.isfinite(pixels).all():
+        return f"{name} holds NaN or infinite pixels.\nReplace them or leave the image out.", False
+    low, high = pixels.min(), pixels.max()
+    if low < wanted.limits[0] or high > wanted.limits[1]:
+        limits = f"{wanted.limits} expected.\nScale it or leave it out."
+        return f"{name} has pixels from {low:g} to {high:g}, {limits}", False
+    return _fault_of_scale(name, image.full_scale, wanted.full_scale), image.transparent
+
+
+def _fault_of_scale(name: str, found: int | None, wanted: FullScale) -> str | None:
+    if wanted == "stated" and found is None:
+        return (
+            f"{name} does not state what white is, by which it would be divided.\n"
+            "Export it as PNG, or as TIFF of unsigned integers."
+        )
+    if isinstance(wanted, int) and found not in (None, wanted):
+        return (
+            f"{name} has {found} for white, as {found.bit_length()} bits have it; {wanted} expected.\n"
+            f"Export it with {wanted.bit_length()} bits, or allow others by 'full_scale' and divide each by its own."
+        )
+    return None

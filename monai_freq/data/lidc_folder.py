@@ -1,0 +1,100 @@
+"""A copy of LIDC-IDRI in any layout: DICOM files of any name, and their readings, wherever they lie."""
+
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from monai_freq.data.dicom_slices import DicomSlice, is_dicom, scan_dicom_files
+from monai_freq.data.errors import DataError
+from monai_freq.data.file_kinds import left_out
+from monai_freq.data.lidc_readings import read_malignancies
+from monai_freq.quoting import named
+
+__all__ = ["LidcFolder"]
+
+_log = logging.getLogger(__name__)
+
+
+class LidcFolder:
+    """The slices of a copy of LIDC-IDRI that carry a rated nodule.
+
+    Readings belong to slices by their SOP instance UID, so that an XML file may lie beside its scan or in a folder of
+    its own. A slice that is there twice counts once.
+
+    Args:
+        root: Folder of the copy, or of a part of one.
+
+    Raises:
+        DataError: There is no such folder, no XML file or no other file in it; or an XML file is damaged.
+
+    >>> LidcFolder("no/such/LIDC-IDRI")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: There is no folder no/such/LIDC-IDRI.
+    It must hold DICOM and XML files of LIDC-IDRI, at any depth.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.name = named(root)
+        if not os.path.isdir(root):
+            raise DataError(
+                f"There is no folder {self.name}.\nIt must hold DICOM and XML files of LIDC-IDRI, at any depth."
+            )
+        files = [path for path in sorted(Path(root).rglob("*")) if path.is_file() and not path.name.startswith(".")]
+        xml = [path for path in files if path.suffix.lower() == ".xml"]
+        if not xml:
+            raise DataError(
+                f"{self.name} holds no XML file.\nDownload LIDC-IDRI's readings too, to any folder below it."
+            )
+        self.readings: dict[str, list[int]] = {}
+        for file in xml:
+            self.readings |= read_malignancies(file)
+        self.number_of_xml = len(xml)
+        self.slices = 0
+        self.rated = 0
+        self._folders: dict[Path, list[Path]] = defaultdict(list)
+        for path in files:
+            if path.suffix.lower() != ".xml":
+                self._folders[path.parent].append(path)
+
+    def rated_slices(self) -> Iterator[DicomSlice]:
+        """Read the headers folder by folder, and name what is no DICOM in the log.
+
+        Raises:
+            DataError: A DICOM file cannot be read.
+        """
+        seen: set[str] = set()
+        for number, (folder, files) in enumerate(self._folders.items(), 1):
+            scans = [file for file in files if is_dicom(file)]
+            if others := left_out(set(files) - set(scans), "neither DICOM nor XML"):
+                _log.info(others)
+            slices = list(scan_dicom_files(scans))
+            found = [each for each in slices if each.uid in self.readings and each.uid not in seen]
+            seen |= {each.uid for each in found}
+            self.slices += len(slices)
+            self.rated += len(found)
+            _log.info(f"{named(folder)}, {number} of {len(self._folders)}: {len(found)} slices with rated nodules.")
+            yield from found
+
+    def why_nothing_matches(self, others: str | os.PathLike[str]) -> DataError:
+        """What is missing when no slice was found again, after all have been read.
+
+        Args:
+            others: Folder in which they were looked for.
+        """
+        if not self.slices:
+            return DataError(
+                f"{self.name} holds {self.number_of_xml} XML files and no DICOM file.\n"
+                "Download the images of LIDC-IDRI too, to any folder below it."
+            )
+        if not self.rated:
+            return DataError(
+                f"Of the {self.slices} DICOM slices in {self.name}, its {self.number_of_xml} XML files rate none.\n"
+                "They name slices by their SOP instance UIDs: take both from LIDC-IDRI, not anonymised anew."
+            )
+        return DataError(
+            f"None of the {self.rated} rated slices in {self.name} is found in {named(others)}.\n"
+            "Copy more of LIDC-IDRI or of LoDoPaB-CT: these parts of the two may share no scan."
+        )

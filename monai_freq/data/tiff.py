@@ -1,0 +1,260 @@
+"""TIFF pictures: what their tags say decides which library reads them, and whether any does so exactly."""
+
+import logging
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_freq.data.picture import MAX_BYTES, MAX_PIXELS, Picture, UnreadableError
+
+__all__ = ["read_tiff"]
+
+MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
+UNSIGNED, SIGNED, FLOAT = 1, 2, 3
+PREMULTIPLIED, STRAIGHT = 1, 2
+DECODED_HERE = (1, 8, 32773, 32946)  # none, Deflate and PackBits: what tifffile decodes by itself
+SMALLER_COPY = 1 | 4  # a thumbnail or a mask
+_IMAGEJ = re.compile(r"\AImageJ=.*^images=(\d+)", re.DOTALL | re.MULTILINE)
+
+Pixels = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What the tags say."""
+
+    height: int
+    width: int
+    bits: int
+    format: int
+    samples: int
+    photometric: int
+    alpha: int  # PREMULTIPLIED, STRAIGHT or 0
+    compression: int
+    predictor: int
+    tiled: bool
+    planar: bool
+    orientation: int
+
+    @property
+    def white(self) -> int | None:
+        return 2**self.bits - 1 if self.format == UNSIGNED else None
+
+    @property
+    def grey(self) -> bool:
+        return self.photometric in (MIN_IS_WHITE, MIN_IS_BLACK)
+
+
+def read_tiff(file: str | os.PathLike[str]) -> Picture:
+    """Read a TIFF of one page at its full depth: 1 to 64 bits, integers or floats, of either byte order, BigTIFF too.
+
+    Grey of fewer than 8 bits is scaled to 8. What the tags say decides who decodes: tifffile what is not compressed or
+    packed with Deflate or PackBits; of what else there is, Pillow what it keeps whole, and SimpleITK deep strips, which
+    it reads as they are (tiles it would cut to 8 bits).
+
+    Args:
+        file: A TIFF file.
+
+    Raises:
+        UnreadableError: It has several pages or bands, too many pixels, or a kind of sample or compression, named in
+            the message, that none of them reads exactly.
+        Exception: Whatever the three raise on damaged files.
+
+    Reference:
+        Adobe Developers Association, TIFF Revision 6.0 (1992).
+
+    >>> import tempfile, tifffile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tifffile.imwrite(f"{folder}/x.tif", np.full((2, 3), -1000, np.int16))
+    ...     read_tiff(f"{folder}/x.tif").pixels[0, 0].item()
+    -1000
+    """
+    import tifffile
+
+    with _quiet(), tifffile.TiffFile(os.fspath(file)) as tiff:
+        page = _only_page(tiff)
+        layout = _layout(page)
+        _require_readable(layout)
+        _require_complete(page, os.path.getsize(file))
+        if _is_for_tifffile(layout):
+            return _picture(_by_tifffile(page), layout, page.colormap)
+    if _is_for_pillow(layout):
+        return _by_pillow(file, layout)
+    return _picture(_by_itk(file, layout), layout, None)
+
+
+def _only_page(tiff: Any) -> Any:
+    found = []
+    for page in tiff.pages:
+        if not int(page.subfiletype) & SMALLER_COPY:
+            found.append(page)
+        if len(found) > 1:
+            raise UnreadableError(f"it has {len(tiff.pages)} pages, and one is read: export the one that is meant")
+    if not found:
+        raise ValueError("it has no page")
+    more = _IMAGEJ.match(found[0].description)
+    if (more and int(more[1]) > 1) or found[0].imagedepth != 1:
+        raise UnreadableError("it is a stack of several images, and one is read: export the one that is meant")
+    return found[0]
+
+
+def _layout(page: Any) -> _Layout:
+    kinds = page.tags.get("SampleFormat")
+    for name, value in (("bits", page.bitspersample), ("kinds of numbers", kinds.value if kinds else 1)):
+        if isinstance(value, tuple) and len(set(value)) > 1:
+            raise UnreadableError(f"its samples differ in their {name}, {value}")
+    sample_format = int(page.sampleformat)
+    alpha = [int(extra) for extra in page.extrasamples]
+    predictor, orientation = (page.tags.get(name) for name in ("Predictor", "Orientation"))
+    bits = page.bitspersample
+    return _Layout(
+        height=int(page.imagelength),
+        width=int(page.imagewidth),
+        bits=int(bits[0] if isinstance(bits, tuple) else bits),
+        format=UNSIGNED if sample_format == 4 else sample_format,  # 4: undefined
+        samples=int(page.samplesperpixel),
+        photometric=int(page.photometric),
+        alpha=alpha[0] if len(alpha) == 1 and alpha[0] in (PREMULTIPLIED, STRAIGHT) else 0,
+        compression=int(page.compression),
+        predictor=int(predictor.value) if predictor else 1,
+        tiled=bool(page.is_tiled),
+        planar=int(page.planarconfig) == 2 and int(page.samplesperpixel) > 1,
+        orientation=int(orientation.value) if orientation and orientation.value in range(1, 9) else 1,
+    )
+
+
+def _require_readable(layout: _Layout) -> None:
+    pixels, size = layout.height * layout.width, (layout.samples * layout.bits + 7) // 8
+    if not pixels:
+        raise ValueError("it has no pixels")
+    if pixels > MAX_PIXELS or pixels * size > MAX_BYTES:
+        raise UnreadableError(
+            f"it has {layout.width} x {layout.height} pixels, more than are read at {layout.bits} bits"
+        )
+    if layout.format not in (UNSIGNED, SIGNED, FLOAT):
+        raise UnreadableError("its samples are complex numbers")
+    colours = {MIN_IS_WHITE: 1, MIN_IS_BLACK: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}
+    if layout.photometric not in colours:
+        raise UnreadableError(f"its colours are of TIFF's kind {layout.photometric}; grey, RGB and palettes are read")
+    if layout.samples != colours[layout.photometric] + bool(layout.alpha):
+        raise UnreadableError(f"it has {layout.samples} bands; one in grey or three in colour are read, and alpha")
+    if layout.photometric in (CMYK, YCBCR, PALETTE) and (layout.bits > 8 or layout.format != UNSIGNED):
+        raise UnreadableError(f"it has {layout.bits} bits of a colour type that is read with 8; export it as RGB")
+    if layout.bits > 32 and layout.format != FLOAT and (layout.photometric == RGB or layout.alpha):
+        raise UnreadableError(f"it has {layout.bits} bits a colour; up to 32 are read")
+    if layout.photometric == MIN_IS_WHITE and layout.format != UNSIGNED:
+        raise UnreadableError("its lowest number is white, but its numbers have no highest, which would be black")
+    if not (_is_for_tifffile(layout) or _is_for_pillow(layout) or _is_for_itk(layout)):
+        form = "tiles" if layout.tiled else "planes" if layout.planar else "strips"
+        raise UnreadableError(
+            f"its {layout.bits}-bit {form} are packed in a way that is not read there (TIFF's compression "
+            f"{layout.compression}): save it without compression, or with Deflate"
+        )
+
+
+def _require_complete(page: Any, length: int) -> None:
+    """Libraries fill what is not there with zeros."""
+    spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if not spans or any(not count or offset + count > length for offset, count in spans):
+        raise ValueError("a part of its pixels is missing")
+
+
+def _is_for_tifffile(layout: _Layout) -> bool:
+    depths = (8, 16, 32, 64) if layout.format != FLOAT else (16, 32, 64)
+    plain = layout.compression in DECODED_HERE and layout.predictor in (1, 2)
+    one_bit = layout.bits == 1 and layout.samples == 1 and layout.photometric != PALETTE
+    return plain and (layout.bits in depths or one_bit) and layout.photometric not in (CMYK, YCBCR)
+
+
+def _is_for_pillow(layout: _Layout) -> bool:
+    if layout.samples == 1 and layout.photometric != PALETTE and layout.bits > 8:
+        return (layout.bits, layout.format) in ((12, UNSIGNED), (16, UNSIGNED), (32, FLOAT))
+    return layout.bits <= 8 and layout.format == UNSIGNED and layout.alpha != PREMULTIPLIED
+
+
+def _is_for_itk(layout: _Layout) -> bool:
+    strips = not layout.tiled and not layout.planar and layout.samples != 2
+    deep = layout.bits in (8, 16, 32) and (layout.bits == 32 or layout.format != FLOAT)
+    return strips and deep and (layout.grey or layout.photometric == RGB)
+
+
+def _by_tifffile(page: Any) -> Pixels:
+    planes, _, height, width, together = page.shaped
+    samples = page.asarray().reshape(planes, height, width, together)
+    return np.asarray(np.moveaxis(samples, 0, 2).reshape(height, width, -1))
+
+
+def _by_itk(file: str | os.PathLike[str], layout: _Layout) -> Pixels:
+    import SimpleITK
+
+    samples = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(os.fspath(file), imageIO="TIFFImageIO"))
+    if samples.dtype.itemsize * 8 != layout.bits:
+        raise ValueError(f"it was read as {samples.dtype}")
+    return np.asarray(samples).reshape(layout.height, layout.width, layout.samples)
+
+
+def _by_pillow(file: str | os.PathLike[str], layout: _Layout) -> Picture:
+    from PIL import Image
+
+    with Image.open(file, formats=("TIFF",)) as image:
+        wanted = {"1": "L", "P": "RGB", "PA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "RGBX": "RGB"}.get(image.mode)
+        if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "F") and not wanted:
+            raise UnreadableError(f"its pixels are of Pillow's mode {image.mode}")
+        samples = np.array(image.convert(wanted) if wanted else image)
+    samples = samples.reshape(layout.height, layout.width, -1).astype(samples.dtype.newbyteorder("="))
+    if layout.bits > 8:
+        return _picture(samples, layout, None)
+    alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None  # white is 255: Pillow inverts and scales these
+    colours = samples if alpha is None else samples[..., :-1]
+    return Picture(colours, 255, alpha if layout.alpha else None, orientation=layout.orientation)
+
+
+def _picture(samples: Pixels, layout: _Layout, colormap: Pixels | None) -> Picture:
+    white = layout.white
+    if layout.bits == 1:
+        samples, white = samples.astype(np.uint8) * np.uint8(255), 255
+    alpha = samples[..., -1] if layout.alpha else None
+    colours = samples[..., : 3 if layout.photometric == RGB else 1]
+    if layout.photometric == MIN_IS_WHITE and white is not None:
+        colours = (white - colours.astype(np.uint64)).astype(colours.dtype)
+    if layout.photometric == PALETTE:
+        colours, white = _looked_up(colours[..., 0], colormap)
+    return Picture(colours, white, alpha, layout.alpha == PREMULTIPLIED, layout.orientation)
+
+
+def _looked_up(indices: Pixels, colormap: Pixels | None) -> tuple[Pixels, int]:
+    if colormap is None or indices.max() >= colormap.shape[1]:
+        raise ValueError("it has colours that its palette lacks")
+    colours = np.moveaxis(colormap[:, indices], 0, 2)
+    for step in (257, 256):  # palettes have 16 bits, most of them written from 8
+        if not (colormap % step).any():
+            return (colours // step).astype(np.uint8), 255
+    return colours, 65535
+
+
+_silent = threading.local()
+
+
+class _Silent(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not getattr(_silent, "here", False)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Have tifffile not log what it makes of a damaged file in this thread: our error says so."""
+    logger = logging.getLogger("tifffile")
+    if not any(isinstance(each, _Silent) for each in logger.filters):
+        logger.addFilter(_Silent())
+    _silent.here = True
+    try:
+        yield
+    finally:
+        _silent.here = False

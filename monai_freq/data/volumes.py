@@ -1,0 +1,170 @@
+"""Volumes of slices: HDF5 files, pickles of KneeMRI and NIfTI, told by their content."""
+
+import os
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_freq.data.errors import DataError
+from monai_freq.data.file_kinds import kind_of, named_as
+from monai_freq.data.hdf5_slices import read_hdf5_slice, slices_shape
+from monai_freq.data.nifti import is_packed, open_nifti
+from monai_freq.data.pck import read_pck
+from monai_freq.quoting import named, reason_of
+
+__all__ = ["VOLUMES", "count_slices", "read_volume_slice"]
+
+VOLUMES = ("HDF5", "pickle", "NIfTI")
+MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}  # other units, and none, count as mm
+KEPT = 1  # unpacked volumes of one process
+
+Slice = NDArray[np.generic]
+Affine = NDArray[np.float64]
+
+
+def count_slices(file: str | os.PathLike[str]) -> int:
+    """Count the slices of a volume, without reading them where the format allows it.
+
+    Args:
+        file: An HDF5 file, a ``.pck``, or a ``.nii`` or ``.nii.gz`` volume.
+
+    Raises:
+        DataError: The file is missing, damaged or of another kind.
+
+    >>> count_slices("notes.txt")
+    Traceback (most recent call last):
+    ...
+    monai_freq.data.errors.DataError: notes.txt is missing or not a file.
+    Correct the name, or copy it again.
+    """
+    kind = _kind(file)
+    if kind == "HDF5":
+        return slices_shape(file)[0]
+    return int(read_pck(file).shape[0] if kind == "pickle" else _nifti(file).shape[2])
+
+
+def read_volume_slice(file: str | os.PathLike[str], index: int) -> tuple[Slice, Affine | None]:
+    """Read one slice of a volume, and where its pixels are.
+
+    Only the slice that is asked for enters the memory, except that a ``.pck`` and a ``.nii.gz`` are read whole; the
+    last ``.nii.gz`` is kept for the next slice.
+
+    Args:
+        file: See :func:`count_slices`.
+        index: Number of the slice, from 0; along the third axis of a NIfTI.
+
+    Returns:
+        (rows, columns), and the (4, 4) matrix from (row, column, 0) to mm, or None where the file has none. The rows
+        of a NIfTI's slice lie along its second axis.
+
+    Raises:
+        DataError: The file is missing, damaged or of another kind, or has no such slice.
+
+    >>> import nibabel, tempfile
+    >>> file = os.path.join(tempfile.mkdtemp(), "ct.nii")
+    >>> nibabel.save(nibabel.Nifti1Image(np.zeros((6, 5, 4), np.int16), np.diag([0.4, 0.7, 5, 1])), file)
+    >>> pixels, affine = read_volume_slice(file, 3)
+    >>> pixels.shape, np.linalg.norm(affine[:3, :2], axis=0)
+    ((5, 6), array([0.7, 0.4]))
+    """
+    kind = _kind(file)
+    if kind == "HDF5":
+        return read_hdf5_slice(file, index), None
+    if kind == "pickle":
+        volume = read_pck(file)
+        _require_index(file, index, volume.shape[0])
+        return np.array(volume[index]), None  # a copy: a view would keep the whole volume alive
+    nifti = _nifti(file)
+    _require_index(file, index, nifti.shape[2])
+    return _read_nifti(file, nifti, index)
+
+
+def _require_index(file: str | os.PathLike[str], index: int, count: int) -> None:
+    if index >= count:
+        raise DataError(f"{named(file)} has no slice {index}: it holds {count}, counted from 0.\nCorrect the list.")
+
+
+def _kind(file: str | os.PathLike[str]) -> str:
+    claimed = named_as(file)
+    if claimed == "pickle":  # whatever its content, and with a message of its own
+        return claimed
+    kind = kind_of(file) or claimed  # a damaged file is what it is called, and its reader says what is wrong
+    if kind not in VOLUMES:
+        what = f"{kind}, and no volume" if kind else "no volume"
+        raise DataError(
+            f"{named(file)} is {what} that slices are read from.\nIt must be a .hdf5, .pck, .nii or .nii.gz file."
+        )
+    return kind
+
+
+@dataclass(frozen=True)
+class _Nifti:
+    """A volume whose voxels are read when they are asked for, or have been unpacked."""
+
+    voxels: Any
+    shape: tuple[int, int, int]
+    affine: Affine | None
+
+
+def _nifti(file: str | os.PathLike[str]) -> _Nifti:
+    try:
+        if not is_packed(file):
+            return _checked(file, open_nifti(file))
+        status = os.stat(file)
+        with _unpacking:  # or threads would unpack the same file at a time
+            return _unpacked(os.path.abspath(file), status.st_ino, status.st_mtime_ns, status.st_size)
+    except (MemoryError, DataError):
+        raise
+    except Exception as error:  # nibabel, gzip and zlib raise a dozen unrelated types on damaged files
+        raise _damaged(file, error) from error
+
+
+_unpacking = threading.Lock()
+
+
+@lru_cache(maxsize=KEPT)
+def _unpacked(file: str, inode: int, modified: int, size: int) -> _Nifti:
+    lazy = _checked(file, open_nifti(file))
+    return _Nifti(np.asanyarray(lazy.voxels).reshape(lazy.shape), lazy.shape, lazy.affine)
+
+
+def _checked(file: str | os.PathLike[str], volume: Any) -> _Nifti:
+    full = tuple(int(size) for size in volume.shape)
+    if volume.dataobj.dtype.kind not in "iuf":
+        raise DataError(
+            f"{named(file)} holds colours or complex numbers.\n"
+            "Export one channel, or the magnitude, as integers or floats."
+        )
+    if len(full) < 2 or 0 in full or any(size != 1 for size in full[3:]):
+        raise DataError(f"{named(file)} must be 3D with voxels, but has the shape {full}.\nConvert the volume again.")
+    width, height, slices = (*full, 1)[:3]
+    return _Nifti(volume.dataobj, (width, height, slices), _affine_in_mm(volume))
+
+
+def _affine_in_mm(volume: Any) -> Affine | None:
+    scale = MM.get(volume.header.get_xyzt_units()[0], 1.0)
+    affine = np.array(volume.affine, dtype=np.float64)
+    affine[:3] *= scale
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    return affine if np.isfinite(affine).all() and (lengths > 0).all() else None
+
+
+def _read_nifti(file: str | os.PathLike[str], volume: _Nifti, index: int) -> tuple[Slice, Affine | None]:
+    lead = (slice(None), slice(None), index) if len(volume.voxels.shape) > 2 else (slice(None), slice(None))
+    try:
+        part = np.asarray(volume.voxels[(*lead, *(0,) * (len(volume.voxels.shape) - 3))])
+    except Exception as error:  # as above
+        raise _damaged(file, error) from error
+    if volume.affine is None:
+        return part.T, None
+    affine = volume.affine[:, [1, 0, 2, 3]]
+    affine[:, 3] = volume.affine @ [0, 0, index, 1]
+    return part.T, affine
+
+
+def _damaged(file: str | os.PathLike[str], error: Exception) -> DataError:
+    return DataError(f"{named(file)} cannot be read: {reason_of(error)}.\nCopy or convert the volume again.")

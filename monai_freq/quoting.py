@@ -1,0 +1,99 @@
+"""How messages quote what others wrote: names and values out of files, and the errors of other libraries."""
+
+from __future__ import annotations
+
+import os
+import re
+
+__all__ = ["harmless", "named", "reason_of", "shown"]
+
+MOST = 80  # characters of a quotation
+MOST_OF_REASON = 200
+
+_ADDRESS = re.compile(r" ?(?:\bat )?\(?\b0x[0-9a-fA-F]{6,}\b\)?")
+_SENTENCE_END = re.compile(r"(?<=[.!?]) +|\n")
+_REFUSED_CODE = re.compile(r"(?:Unsupported global:|unsupported) GLOBAL (\S+)")
+#: words of advice that would have a reader run a stranger's code, or read what is refused for a reason
+_UNSAFE = re.compile(
+    r"weights.?only|safe_globals|allow_pickle|arbitrary code|unsafe|trust|two options|recommended steps"
+    r"|MAX_IMAGE_PIXELS|LOAD_TRUNCATED|https?://",
+    re.IGNORECASE,
+)
+
+
+def shown(text: object, most: int | None = MOST) -> str:
+    """What a file says, as a message may show it: short, in characters that neither break lines nor steer terminals.
+
+    Args:
+        text: from the file.
+        most: number of characters; None for all.
+
+    Example:
+        >>> shown("os.system"), shown("a\\nb"), len(shown("x" * 10**6))
+        ('os.system', 'a\\\\nb', 80)
+        >>> print(shown("scan\\x1b[2J.png", most=None))
+        scan\\x1b[2J.png
+    """
+    full = os.fspath(text) if isinstance(text, os.PathLike) else str(text)
+    part = full if most is None else full[:most]
+    printable = "".join(each if each.isprintable() else repr(each)[1:-1] for each in part)
+    if most is None or (len(full) <= most and len(printable) <= most):
+        return printable
+    return f"{printable[: most - 3]}..."
+
+
+def named(path: str | os.PathLike[str]) -> str:
+    """A path in full, as a message may show it.
+
+    Args:
+        path: there or not.
+
+    Example:
+        >>> named("scans/a.png"), named("scans/a\\nb.png")
+        ('scans/a.png', 'scans/a\\\\nb.png')
+    """
+    return shown(path, most=None)
+
+
+def harmless(message: str) -> str:
+    """A message of several lines, without characters that steer terminals.
+
+    Args:
+        message: its line breaks are kept.
+
+    Example:
+        >>> print(harmless("It is\\x1b[31m damaged.\\nCopy it again."))
+        It is\\x1b[31m damaged.
+        Copy it again.
+    """
+    return "\n".join(shown(line, most=None) for line in message.split("\n"))
+
+
+def reason_of(error: BaseException) -> str:
+    """Why something failed, in the words of the library that says so, as a part of a sentence of ours.
+
+    One line without control characters, addresses of memory, or advice to read the file unsafely, such as torch's to
+    load it with ``weights_only=False``; without a full stop at its end.
+
+    Args:
+        error: from anywhere.
+
+    Example:
+        >>> reason_of(RuntimeError("sitk::ERROR: GDCMImageIO(0x55ce4f2a9de0): Cannot read\\n the file."))
+        'Cannot read the file'
+        >>> reason_of(ValueError("It holds a pickle. Pass allow_pickle=True to load it."))
+        'It holds a pickle'
+        >>> reason_of(EOFError())
+        'EOFError'
+    """
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if code := _REFUSED_CODE.search(text):
+        return shown(f"it asks for {code[1]}, and data need no code", MOST_OF_REASON)
+    text = text.rpartition("ERROR: ")[2]  # SimpleITK sets the place in its own source before
+    text = text.rpartition("WeightsUnpickler error: ")[2]
+    text = _ADDRESS.sub("", re.sub(r"\b\w+ ?\(0x[0-9a-fA-F]{6,}\): ?", "", text))
+    said = [" ".join(part.split()) for part in _SENTENCE_END.split(text)]
+    kept = " ".join(part for part in said if part and not _UNSAFE.search(part)).rstrip(".: ")
+    if not kept:
+        return "it holds more than plain data" if any(said) else type(error).__name__
+    return shown(f"{type(error).__name__}: {kept}" if isinstance(error, LookupError) else kept, MOST_OF_REASON)

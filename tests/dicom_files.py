@@ -1,0 +1,57 @@
+"""DICOM files of one slice, written byte by byte as the standard says (explicit VR, little endian)."""
+
+import struct
+from pathlib import Path
+
+__all__ = ["write_dicom"]
+
+CT, IMPLICIT_PARTS = "1.2.840.10008.5.1.4.1.1.2", ("OB", "OW", "SQ")
+
+
+def _element(group, element, vr, value):
+    if isinstance(value, int):
+        value = struct.pack("<H", value)
+    elif isinstance(value, str):
+        value = value.encode() + (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
+    long = vr in IMPLICIT_PARTS
+    length = struct.pack("<HI", 0, len(value)) if long else struct.pack("<H", len(value))
+    return struct.pack("<HH2s", group, element, vr.encode()) + length + value
+
+
+def write_dicom(path, pixels, *, stored=16, tags=(), encoded=None, syntax="1.2.840.10008.1.2.1", preamble=True):
+    """A slice (rows, columns), or a stack of frames; ``tags`` are (group, element, VR, value), and replace others.
+
+    ``encoded`` is a frame of pixels in another transfer syntax, which goes into the file instead.
+    """
+    signed = int(pixels.min() < 0)
+    data = pixels.astype("<i2" if signed else "<u2").tobytes()
+    if encoded is not None:
+        padded = encoded + b"\0" * (len(encoded) % 2)
+        item = struct.pack("<HHI", 0xFFFE, 0xE000, 0) + struct.pack("<HHI", 0xFFFE, 0xE000, len(padded)) + padded
+        data = item + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    meta = _element(2, 2, "UI", CT) + _element(2, 3, "UI", "1.2.3") + _element(2, 0x10, "UI", syntax)
+    elements = {
+        (0x08, 0x16): ("UI", CT),
+        (0x08, 0x18): ("UI", "1.2.3"),
+        (0x08, 0x60): ("CS", "CT"),
+        (0x10, 0x20): ("LO", "LIDC-IDRI-0001"),
+        (0x28, 0x02): ("US", 1),
+        (0x28, 0x04): ("CS", "MONOCHROME2"),
+        (0x28, 0x10): ("US", pixels.shape[-2]),
+        (0x28, 0x11): ("US", pixels.shape[-1]),
+        (0x28, 0x100): ("US", 16),
+        (0x28, 0x101): ("US", stored),
+        (0x28, 0x102): ("US", stored - 1),
+        (0x28, 0x103): ("US", signed),
+    }
+    if pixels.ndim == 3:
+        elements[0x28, 0x08] = ("IS", str(len(pixels)))
+    elements |= {(group, element): (vr, value) for group, element, vr, value in tags}
+    body = b"".join(_element(*tag, *elements[tag]) for tag in sorted(elements))
+    if encoded is None:
+        body += _element(0x7FE0, 0x10, "OW", data)
+    else:
+        body += struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OB", 0, 0xFFFFFFFF) + data
+    start = bytes(128) + b"DICM" + _element(2, 0, "UL", struct.pack("<I", len(meta))) + meta
+    Path(path).write_bytes((start if preamble else b"") + body)
+

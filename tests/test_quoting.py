@@ -1,0 +1,92 @@
+"""Messages quote without what steers terminals, gives unsafe advice or points into memory."""
+
+import io
+import os
+import pickle
+import re
+import warnings
+
+import numpy as np
+import pytest
+import SimpleITK
+import torch
+from PIL import Image
+
+from monai_freq.data import DataError
+from monai_freq.quoting import harmless, named, reason_of, shown
+
+HOSTILE = "a\x1b[31m\a\b\x7f\x9b2J\nb\r\t\u202e\u2028c"
+
+
+class _Runs:
+    def __reduce__(self):
+        return os.system, ("true",)
+
+
+def caught(function, *arguments, **settings):
+    with warnings.catch_warnings(), pytest.raises(Exception) as found:  # noqa: PT011 - any
+        warnings.simplefilter("ignore")
+        function(*arguments, **settings)
+    return found.value
+
+
+def test_every_control_character_is_written_out():
+    for text in (shown(HOSTILE), named(HOSTILE), reason_of(ValueError(HOSTILE)), harmless(HOSTILE.replace("\n", " "))):
+        assert text.isprintable()
+    assert named("a\nb") == "a\\nb"
+    assert harmless("one\x1b\ntwo") == "one\\x1b\ntwo"
+    assert str(DataError(f"{HOSTILE}.\nCopy it again.")).count("\n") == 2
+    assert re.sub(r"\n", "", str(DataError(HOSTILE))).isprintable()
+
+
+def test_names_that_are_no_unicode_can_be_printed():
+    name = os.fsdecode(b"scan\xff.png")
+    assert named(name).encode() == b"scan\\udcff.png"
+
+
+def test_paths_are_shown_in_full_and_quotations_are_cut():
+    assert named("a" * 300) == "a" * 300
+    assert len(shown("a" * 300)) == len(shown("\x1b" * 300)) == 80
+    assert len(reason_of(ValueError("a" * 999))) == 200
+
+
+def saved(content, file):
+    torch.save(content, file)
+    return file
+
+
+@pytest.mark.parametrize("content", [{"a": _Runs()}, {"a": torch.nn.Linear(1, 1)}, {"a": np.float64(1)}])
+def test_torchs_advice_to_load_unsafely_is_left_out(tmp_path, content):
+    error = caught(torch.load, saved(content, tmp_path / "x.pt"), weights_only=True)
+    assert "weights_only" in str(error)  # the advice
+    reason = reason_of(error)
+    assert re.fullmatch(r"it asks for \S+, and data need no code", reason)
+    assert not re.search("weights_only|safe_globals|trust|http", reason)
+
+
+def test_damaged_weights_and_numpys_advice(tmp_path):
+    (tmp_path / "x.pt").write_bytes(b"\x80\x02\x95hello")
+    assert reason_of(caught(torch.load, tmp_path / "x.pt", weights_only=True)) == "Unsupported operand 149"
+    np.save(tmp_path / "x.npy", np.array([None]), allow_pickle=True)
+    error = caught(np.load, tmp_path / "x.npy")
+    assert "allow_pickle" in str(error)
+    assert reason_of(error) == "it holds more than plain data"
+
+
+def test_addresses_of_memory_are_left_out(tmp_path):
+    reader = SimpleITK.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    (tmp_path / "x.dcm").write_bytes(b"no DICOM")
+    reader.SetFileName(str(tmp_path / "x.dcm"))
+    for error in (caught(reader.Execute), caught(Image.open, io.BytesIO(b"no image"))):
+        assert "0x" in str(error)
+        assert "0x" not in reason_of(error)
+    assert reason_of(caught(reader.Execute)) == "Cannot read requested file"
+    assert reason_of(ValueError("magic number 0x1f8b expected")) == "magic number 0x1f8b expected"
+
+
+def test_what_an_error_does_not_say_its_type_does():
+    assert reason_of(EOFError()) == "EOFError"
+    assert reason_of(KeyError("frequencies")) == "KeyError: 'frequencies'"
+    assert reason_of(caught(open, "no/such/file")) == "No such file or directory"
+    assert reason_of(caught(pickle.loads, b"")) == "Ran out of input"
