@@ -19,8 +19,10 @@ from monai_freq.files import replacing
 __all__ = ["SaveSegmentationd"]
 
 #: where a NIfTI header says where its voxels are
-GEOMETRY = ("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
-GEOMETRY += ("srow_x", "srow_y", "srow_z", "pixdim", "xyzt_units")
+GEOMETRY: tuple[str, ...] = (
+    *("pixdim", "xyzt_units", "qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y"),
+    *("qoffset_z", "sform_code", "srow_x", "srow_y", "srow_z"),
+)
 
 
 class SaveSegmentationd(MapTransform):

@@ -22,14 +22,13 @@ def check_size(size: Sequence[int | Sequence[int]]) -> list[int | list[int]]:
     >>> check_size((64, (40, 56), 32))
     [64, [40, 56], 32]
     """
-    axes = [list(n) if isinstance(n, (list, tuple)) else n for n in size]
-    ranges = [n if isinstance(n, list) else [n, n] for n in axes]
-    if len(axes) != 3 or any(len(pair) != 2 or not LEAST <= pair[0] <= pair[1] for pair in ranges):
+    ranges = [[n, n] if isinstance(n, int) else list(n) for n in size]
+    if len(ranges) != 3 or any(len(pair) != 2 or not LEAST <= pair[0] <= pair[1] for pair in ranges):
         raise ValueError(
             f"'size' must be three numbers of voxels of at least {LEAST}, or pairs of the lowest and highest, "
             f"got {tuple(size)}."
         )
-    return axes
+    return [n if isinstance(n, int) else list(n) for n in size]
 
 
 def draw_size(rng: np.random.Generator, size: Sequence[int | Sequence[int]]) -> tuple[int, int, int]:

@@ -77,7 +77,7 @@ class AlignedResize(InvertibleTransform):
         self.mode = mode
         self.resize = Resize(self.spatial_size, mode=mode)
 
-    def __call__(self, img: NdarrayOrTensor) -> NdarrayOrTensor:
+    def __call__(self, img: NdarrayOrTensor) -> Tensor:
         """Resize one image or label."""
         tracked, image = as_image(img)
         axes = len(self.spatial_size)
@@ -88,17 +88,20 @@ class AlignedResize(InvertibleTransform):
         if self.mode == LABEL:
             return self._label(tracked, image, shape)
         floating = image if image.is_floating_point() else image.to(torch.float32)
-        resized: NdarrayOrTensor = self.resize(like_image(anti_aliased(floating, shape), tracked))
-        return resized
+        return self._resize(like_image(anti_aliased(floating, shape), tracked))
 
-    def _label(self, tracked: NdarrayOrTensor, image: Tensor, shape: tuple[int, ...]) -> NdarrayOrTensor:
+    def _label(self, tracked: NdarrayOrTensor, image: Tensor, shape: tuple[int, ...]) -> Tensor:
         if image.shape[0] != 1:
             raise ValueError(f"a label must hold class numbers in one channel, got {image.shape[0]} channels.")
         classes, kept, lost = resize_label(image[0].detach().cpu().numpy(), shape)
         _tell(kept, lost, shape, source_of(tracked))
-        resized: Tensor = self.resize(tracked)  # for its metadata, and for what it remembers to invert it
+        resized = self._resize(tracked)  # for its metadata, and for what it remembers to invert it
         values = resized.as_tensor() if isinstance(resized, MetaTensor) else resized
         values.copy_(torch.from_numpy(np.ascontiguousarray(classes))[None])
+        return resized
+
+    def _resize(self, img: Any) -> Tensor:
+        resized: Tensor = self.resize(img)
         return resized
 
     def inverse(self, data: Tensor) -> Tensor:
