@@ -144,7 +144,9 @@ def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
     result = elsewhere / "runs/early"
     assert {"model.pt", "last.pt"} <= files_below(result)
     logged = scalars_and_images(result / "tensorboard")
-    assert logged == {"train_loss", "val_mean_dice", "validation case"}
+    densities = {"curve", "epochs", "low share", "mid share", "high share", "centroid"}  # of the final weights
+    densities = {f"psd {kind}/{name}" for kind in ("images", "input gradients") for name in densities}
+    assert logged == {"train_loss", "val_mean_dice", "validation case", *densities}
 
     said = succeed(configs / "evaluate.json", cwd=cwd)
     rows = list(csv.DictReader((result / "evaluation/cases.csv").read_text().splitlines()))

@@ -280,7 +280,9 @@ def test_a_transfer_starts_from_the_source(name, dataset, tmp_path, monkeypatch,
         if not key.startswith("fc.") and "running_" not in key and "num_batches" not in key:
             torch.testing.assert_close(after[key], value, rtol=0, atol=0)
     history = PSDHistory.load(tmp_path / "target/tensorboard/psd.npz")
-    assert history.epochs[0] == 0
+    assert history.epochs == [0, 1]  # the start, and the final weights
+    history = PSDHistory.load(tmp_path / "source/tensorboard/psd.npz")
+    assert history.epochs == [0, 1]  # which were not validated
     recorded = [json.loads((tmp_path / folder / "settings.json").read_text()) for folder in ("source", "target")]
     assert [settings["normalization"] for settings in recorded] == [normalization, normalization]
     broken, other = tmp_path / "broken.pt", tmp_path / "other.pt"
