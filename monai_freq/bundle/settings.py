@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -137,11 +138,16 @@ def check_choices(**choices: tuple[object, Collection[str]]) -> None:
 
 def _require_once(files: Sequence[str]) -> None:
     """Of a name that occurs twice in one mapping, MONAI and Python would take the last."""
+    from monai.bundle import ConfigParser
+
     for file in files:
         try:
             if Path(file).suffix == ".json":
                 read_json(file)
-        except (OSError, ValueError) as error:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", "Duplicate key")  # MONAI's, of YAML too
+                ConfigParser.load_config_file(file)
+        except (OSError, ValueError, UserWarning) as error:
             raise SystemExit(f"{file} cannot be read as a configuration: {error}.\nCorrect it.") from error
     for option, value in overridden().items():
         if (name := repeated_name(value)) is not None:

@@ -401,3 +401,29 @@ def test_the_data_sets_unlabelled_images_are_read_too(dataset):
     (dataset / "imagesTs" / "la_006.nii.gz").write_bytes(b"")
     with pytest.raises(SystemExit, match=r"la_006\.nii\.gz cannot be read"):
         images(dataset_dir=str(dataset))
+
+
+@pytest.mark.usefixtures("no_generator")
+def test_files_that_are_not_listed_and_pairs_of_two_names_are_said(dataset, caplog):
+    index = json.loads((dataset / "dataset.json").read_text())
+    left = index["training"].pop()
+    (dataset / left["label"]).unlink()
+    renamed = index["training"][0]["label"].replace("la_", "mask_")
+    (dataset / index["training"][0]["label"]).rename(dataset / renamed)
+    index["training"][0]["label"] = renamed
+    (dataset / "dataset.json").write_text(json.dumps(index))
+    image, pair = (Path(case["image"]).name for case in (left, index["training"][0]))
+    for call in (prepare, unlabelled):
+        caplog.clear()
+        with caplog.at_level(logging.INFO, logger="monai_freq"):
+            call(dataset)
+        assert caplog.messages[:2] == [
+            f"{dataset}/dataset.json does not list 1 file of imagesTr ({image}): not used.",
+            f"The names of 1 of {len(index['training'])} pairs differ, as imagesTr/{pair} and labelsTr/"
+            f"{Path(renamed).name} do: is each label that of its image?",
+        ]
+
+
+def test_two_classes_of_one_name_are_refused(dataset):
+    with pytest.raises(SystemExit, match=r"'classes' has two of the name 'atrium'\.\nGive each class its own"):
+        prepare(dataset, classes={"0": "background", "1": "atrium", "2": "atrium"})

@@ -199,3 +199,9 @@ def test_a_name_that_a_configuration_has_twice_is_refused(options):
         == f'{train} cannot be read as a configuration: the name "fusion" occurs twice, with "none" and with "early".'
     )
     assert second == "Correct it."
+    train.write_text(json.dumps(GOOD))
+    more = train.with_name("more.json")
+    sys.argv[sys.argv.index("--config_file") + 1] = f"['{train}','{more.with_suffix('.yaml')}']"
+    more.with_suffix(".yaml").write_text("theta: 0.1\nepochs: 3\ntheta: 0.3\n")
+    first, second = lines_of()
+    assert first == f"{more.with_suffix('.yaml')} cannot be read as a configuration: Duplicate key: `theta`."
