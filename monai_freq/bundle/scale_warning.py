@@ -15,7 +15,7 @@ from .data_folder import tell
 
 __all__ = ["warn_of_scale"]
 
-_LEAST = 0.25  # nats; benchmarks on radiographs, CT and MR: at most .02 at the right scale, at least .4 at another
+_LEAST = 0.25  # nats; measured were at most .02 at the right scale and at least .4 at another, see docs/transfer.md
 _TIMES = 2  # how much better another normalization has to fit
 _MOST = 4.0  # nats, from which on no brightness of images explains a misfit
 _PHOTOGRAPHS = (0.449, 0.226)  # mean and SD of ImageNet's intensities
@@ -47,8 +47,13 @@ def warn_of_scale(
         The warning, or None.
 
     Example:
-        >>> warn_of_scale(nn.Identity(), [], lambda item: item, "zero_to_one", "random") is None
-        True
+        >>> _ = torch.manual_seed(0)
+        >>> network = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8, momentum=None))
+        >>> _ = network((torch.rand(16, 1, 32, 32) - 0.449) / 0.226)
+        >>> items, load = [{"name": "a"}, {"name": "b"}], lambda item: {"image": torch.rand(1, 32, 32)}
+        >>> print(warn_of_scale(network, items, load, "zero_to_one", "resnet50.pth"))
+        resnet50.pth: the statistics of its first BatchNorm do not fit ... normalization=zero_to_one (... nats away).
+        --normalization imagenet would fit (0.0...). Give the one that the weights were trained with.
     """
     if init == "random" or not items:
         return None
