@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["as_bytes", "literal", "new_figure"]
+__all__ = ["as_bytes", "as_drawn", "literal", "new_figure"]
 
 
 def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
@@ -48,6 +51,30 @@ def as_bytes(figure: Figure, kind: str) -> bytes:
     with matplotlib.rc_context({"svg.hashsalt": "monai_freq"}):
         figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
+
+
+def as_drawn(values: Any, name: str = "image") -> NDArray[Any]:
+    """Numbers in float32, or in float64 if they are, as matplotlib and percentiles take them; of any type of NumPy's.
+
+    Args:
+        values: array, or tensor.
+        name: of the argument.
+
+    Raises:
+        ValueError: they are no real numbers.
+
+    Example:
+        >>> as_drawn(np.array([True, False])), as_drawn(np.array([3], ">u2")).dtype
+        (array([1., 0.], dtype=float32), dtype('float32'))
+    """
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = (values if "float64" in str(values.dtype) or values.is_complex() else values.float()).numpy()
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"'{name}' must be of real numbers, got {array.dtype}.")
+    wide = array.dtype.kind == "f" and array.dtype.itemsize >= 8
+    return array.astype(np.float64 if wide else np.float32, copy=False)
 
 
 def literal(text: str) -> str:

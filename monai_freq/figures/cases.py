@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import literal, new_figure
+from .canvas import as_drawn, literal, new_figure
 from .planes import PLANES, center_of, color_of, show_plane
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def show_bands(cases: Sequence[DrawnCase]) -> Figure:
 
 
 def _grey(name: str, image: Volume, mask: NDArray[np.integer] | None = None) -> _Half:
-    return _Half(name, image, [float(limit) for limit in np.percentile(image, [0.5, 99.5])], mask)
+    return _Half(name, image, [float(limit) for limit in np.percentile(as_drawn(image), [0.5, 99.5])], mask)
 
 
 def _low(case: DrawnCase) -> _Half:
@@ -106,7 +106,7 @@ def _low(case: DrawnCase) -> _Half:
 
 
 def _high(case: DrawnCase) -> _Half:
-    most = float(np.percentile(np.abs(case.high), 99.5)) or 1.0
+    most = float(np.percentile(np.abs(as_drawn(case.high)), 99.5)) or 1.0
     return _Half("high frequencies", case.high, (-most, most))
 
 

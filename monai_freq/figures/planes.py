@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import literal, new_figure
+from .canvas import as_drawn, literal, new_figure
 from .palette import BLUISH_GREEN, ORANGE, REDDISH_PURPLE, SKY_BLUE, VERMILLION, YELLOW
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def three_planes(
     columns = ["image", *masks]
     figure = new_figure(0.4 + 2.1 * len(columns), 0.9 + 2.0 * sum(heights))
     axes = figure.subplots(len(PLANES), len(columns), squeeze=False, height_ratios=heights)
+    image, masks = as_drawn(image), {name: as_drawn(mask, "masks") for name, mask in masks.items()}
     limits = [float(limit) for limit in np.percentile(image, [0.5, 99.5])]
     for row, (plane, axis) in zip(axes, PLANES.items(), strict=True):
         row[0].set_ylabel(plane)
@@ -100,7 +101,7 @@ def show_plane(
     """
     aspect = [step for other, step in enumerate(spacing) if other != axis]
     low, high = (None, None) if limits is None else limits
-    plane = np.take(image, index, axis).T
+    plane = np.take(as_drawn(image), index, axis).T
     axes.imshow(plane, cmap="gray", origin="lower", aspect=aspect[1] / aspect[0], vmin=low, vmax=high)
     axes.set_xticks([])
     axes.set_yticks([])
@@ -108,7 +109,7 @@ def show_plane(
         axes.invert_xaxis()
     if mask is None or min(plane.shape) < 2:  # a plane one voxel thick has no outline
         return
-    outline = np.take(mask, index, axis).T
+    outline = np.take(as_drawn(mask, "mask"), index, axis).T
     for number in np.unique(outline[outline > 0]):
         axes.contour(outline == number, levels=[0.5], colors=[color_of(int(number))], linewidths=1.4)
 
@@ -123,7 +124,7 @@ def center_of(mask: NDArray[np.integer]) -> tuple[int, ...]:
         >>> center_of(np.eye(3, dtype=int)[:, :, None])
         (1, 1, 0)
     """
-    found = np.argwhere(mask > 0)
+    found = np.argwhere(as_drawn(mask, "mask") > 0)
     if not len(found):
         return tuple(n // 2 for n in mask.shape)
     return tuple(round(float(value)) for value in found.mean(0))

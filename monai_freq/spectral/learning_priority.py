@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .precision import compute_dtype
+from .precision import as_computed, compute_dtype
 from .psd import radial_psd
 
 __all__ = ["input_gradient", "learning_priority"]
@@ -87,7 +87,7 @@ def input_gradient(network: nn.Module, loss: Loss, images: Tensor, labels: Tenso
         raise ValueError(f"'images' must have the shape (B, C, *spatial), got {tuple(images.shape)}.")
     if len(images) != len(labels):
         raise ValueError(f"'images' and 'labels' must have the same length, got {len(images)} and {len(labels)}.")
-    inputs = images.detach().to(compute_dtype(images), copy=True).requires_grad_()
+    inputs = as_computed(images.detach(), "images").clone().requires_grad_()
     modules = [module for module in (network, loss) if isinstance(module, nn.Module)]  # a loss can count its calls
     precise = torch.autocast(inputs.device.type, enabled=False)
     with _undisturbed(modules), torch.enable_grad(), precise:

@@ -17,6 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .precision import as_computed
+
 __all__ = ["Window", "weighted_means"]
 
 Pair = tuple[int, int]
@@ -67,7 +69,7 @@ def weighted_means(volumes: Tensor, window: Window) -> Tensor:
         \log_2 w(p, q) = \text{exponent} \cdot \sum_{b \in B} (x_{p+b} - x_{q+b})^2
 
     Args:
-        volumes: of floating point; best in [-1, 1], so that no square leaves the range of its type.
+        volumes: best in [-1, 1], so that no square leaves the range of its type.
         window: patch B, search window S, exponent, and whether :math:`v = x^2` or :math:`v = x`.
 
     Shape:
@@ -78,6 +80,7 @@ def weighted_means(volumes: Tensor, window: Window) -> Tensor:
         >>> weighted_means(torch.tensor([[[[0.0, 3.0, 6.0]]]]), window)
         tensor([[[[2., 3., 4.]]]])
     """
+    volumes = as_computed(volumes, "volumes")
     means = torch.empty_like(volumes, memory_format=torch.contiguous_format)
     work = volumes.numel() * window.pairs
     threads = 1 if volumes.is_cuda else max(1, min(torch.get_num_threads(), work // _WORK_PER_THREAD))

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from .cache import cached
+from .precision import as_computed
 from .ramp_filter import Filter, filter_window
 from .tomography import ParallelBeam
 
@@ -57,7 +58,7 @@ def image_noise(
     so the noise is exact, and the image does not lose its sharpness to a reconstruction.
 
     Args:
-        mu: attenuation per unit of the beam's spacing, float32 or float64.
+        mu: attenuation per unit of the beam's spacing.
         beam: geometry of the scan.
         n_photons: N0, photons on each bin without an object.
         generator: source of the draws, on the device of mu.
@@ -110,6 +111,7 @@ def log_noise(
         >>> bool(abs(noise.std() * (1e4 / torch.e) ** 0.5 - 1) < 0.02), float(lowest)
         (True, 3678.79...)
     """
+    line_integrals = as_computed(line_integrals, "line_integrals")
     noise = torch.empty_like(line_integrals, memory_format=torch.contiguous_format)
     lowest = []
     for some, out in zip(_in_parts(line_integrals), _in_parts(noise), strict=True):
@@ -138,7 +140,7 @@ def poisson_deviation(expected: Tensor, generator: torch.Generator, sampler: Sam
     hold the digits that would tell.
 
     Args:
-        expected: :math:`\lambda`, not negative, float32 or float64.
+        expected: :math:`\lambda`, not negative.
         generator: source of the draws, on the same device.
         sampler: ``"poisson"`` or ``"fast"``.
 
@@ -154,7 +156,7 @@ def poisson_deviation(expected: Tensor, generator: torch.Generator, sampler: Sam
         False
     """
     check_sampler(sampler)
-    flat = expected.reshape(1, -1)
+    flat = as_computed(expected, "expected").reshape(1, -1)
     return _deviation(flat, flat.sqrt(), generator, sampler)[0].view(expected.shape)
 
 
@@ -183,6 +185,7 @@ def noise_power(
         >>> noise_power(torch.tensor([0.0, 0.25, 0.5, 0.7]), ray_variance=1.0, bin_width=1.0, n_angles=314)
         tensor([0.0000, 0.0025, 0.0050, 0.0000])
     """
+    frequency = as_computed(frequency, "frequency")
     relative = frequency.abs() * (2 * bin_width)
     window = filter_window(filter, relative.clamp(max=1)) * (relative <= 1)
     return math.pi * ray_variance * bin_width / n_angles * frequency.abs() * window.square()

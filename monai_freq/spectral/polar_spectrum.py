@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .kaiser_bessel import grid_length
 from .polar_grid import PolarGrid, Tables, tables
+from .precision import as_computed
 
 __all__ = ["adjoint_polar_spectrum", "polar_spectrum"]
 
@@ -27,7 +28,7 @@ def polar_spectrum(x: Tensor, grid: PolarGrid) -> Tensor:
     error is about 1e-3 of the spectrum nearby. Differentiable, any number of times.
 
     Args:
-        x: image, float32 or float64.
+        x: image.
         grid: the frequencies; what depends on it alone is kept for the last few grids.
 
     Shape:
@@ -41,7 +42,7 @@ def polar_spectrum(x: Tensor, grid: PolarGrid) -> Tensor:
         >>> torch.allclose(spectrum[..., 0].real, torch.tensor(64.0), rtol=1e-2)
         True
     """
-    result: Tensor = _Sample.apply(x, grid)  # type: ignore[no-untyped-call]
+    result: Tensor = _Sample.apply(as_computed(x), grid)  # type: ignore[no-untyped-call]
     return result
 
 

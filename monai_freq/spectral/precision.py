@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-__all__ = ["as_given", "check_image", "compute_dtype", "full_precision", "is_real"]
+__all__ = ["as_computed", "as_given", "check_image", "compute_dtype", "full_precision", "is_real"]
 
 _INTEGERS = (torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8, torch.int16, torch.int32, torch.int64)
 _EIGHT_BITS = (
@@ -84,6 +84,25 @@ def compute_dtype(x: Tensor) -> torch.dtype:
         torch.float32
     """
     return torch.float64 if x.dtype == torch.float64 else torch.float32
+
+
+def as_computed(x: Tensor, name: str = "x") -> Tensor:
+    """Numbers in the type to compute with.
+
+    Args:
+        x: tensor of any real type.
+        name: of the argument.
+
+    Raises:
+        ValueError: x is complex, quantized or packed.
+
+    Example:
+        >>> as_computed(torch.tensor([3, 4], dtype=torch.uint16))
+        tensor([3., 4.])
+    """
+    if not is_real(x.dtype):
+        raise ValueError(f"'{name}' must be of integers or floating point, got {x.dtype}: convert it first.")
+    return x.to(compute_dtype(x))
 
 
 def as_given(result: Tensor, x: Tensor) -> Tensor:

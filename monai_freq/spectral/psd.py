@@ -23,7 +23,7 @@ from torch import Tensor
 
 from .cache import cached
 from .frequency_unit import PerMillimetre, require_per_voxel, unit_of
-from .precision import check_image, compute_dtype
+from .precision import as_computed, check_image, compute_dtype
 from .scalars import is_finite_number
 
 __all__ = ["BANDS", "band_shares", "centroid", "overlap", "radial_psd"]
@@ -209,7 +209,7 @@ def overlap(first: Tensor | tuple[Tensor, Tensor], second: Tensor | tuple[Tensor
     axes = [given[0] if isinstance(given, tuple) else None for given in (first, second)]
     one, two = (given[1] if isinstance(given, tuple) else given for given in (first, second))
     _check_same_axis(axes, one, two)
-    return torch.minimum(_normalized(one), _normalized(two)).sum(-1)
+    return torch.minimum(_normalized(as_computed(one)), _normalized(as_computed(two))).sum(-1)
 
 
 class _Grid(NamedTuple):
@@ -304,7 +304,7 @@ def _steps(spacing: Sequence[float] | None, spatial_dims: int) -> tuple[float, .
 
 
 def _shares(frequencies: Tensor, density: Tensor) -> Tensor:
-    return _normalized(density * (frequencies > 0))
+    return _normalized(as_computed(density) * (frequencies > 0))
 
 
 def _normalized(density: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .cache import cached
+from .precision import as_computed, compute_dtype
 
 __all__ = ["Filter", "check_filter", "filter_window", "ramp"]
 
@@ -34,6 +35,7 @@ def filter_window(filter: Filter, frequency: Tensor) -> Tensor:
         tensor([1.0000, 0.5000, 0.0000])
     """
     check_filter(filter)
+    frequency = as_computed(frequency, "frequency")
     if filter == "shepp-logan":
         return torch.sinc(frequency / 2)
     if filter == "cosine":
@@ -69,7 +71,7 @@ def ramp(length: int, filter: Filter, like: Tensor) -> Tensor:
     Args:
         length: even number of bins.
         filter: window, see :func:`filter_window`.
-        like: any tensor of the type and device wanted.
+        like: any tensor of the type to compute with and the device wanted.
 
     Shape:
         ``(length // 2 + 1,)``, in cycles per bin: about the frequency itself.
@@ -89,6 +91,7 @@ def ramp(length: int, filter: Filter, like: Tensor) -> Tensor:
         samples[0] = 0.25
         frequency = torch.linspace(0, 1, length // 2 + 1, dtype=torch.float64)
         response: Tensor = torch.fft.rfft(samples).real * filter_window(filter, frequency)
-        return response.to(like)
+        return response.to(like.device, dtype)
 
-    return cached(("ramp", length, filter, like.dtype, like.device), build)
+    dtype = compute_dtype(like)
+    return cached(("ramp", length, filter, dtype, like.device), build)

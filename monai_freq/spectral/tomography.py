@@ -25,7 +25,7 @@ from .cache import cached
 from .kaiser_bessel import fast_length
 from .polar_grid import PolarGrid
 from .polar_spectrum import adjoint_polar_spectrum, polar_spectrum
-from .precision import as_given, check_image, compute_dtype, full_precision
+from .precision import as_computed, as_given, check_image, compute_dtype, full_precision
 from .ramp_filter import Filter, check_filter, ramp
 
 __all__ = ["ParallelBeam"]
@@ -196,7 +196,7 @@ class ParallelBeam:
         Every column holds one angle; every second one from the other side, and some angles may be there twice.
 
         Args:
-            mu: attenuation per unit of the spacing, float32 or float64.
+            mu: attenuation per unit of the spacing.
 
         Shape:
             ``(H, W)`` -> ``(lines, mirrors, n_detectors)``.
@@ -205,6 +205,7 @@ class ParallelBeam:
             >>> ParallelBeam((32, 32), n_angles=50).rays(torch.rand(32, 32)).shape
             torch.Size([13, 4, 47])
         """
+        mu = as_computed(mu, "mu")
         spectrum = polar_spectrum(mu * (self.bin_width / self._finer), self._grid) * self._aperture(mu)
         whole: Tensor = torch.fft.irfft(spectrum, n=self._length)
         return whole[..., self._bins]
@@ -226,6 +227,7 @@ class ParallelBeam:
             >>> torch.allclose(beam.image_of(beam.rays(mu)), beam.fbp(beam.project(mu)), atol=1e-5)
             True
         """
+        rays = as_computed(rays, "rays")
         if periodic:
             spectrum = torch.fft.rfft(self._spaced(rays)) * self._weights(rays, filter)
         else:

@@ -136,5 +136,6 @@ def _readable(img: Any) -> Any:
     if img.dtype.kind not in "biufc":
         what = f"the fields {img.dtype.names}: take one of them" if img.dtype.names else f"{img.dtype}"
         raise ValueError(f"an image must be an array of real numbers, got {what}.")
-    kind = np.float64 if img.dtype.kind == "f" and img.dtype.itemsize > 8 else img.dtype.newbyteorder("=")
-    return np.require(img, kind, ["C", "A", "W", "E"]) if img.dtype.kind != "c" else img.astype(kind)
+    size = min(img.dtype.itemsize, 16 if img.dtype.kind == "c" else 8)
+    readable = np.require(img, np.dtype(f"{img.dtype.kind}{size}"), ["C", "A", "W", "E"])
+    return torch.from_numpy(readable) if img.dtype.kind == "u" else readable  # MONAI would make uint64 negative
