@@ -54,4 +54,3 @@ def write_dicom(path, pixels, *, stored=16, tags=(), encoded=None, syntax="1.2.8
         body += struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OB", 0, 0xFFFFFFFF) + data
     start = bytes(128) + b"DICM" + _element(2, 0, "UL", struct.pack("<I", len(meta))) + meta
     Path(path).write_bytes((start if preamble else b"") + body)
-

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data import DataError, Decathlon, check_cases, read_decathlon, split_cases
-from ..data.file_kinds import kind_of, left_out
+from ..data.file_kinds import left_out
 from ..data.nifti import case_name, is_nifti_name
 from ..handlers.rows import column_names
 from ..quoting import harmless, named
@@ -136,7 +136,7 @@ def _images_in(input_dir: Path) -> list[dict[str, str]]:
         raise DataError(f"There is no folder {named(folder)}.\nPass --input_dir <a folder with .nii or .nii.gz files>.")
     entries = sorted(folder.iterdir())
     found = [entry for entry in entries if _is_volume(entry)]
-    others = left_out(set(entries) - set(found), "no NIfTI volume")
+    others = left_out(set(entries) - set(found), "no .nii or .nii.gz file")
     if not found:
         raise DataError(
             f"{named(folder)} holds no .nii or .nii.gz file.{f' {others}.' if others else ''}\n"
@@ -150,10 +150,8 @@ def _images_in(input_dir: Path) -> list[dict[str, str]]:
 
 
 def _is_volume(entry: Path) -> bool:
-    """By content or by name: what is only the one is refused when it is read, with its name."""
-    if entry.name.startswith(".") or not entry.is_file():
-        return False
-    return is_nifti_name(entry) or kind_of(entry) == "NIfTI"
+    """By name, as nibabel and MONAI read no other: what is damaged or something else is refused when it is read."""
+    return not entry.name.startswith(".") and entry.is_file() and is_nifti_name(entry)
 
 
 def _require_names(images: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from ..data import DataError, check_images, slice_address
 from ..data.file_kinds import kind_of, left_out, named_as
 from ..data.image_checks import FullScale
 from ..data.images import READABLE
+from ..data.nifti import is_nifti_name
 from ..data.volumes import VOLUMES, count_slices
 from ..quoting import harmless, named
 from .classification import Samples
@@ -93,4 +94,5 @@ def _kind(entry: Path) -> str:
     if entry.name.startswith(".") or entry.name.upper() == "DICOMDIR" or not entry.is_file():
         return ""
     claimed = named_as(entry)
-    return claimed if claimed == "pickle" else kind_of(entry) or claimed
+    kind = claimed if claimed == "pickle" else kind_of(entry) or claimed
+    return "" if kind == "NIfTI" and not is_nifti_name(entry) else kind  # nibabel reads it by no other name

@@ -215,4 +215,7 @@ def _reader(file: str | os.PathLike[str]) -> Any:
 
 
 def _unreadable(file: str | os.PathLike[str], error: Exception) -> DataError:
-    return DataError(f"{named(file)} cannot be read as DICOM: {reason_of(error)}.\nCopy it again.")
+    return DataError(
+        f"{named(file)} cannot be read as DICOM: {reason_of(error)}.\n"
+        "Copy it again, or, if it is compressed, convert it to a transfer syntax that is not."
+    )

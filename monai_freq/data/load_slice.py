@@ -26,9 +26,10 @@ class LoadSlice(Transform):
     may come back, its axes swapped; this one does not. It holds no file, so it may be pickled, forked and used by any
     number of workers.
 
-    The affine matrix is that of the slice: the sizes of pixels in mm, and where they are, come from the headers of
-    NIfTI (with its unit and tilt) and DICOM files. HDF5 files, ``.pck`` files and pictures know of none, as what PNG,
-    TIFF and JPEG call resolution is that of a print: their pixels have 1 mm, unless ``spacing`` says more.
+    The sizes of pixels come from the headers of NIfTI (in its unit) and DICOM files. HDF5 files, ``.pck`` files and
+    pictures know of none, as what PNG, TIFF and JPEG call resolution is that of a print: their pixels have 1 mm, unless
+    ``spacing`` says more. The affine matrix has the sizes on its diagonal and nothing else, as MONAI takes no more of a
+    matrix for images of two axes. Where the slice lies in the patient is in the metadata, under ``slice_affine``.
 
     Args:
         channels: 1 (pictures in colour turn grey) or 3 (grey pictures turn into three equal channels).
@@ -37,8 +38,9 @@ class LoadSlice(Transform):
 
     Shape:
         - Input: an address, ``file`` or ``file#index``.
-        - Output: (channels, rows, columns), float32. Its metadata have the address under ``filename_or_obj`` and under
-          ``full_scale`` what white is: 255 or 65535 in pictures of 8 or 16 bits, NaN where the file does not say.
+        - Output: (channels, rows, columns), float32. Its metadata have the address under ``filename_or_obj``, under
+          ``slice_affine`` the (4, 4) matrix from (row, column, 0) to mm, and under ``full_scale`` what white is: 255 or
+          65535 in pictures of 8 or 16 bits, NaN where the file does not say.
 
     Raises:
         ValueError: ``channels`` is neither 1 nor 3, or ``spacing`` is not one or two positive numbers.
@@ -57,12 +59,12 @@ class LoadSlice(Transform):
     def __init__(self, channels: int = 1, spacing: Spacing = None) -> None:
         if channels not in (1, 3):
             raise ValueError(f"'channels' must be 1 or 3, got {channels}.")
-        steps = [spacing] * 2 if isinstance(spacing, (int, float)) else [1.0] * 2 if spacing is None else [*spacing]
-        if len(steps) != 2 or not all(isfinite(step) and step > 0 for step in steps):
+        steps = [spacing] * 2 if isinstance(spacing, (int, float)) else None if spacing is None else [*spacing]
+        if steps is not None and (len(steps) != 2 or not all(isfinite(step) and step > 0 for step in steps)):
             raise ValueError(f"'spacing' is in mm and must be positive, got {spacing}.")
         self.channels = channels
         self.spacing = spacing
-        self._plain = np.diag([*steps, 1.0, 1.0])
+        self._steps = steps
 
     def __call__(self, address: str | os.PathLike[str]) -> torch.Tensor:
         """Load the image of an address."""
@@ -71,10 +73,12 @@ class LoadSlice(Transform):
         image = torch.from_numpy(pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1).copy())
         if not get_track_meta():
             return image
-        affine = self._plain if found.affine is None or self.spacing is not None else found.affine
+        known = [1.0, 1.0] if found.affine is None else np.linalg.norm(found.affine[:3, :2], axis=0)
+        affine = np.diag([*(known if self._steps is None else self._steps), 1.0, 1.0])
         meta = {
             "filename_or_obj": os.fspath(address),
             "spatial_shape": np.array(image.shape[1:]),
+            "slice_affine": affine if found.affine is None else found.affine,
             "full_scale": nan if found.full_scale is None else float(found.full_scale),  # a batch needs all keys
         }
         return MetaTensor(image, torch.tensor(affine, dtype=torch.float64), meta)

@@ -75,6 +75,7 @@ def _opened(file: Any) -> Any:
     image = Image.open(file, formats=("PNG",))
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
+        image.close()
         raise UnreadableError(f"it is animated, with {frames} frames")
     return image
 
@@ -90,7 +91,7 @@ def _by_pillow(file: str | os.PathLike[str], header: _Header) -> Picture:
         if samples.shape[2] in (2, 4):
             samples, alpha = samples[..., :-1], samples[..., -1]
         elif "transparency" in image.info:
-            # One grey or colour is transparent, as it was before it was scaled to 8 bits; Pillow scales that of one bit.
+            # One grey or colour is transparent, as it was before it was scaled to 8 bits, unless it has one bit.
             key = np.array(image.info["transparency"])
             key = key.astype(bool) * 255 if header.depth == 1 else key * _scale_to_8_bits(header.depth)
             alpha = np.where((samples == key).all(axis=2), 0, white).astype(samples.dtype)

@@ -262,7 +262,7 @@ class _Scan:
         require_finite(image)
         if isinstance(self.input_range, str) and _largest_hu(image) < _LEAST_HU:
             self._warn_once("hu", f"98% of an image said to be in HU lie within {_LEAST_HU} of 0: was it normalized?")
-        affine = img.affine if isinstance(img, MetaTensor) else None
+        affine = img.meta.get("slice_affine", img.affine) if isinstance(img, MetaTensor) else None
         across, plane = self._axes(image.ndim - 1)
         axes, doubt = slice_axes(img) if across is None and isinstance(img, MetaTensor) else (plane, "")
         self._warn_if_tilted(affine, axes)
@@ -312,7 +312,7 @@ class _Scan:
     def _warn_if_tilted(self, affine: Tensor | None, plane: Sequence[int]) -> None:
         if affine is None or affine.shape[-1] != 4:
             return
-        normal = torch.linalg.cross(*affine[:3, plane].double().T)
+        normal = torch.linalg.cross(*torch.as_tensor(affine).double()[:3, plane].T)
         tilt = math.degrees(math.acos(min(1.0, float(normal[2].abs() / normal.norm()))))
         if tilt > _MOST_TILT_DEGREES:
             self._warn_once(

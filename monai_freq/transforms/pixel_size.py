@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 
 import torch
 from monai.data import MetaTensor
@@ -67,10 +68,10 @@ def slice_axes(image: MetaTensor) -> tuple[tuple[int, int], str]:
         ((1, 2), '')
     """
     affine, shape = image.affine, [int(size) for size in image.meta.get("spatial_shape", ())]
-    if affine.shape[-1] != 4 or len(shape) == 2 or (len(shape) != 3 and _is_unit(affine)):
+    if affine.shape[-1] != 4 or len(shape) != 3:  # without a volume's shape it is what MONAI takes it for
         return (0, 1), ""
     pairs = ((0, 1), (0, 2), (1, 2))
-    fitting = [pair for pair in pairs if len(shape) == 3 and [shape[axis] for axis in pair] == list(image.shape[1:])]
+    fitting = [pair for pair in pairs if [shape[axis] for axis in pair] == list(image.shape[1:])]
     known = fitting or pairs  # none fits where the image was cropped or resized since
     lengths = _lengths(affine.detach().double().cpu())
     if all(_close(lengths[list(pair)], lengths[list(known[0])]) for pair in known):
@@ -92,36 +93,37 @@ def _close(first: Tensor, second: Tensor) -> bool:
     return bool(torch.allclose(first, second, rtol=_SAME, atol=0))
 
 
-def _is_unit(affine: Tensor) -> bool:
-    """Whether a third axis is there only for form's sake."""
-    return bool((affine[:3, 2].cpu() == torch.tensor([0, 0, 1], dtype=affine.dtype)).all())
-
-
 def _of_squeezed(affine: Tensor, original: object) -> Tensor:
-    own = _lengths(affine)
     if original is None or getattr(original, "shape", ()) != (4, 4):
-        return _square(affine, own)
+        return _square(affine)
     volume = torch.as_tensor(original, dtype=torch.float64)
+    lengths = _lengths(volume)
     found = []
-    for gone in range(3):
-        left = [axis for axis in range(3) if axis != gone]
-        if torch.allclose(
-            volume[left][:, left], affine[:2, :2], rtol=_SAME, atol=_SAME * float(_lengths(volume).min())
-        ):
-            found.append(_lengths(volume)[left])
+    for gone, down, across in product(range(3), repeat=3):
+        left = volume[[axis for axis in range(3) if axis != gone]]
+        # The volume may have been turned, by a flip or an exchange of axes, before a row and a column were deleted.
+        if down != across and all(_alike(left[:, column], affine[:2, i]) for i, column in enumerate((down, across))):
+            found.append(lengths[[down, across]])
     if found and all(_close(sizes, found[0]) for sizes in found):
         return found[0]
-    along_axes = bool(((volume[:3, :3].abs() > _SAME * _lengths(volume)).sum(dim=0) == 1).all())
+    along_axes = bool(((volume[:3, :3].abs() > _SAME * lengths).sum(dim=0) == 1).all())
     if found or not along_axes:
         raise ValueError(
             "the slice was squeezed out of a volume that is tilted, and its affine matrix has lost a part of the size "
             f"of a pixel: {_ASK}."
         )
-    return _square(affine, own)
+    return _square(affine)
 
 
-def _square(affine: Tensor, own: Tensor) -> Tensor:
+def _alike(column: Tensor, other: Tensor) -> bool:
+    """Whether two columns are the same but for their sign."""
+    scale = _SAME * float(torch.linalg.vector_norm(other))
+    return any(bool(((column - sign * other).abs() <= scale).all()) for sign in (1, -1))
+
+
+def _square(affine: Tensor) -> Tensor:
     """Sizes of axes that stand at right angles, as those of all images do before a part is lost."""
+    own = _lengths(affine)
     cosine = float((affine[:2, 0] * affine[:2, 1]).sum() / own.prod()) if bool((own > 0).all()) else math.inf
     if abs(cosine) > _SAME:
         raise ValueError(

@@ -285,6 +285,30 @@ def test_images_of_a_folder_in_the_order_of_their_names(tmp_path):
     assert found == [{"image": str(tmp_path / name)} for name in ("a.nii", "b.nii.gz", "c.nii.gz")]
 
 
+@pytest.mark.usefixtures("no_generator")
+def test_what_else_is_in_a_folder_is_counted_and_named(tmp_path, caplog):
+    for name in ("A.NII.GZ", "b.nii", "scan.nii"):
+        nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / name)
+    (tmp_path / "scan.nii").rename(tmp_path / "scan")
+    nibabel.save(nibabel.MGHImage(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / "c.mgz")
+    (tmp_path / "d.IMA").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "sub").mkdir()
+    with caplog.at_level(logging.INFO, logger="monai_freq"):
+        found = images(str(tmp_path))
+    assert found == [{"image": str(tmp_path / name)} for name in ("A.NII.GZ", "b.nii")]
+    assert caplog.messages == [
+        f"4 entries of {tmp_path} left out, as they are no .nii or .nii.gz file: "
+        "c.mgz (MGH), d.IMA (DICOM), scan (NIfTI), sub/."
+    ]
+
+
+@pytest.mark.usefixtures("no_generator")
+def test_a_folder_of_other_formats_says_which(tmp_path):
+    nibabel.save(nibabel.MGHImage(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / "c.mgz")
+    with pytest.raises(SystemExit, match=r"holds no \.nii or \.nii\.gz file\. 1 entry of .*: c\.mgz \(MGH\)\.\n"):
+        images(str(tmp_path))
+
+
 def test_a_relative_folder_gives_absolute_paths(tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / "in" / "a.nii")

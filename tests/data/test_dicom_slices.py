@@ -23,7 +23,11 @@ PACKED = base64.b64decode(
 SLOPE = [(0x28, 0x1052, "DS", "-1024"), (0x28, 0x1053, "DS", "2")]
 MONOCHROME1 = [(0x28, 0x04, "CS", "MONOCHROME1")]
 SPACING = [(0x28, 0x30, "DS", "0.7\\0.4")]
-DETECTOR = [(0x18, 0x1164, "DS", "0.2\\0.1"), (0x08, 0x16, "UI", "1.2.840.10008.5.1.4.1.1.1.1"), (0x08, 0x60, "CS", "DX")]
+DETECTOR = [
+    (0x18, 0x1164, "DS", "0.2\\0.1"),
+    (0x08, 0x16, "UI", "1.2.840.10008.5.1.4.1.1.1.1"),
+    (0x08, 0x60, "CS", "DX"),
+]
 
 
 @pytest.fixture
@@ -65,15 +69,16 @@ def test_pydicom_reads_the_same(file, tags, packed):
         np.testing.assert_array_equal(decoded_by_pydicom(file, "it is not asked"), read_dicom_slice(file))
 
 
-def test_what_simpleitk_does_not_read_is_handed_on_or_says_what_it_needs(file, monkeypatch):
+def test_what_is_not_read_says_what_it_needs(file, monkeypatch):
     write_dicom(file, PIXELS, stored=12, encoded=PACKED, syntax="1.2.840.10008.1.2.4.201")  # high-throughput JPEG 2000
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=f"{file} cannot be read as DICOM: .*\n.*(compress|syntax)") as caught:
         read_dicom_slice(file)
-    assert f"{file} cannot be read as DICOM: Failed to change to Implicit Transfer Syntax" in str(caught.value)
     assert "0x" not in str(caught.value)
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(DataError, match=r'pip install "monai_freq\[dicom\]"'):
-        read_dicom_slice(file)
+    with pytest.raises(
+        DataError, match=r'it is odd.\nIf it is compressed, pip install "monai_freq\[dicom\]" may read it'
+    ):
+        decoded_by_pydicom(file, "it is odd")
 
 
 def test_spacing_is_of_rows_and_then_of_columns(file):
@@ -126,5 +131,5 @@ def test_old_files_are_told_by_their_ending_and_others_are_damaged(tmp_path):
     write_dicom(tmp_path / "b", PIXELS, preamble=False)
     (tmp_path / "c.dcm").write_bytes(b"damaged")
     assert [is_dicom(tmp_path / name) for name in ("a.ima", "b", "c.dcm")] == [True, False, True]
-    with pytest.raises(DataError, match="c.dcm cannot be read as DICOM: Cannot read requested file"):
+    with pytest.raises(DataError, match=r"c\.dcm cannot be read as DICOM: Cannot read requested file"):
         list(scan_dicom_folder(tmp_path))

@@ -123,7 +123,9 @@ def test_an_image_that_is_no_image(tmp_path, content):
     assert "it is of no known kind" in refusal(read_image, tmp_path / "x.txt")
 
 
-@pytest.mark.parametrize(("form", "kind"), [("GIF", "GIF"), ("BMP", "BMP"), ("WEBP", "WebP"), ("JPEG2000", "JPEG 2000")])
+@pytest.mark.parametrize(
+    ("form", "kind"), [("GIF", "GIF"), ("BMP", "BMP"), ("WEBP", "WebP"), ("JPEG2000", "JPEG 2000")]
+)
 def test_other_formats_are_refused_by_their_names(tmp_path, form, kind):
     Image.fromarray(GREY).save(tmp_path / "x.png", format=form)
     message = refusal(read_image, tmp_path / "x.png")

@@ -3,6 +3,8 @@
 import csv
 import locale
 import random
+import re
+import shutil
 from pathlib import Path
 
 import h5py
@@ -213,9 +215,51 @@ def test_a_scan_smaller_than_the_crop(data, tmp_path):
     assert "ground_truth_train_001.hdf5 holds slices of (48, 96)" in refusal(match_slices, [], [*files, *other])
 
 
+@pytest.mark.parametrize("ending", [".dcm", ".DCM", ".IMA", ""])
+@pytest.mark.parametrize("apart", [False, True])
+def test_any_layout_of_the_copy_gives_the_same_table(data, tmp_path, ending, apart, caplog):
+    caplog.set_level("INFO")
+    copy = tmp_path / "LIDC-IDRI"
+    shutil.copytree(data / "LIDC-IDRI", copy)
+    (copy / "LICENSE").touch()
+    for number, file in enumerate(sorted(copy.rglob("*.dcm"))):
+        file.rename(file.with_suffix(ending))
+        if number == 3:
+            shutil.copy(file.with_suffix(ending), file.parent.parent / "again")  # a slice that is there twice
+    for number, file in enumerate(sorted(copy.rglob("*.xml"))):
+        target = copy / "tcia-lidc-xml" / str(number) / file.with_suffix(".XML").name if apart else file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(target)
+    assert write_labels(copy, data / "lodopab", tmp_path / "labels.csv") == 4
+    write_labels(data / "LIDC-IDRI", data / "lodopab", tmp_path / "expected.csv")
+    assert (tmp_path / "labels.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
+    assert f"1 entry of {copy} left out, as it is neither DICOM nor XML: LICENSE" in caplog.messages
+
+
+def test_what_is_missing_of_a_copy_is_named(data, tmp_path):
+    series = data / "LIDC-IDRI" / "LIDC-IDRI-0002" / "study" / "series"
+    for name in ("neither", "no_xml", "no_dicom", "other_uids", "other_scans"):
+        (tmp_path / name).mkdir()
+    for name in ("no_xml", "other_uids", "other_scans"):
+        shutil.copy(series / "000002.dcm", tmp_path / name)
+    for name in ("no_dicom", "other_scans"):
+        shutil.copy(series / "069.xml", tmp_path / name)
+    write_readings(tmp_path / "other_uids" / "069.xml", [[(5, "1.2.3")]])
+    for name, says in {
+        "missing": "There is no folder",
+        "neither": "holds no XML file",
+        "no_xml": "holds no XML file",
+        "no_dicom": "holds 1 XML files and no DICOM file",
+        "other_uids": "Of the 1 DICOM slices in .*, its 1 XML files rate none",
+        "other_scans": "None of the 1 rated slices in .* is found in .*lodopab",
+    }.items():
+        message = refusal(write_labels, tmp_path / name, data / "lodopab", tmp_path / "x.csv")
+        assert re.search(says, message)
+        assert name in message
+
+
 def test_nothing_found_and_no_room(data, tmp_path):
     assert "holds no file of LoDoPaB-CT" in refusal(write_labels, data / "LIDC-IDRI", tmp_path, tmp_path / "x.csv")
-    assert "is found in" in refusal(write_labels, tmp_path, data / "lodopab", tmp_path / "x.csv")
     (tmp_path / "file").touch()
     output = tmp_path / "file" / "x.csv"
     assert "cannot be written" in refusal(write_labels, data / "LIDC-IDRI", data / "lodopab", output)

@@ -103,7 +103,7 @@ def test_truncated_and_flipped_bytes_are_damage_at_16_bits(tmp_path, colour, sam
     flipped[3000] ^= 255
     for content in (whole[: len(whole) // 2], flipped):
         (tmp_path / "x.png").write_bytes(content)
-        with pytest.raises(DataError, match="It must be a complete PNG. Copy it again"):
+        with pytest.raises(DataError, match=r"It must be a complete PNG\. Copy it again"):
             read_image(tmp_path / "x.png")
 
 

@@ -176,7 +176,11 @@ def test_several_pages_are_refused_and_a_thumbnail_is_none(file):
         (values("f4").astype(np.complex64), {}, "its samples are complex numbers"),
         (values("u1", (*SHAPE, 6)), {"photometric": "minisblack", "planarconfig": "contig"}, "it has 6 bands"),
         (values("u1", (*SHAPE, 4)), {"photometric": "rgb", "extrasamples": ["unspecified"]}, "it has 4 bands"),
-        (values("u2", (*SHAPE, 4)), {"photometric": "separated"}, "it has 16 bits of a colour type that is read with 8"),
+        (
+            values("u2", (*SHAPE, 4)),
+            {"photometric": "separated"},
+            "it has 16 bits of a colour type that is read with 8",
+        ),
         (values("u1", (*SHAPE, 3)), {"photometric": "cielab"}, "its colours are of TIFF's kind 8"),
         (values("u8", (*SHAPE, 3)), {"photometric": "rgb"}, "it has 64 bits a colour; up to 32 are read"),
     ],
