@@ -139,6 +139,7 @@ def test_a_segmentation_is_evaluated_without_an_option(tmp_path, monkeypatch):
 
     call("train", "segresnet.json", dataset_dir=data.name, epochs=1, val_interval=1, **SEGMENTED)
     run = copy / "runs/late"
+    assert json.loads((run / "settings.json").read_text())["images"] == {"train": 4, "val": 3, "test": 2}
     call("evaluate", "segresnet.json", dataset_dir=data.name, **SEGMENTED)
     reference = (run / "evaluation/cases.csv").read_text()
     assert len(reference.splitlines()) == 1 + 2
@@ -182,6 +183,9 @@ def test_a_transfer_is_evaluated_without_an_option(tmp_path, monkeypatch):
 
     network = {"backbone#layers": [1, 1, 1, 2], "backbone#block_inplanes": [8, 8, 16, 16]}
     call("train", dataset_dir=str(data), epochs=1, val_interval=1, **TUNED, **network)
+    recorded = json.loads((tmp_path / "run/settings.json").read_text())
+    assert recorded["images"] == {"train": 24, "val": 8, "test": 8}
+    assert recorded["artifacts"]["photon_noise"]["n_photons"] == 5000
     reference = call("evaluate", dataset_dir=str(data), **TUNED, **network)
     assert {row["condition"] for row in csv.DictReader(reference.splitlines())} == {"clean", "iid", "ood"}
     assert call("evaluate") == reference

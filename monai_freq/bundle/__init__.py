@@ -4,6 +4,7 @@ from .artifact_density import shown_artifact
 from .backbone import check_backbone
 from .classification import class_names, log_samples, prepare_sources, prepare_targets
 from .component_record import described, trained_component
+from .data_folder import counted
 from .initial_weights import check_weights, load_init
 from .intensity import check_window, over_full_scale, over_maximum
 from .location import find_bundle
@@ -35,6 +36,7 @@ __all__ = [
     "check_window",
     "class_names",
     "completed",
+    "counted",
     "described",
     "find_bundle",
     "list_images",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from .. import phantoms
 from ..data import DataError
 from ..quoting import named
 
-__all__ = ["data_folder", "tell"]
+__all__ = ["counted", "data_folder", "tell"]
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +70,21 @@ def _require_size(write: Callable[..., Path], size: object) -> None:
         raise DataError(f"The phantom's size must be a list, got {size!r}.\nAs in --phantom#size [64,64,32]")
     if size is not None and isinstance(default, int) and not isinstance(size, int):
         raise DataError(f"The phantom's size must be one number, got {size!r}.\nAs in --phantom#size 128")
+
+
+def counted(parts: Any) -> dict[str, int]:
+    """Number of images of each part, each counted once.
+
+    Args:
+        parts: named tuple of lists of items with the key ``image``.
+
+    Example:
+        >>> from monai_freq.bundle import Cases
+        >>> counted(Cases([{"image": "a.nii"}, {"image": "b.nii"}], [{"image": "c.nii"}], []))
+        {'train': 2, 'val': 1, 'test': 0}
+    """
+    items: Mapping[str, Sequence[Mapping[str, Any]]] = parts._asdict()
+    return {name: len({item["image"] for item in part}) for name, part in items.items()}
 
 
 def tell(message: str, level: int = logging.INFO) -> None:

@@ -21,7 +21,7 @@ from ..json_files import parse_json, read_json
 from ..quoting import harmless
 from ..setting_names import setting_of
 from .plan import Run
-from .results import Result, read_result, result_file, write_result
+from .results import BUNDLE, Result, read_result, result_file, write_result
 
 __all__ = ["Setup", "execute", "last_lines"]
 
@@ -150,7 +150,7 @@ def _attempt(attempt: _Attempt) -> Result:
         **outcome,
         **_identity(run),
         settings=_json(folder / "settings.json"),
-        versions=_versions(),
+        versions=_versions() | _bundle_version(run),
         git_commit=attempt.setup.git_commit,
         seconds=seconds,
         validation=_curve(folder / _CURVE, run.key_metric),
@@ -290,6 +290,11 @@ def _curve(file: Path, metric: str) -> dict[str, list[Any]]:
 def _versions() -> dict[str, str]:
     packages = {name: version(name) for name in ("monai_freq", "torch", "monai")}
     return packages | {"python": platform.python_version()}
+
+
+def _bundle_version(run: Run) -> dict[str, str]:
+    version = _json(Path(run.folder) / "configs" / "metadata.json").get("version")
+    return {} if version is None else {BUNDLE: str(version)}
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from .cells import DICE, Cell, cells_of
 from .comparison import DRAWS, Comparison
 from .convergence import NOT_JUDGED, SHARE, UNDERTRAINED, Convergence, convergence
-from .results import Result
+from .results import BUNDLE, Result
 from .tables import title_of
 from .texts import listed, signed
 
@@ -56,7 +56,7 @@ def remarks(results: Sequence[Result], shared: Shared) -> list[str]:
             f"Generated phantoms, no patients: {', '.join(sorted(phantoms))}. Their figures say nothing of "
             "the clinical data, and the paper's stand beside them for orientation only."
         )
-    known = [run.versions for run in results if run.versions]
+    known = [{name: one for name, one in run.versions.items() if name != BUNDLE} for run in results if run.versions]
     versions = sorted({" ".join(f"{name} {one}" for name, one in sorted(found.items())) for found in known})
     commits = sorted({str(run.git_commit)[:10] for run in results if run.git_commit})
     for name, found in (("versions", versions), ("commits", commits)):

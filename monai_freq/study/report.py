@@ -11,6 +11,7 @@ from ..files import write_files
 from .absent import absent
 from .cells import DICE, HD95, Cell, cells_of
 from .comparison import ALPHA, DRAWS, NOT_CONCLUDED, VERDICTS, Comparison, compare
+from .data_table import data_table
 from .pages import Block, Heading, Notes, Paragraph, Picture, as_html, as_markdown
 from .plots import learning_curves, paired_differences
 from .published import PAPER
@@ -104,6 +105,10 @@ def document(
         yield Notes(warnings, warning=True)
     if lines := remarks(results, shared):
         yield Notes(lines)
+    data = data_table(results)
+    if data.rows:
+        yield Heading("The data")
+        yield data
     lacking = absent(results, problems, asked, cells, shared)
     if cells:
         yield from _scores(cells, comparisons, shared)

@@ -16,6 +16,7 @@ from ..json_files import read_json
 from ..quoting import named, reason_of, shown
 
 __all__ = [
+    "BUNDLE",
     "VERSION",
     "OtherVersion",
     "Result",
@@ -30,6 +31,8 @@ __all__ = [
 
 #: of the file format
 VERSION = 1
+#: name of the bundle's version among those of the packages
+BUNDLE = "bundle"
 
 #: a line for each run that a study was asked for
 _ASKED_FOR = "runs.txt"
@@ -86,7 +89,7 @@ class Result:
         overrides: further settings that differ from the bundle's.
         classes: class number -> name, foreground only.
         settings: what the bundle recorded of its training.
-        versions: package -> version.
+        versions: package -> version; the bundle's, under ``"bundle"``.
         git_commit: of the working directory's repository; None outside of one.
         seconds: ``"train"`` and ``"evaluate"``.
         peak_memory_bytes: most memory that the training or the evaluation held; None if unknown.

@@ -89,7 +89,9 @@ def test_a_run_is_trained_and_evaluated_into_its_result(run, setup, monkeypatch)
     assert result.peak_memory_bytes > 2**20
     assert result.settings["train_size"] == "3"
     assert result.git_commit == "abc"
-    assert set(result.versions) == {"monai_freq", "torch", "monai", "python"}
+    assert set(result.versions) == {"monai_freq", "torch", "monai", "python", "bundle"}
+    metadata = json.loads((Path(run.folder) / "configs/metadata.json").read_text())
+    assert result.versions["bundle"] == metadata["version"]
     assert "Training" in (folder_of(run, setup) / "log.txt").read_text()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...figures import as_bytes
 from ...files import write_files
+from ..data_table import data_table
 from ..pages import Block, Heading, Notes, Paragraph, Picture, as_html, as_markdown
 from ..results import Result, asked_for, read_results
 from ..texts import as_csv, counted
@@ -136,6 +137,10 @@ def _document(
         yield Notes(warnings, warning=True)
     if lines := remarks(study, results):
         yield Notes(lines)
+    data = data_table(results)
+    if data.rows:
+        yield Heading("The data")
+        yield data
     if "psd_example" in figures:
         yield Heading("What a power spectrum density is")
         yield Picture("psd_example", "Images, their spectra and their power spectrum densities", _EXAMPLE)
