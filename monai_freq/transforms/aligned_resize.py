@@ -32,8 +32,9 @@ class AlignedResize(InvertibleTransform):
 
     It does what MONAI's ``Resize`` does, but for three things that MONAI 1.6 does wrong to segmentations:
 
-    - A label is resized to the nearest voxels, *aligned with the image*: its centre stays within .02 voxels of the
-      grid. ``mode="nearest"`` moves it by half a voxel, and ``"nearest-exact"`` by a quarter where the size halves.
+    - A label stays *aligned with the image*: centres move by less than .02 voxels of the grid, but for what a single
+      object's coarse voxels do. ``mode="nearest"`` moves all by half a voxel, and ``"nearest-exact"`` by a quarter
+      where the size halves. Where an axis gets longer, borders have no steps that the image has not.
     - A structure of the label that lies between the voxels of the grid is kept in the cell where it lies. That, and
       what is lost all the same, is said in the log, with the file's name.
     - An image that gets smaller is smoothed before, continued by its mirror image: a constant stays constant.

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch.nn.functional import interpolate
 
 __all__ = ["Structure", "nearest_voxels", "resize_label"]
 
 Classes = NDArray[np.generic]
+
+_EQUAL = 1e-5  # shares that differ by rounding alone
 
 
 class Structure(NamedTuple):
@@ -51,11 +56,16 @@ def nearest_voxels(wanted: int, given: int) -> NDArray[np.intp]:
 
 
 def resize_label(classes: Classes, shape: Sequence[int]) -> tuple[Classes, list[Structure], list[Structure]]:
-    """Resize class numbers to the nearest voxels, and keep the structures that have none of these.
+    """Resize class numbers, and keep the structures that would fall between the voxels of the grid.
 
-    A structure, the connected voxels of one class, that lies between the voxels that are looked at would vanish. It is
-    written to the cells of the grid in which its voxels lie instead: one of a single voxel becomes one voxel. It goes
-    over another class only where it has no cell of the background.
+    A voxel of the grid takes the class of the nearest voxel where the one is the other's nearest. Where an axis gets
+    longer there are voxels between these: they take the class that has most of the linear interpolation, as the image
+    beside has it, so that borders have no steps that the image has not. The way back to the nearest voxels gives what
+    was given, but for axes that got shorter.
+
+    On those, a structure, the connected voxels of one class, may lie between the voxels that are looked at. It is
+    written to the cells of the grid in which its voxels lie: one of a single voxel becomes one voxel. It goes over
+    another class only where it has no cell of the background.
 
     Args:
         classes: class numbers; 0 is the background.
@@ -73,11 +83,16 @@ def resize_label(classes: Classes, shape: Sequence[int]) -> tuple[Classes, list[
         ([[0, 3], [0, 0]], [3], [])
     """
     sizes = list(zip(shape, classes.shape, strict=True))
-    looked_at = np.ix_(*[nearest_voxels(new, old) for new, old in sizes])
+    lines = [nearest_voxels(new, old) for new, old in sizes]
+    cells = [nearest_voxels(old, new) for new, old in sizes]  # of the grid, in which each voxel lies
+    looked_at = np.ix_(*lines)
     result = classes[looked_at]
+    if any(new > old for new, old in sizes):
+        mutual = [cell[line] == np.arange(len(line)) for line, cell in zip(lines, cells, strict=True)]
+        between = ~reduce(np.logical_and, np.meshgrid(*mutual, indexing="ij", sparse=True))
+        result[between] = _most_of(classes, result)[between]
     if all(new >= old for new, old in sizes):
         return result, [], []  # every voxel is looked at
-    cells = [nearest_voxels(old, new) for new, old in sizes]  # of the grid, in which each voxel lies
     missed = [(structure, _cells(structure, cells)) for structure in _missed(classes, looked_at)]
     for structure, places in missed:  # smaller ones come later, so that a larger one does not cover them
         free = result[places] == 0
@@ -85,6 +100,19 @@ def resize_label(classes: Classes, shape: Sequence[int]) -> tuple[Classes, list[
     lost = [structure for structure, places in missed if structure.number not in result[places]]
     kept = [structure for structure, places in missed if structure.number in result[places]]
     return result, kept, lost
+
+
+def _most_of(classes: Classes, nearest: Classes) -> Classes:
+    """The class that has most of the linear interpolation in each voxel of the grid; of equal ones, the nearest."""
+    mode = ("linear", "bilinear", "trilinear")[classes.ndim - 1]
+    most, result = np.zeros(nearest.shape, np.float32), nearest.copy()
+    for number in np.unique(classes):
+        mask = torch.from_numpy((classes == number).astype(np.float32))[None, None]
+        share = interpolate(mask, nearest.shape, mode=mode)[0, 0].numpy()
+        ahead = share - most
+        result[(ahead > _EQUAL) | ((ahead > -_EQUAL) & (nearest == number))] = number
+        np.maximum(most, share, out=most)
+    return result
 
 
 def _cells(structure: Structure, cells: Sequence[NDArray[np.intp]]) -> tuple[NDArray[np.intp], ...]:

@@ -110,3 +110,31 @@ def test_the_smaller_of_two_in_one_cell_is_kept():
     assert small[small > 0].tolist() == [2]
     assert [structure.number for structure in kept] == [2]
     assert [(structure.number, structure.voxels.tolist()) for structure in lost] == [(1, [[4, 4], [4, 5]])]
+
+
+@pytest.mark.parametrize("shape", [(20, 31), (12, 40), (12, 17)])
+def test_what_grows_comes_back_as_it_was(shape):
+    label = np.random.default_rng(0).integers(0, 3, (12, 17))  # no two voxels alike: the hardest
+    grown, kept, lost = resize_label(label, shape)
+    back = grown[np.ix_(*[nearest_voxels(old, new) for new, old in zip(shape, label.shape, strict=True)])]
+    np.testing.assert_array_equal(back, label)
+    assert (kept, lost) == ([], [])
+
+
+def test_borders_lie_where_those_of_the_image_do():
+    """Nearest voxels give an edge of whole voxels; of the interpolated disc, half the height is the edge."""
+    x = np.arange(20) - 9.5
+    disc = (x[:, None] ** 2 + x**2 < 40).astype(int)
+    wanted = (32, 32)
+    edge = torch.nn.functional.interpolate(torch.tensor(disc)[None, None].double(), wanted, mode="bilinear")[0, 0] > 0.5
+    nearest = disc[np.ix_(*[nearest_voxels(32, 20)] * 2)]
+    differ = [(edge.numpy() != label).sum() for label in (resize_label(disc, wanted)[0], nearest)]
+    assert differ[0] < 0.5 * differ[1]
+
+
+def test_a_thin_line_stays_whole_where_it_grows():
+    label = np.zeros((15, 15, 15), int)
+    label[7, 4, 2:13] = 1  # most of the linear interpolation is the background's, on either side
+    grown, _, _ = resize_label(label, (24, 24, 24))
+    found = np.unique(np.argwhere(grown)[:, 2]).tolist()
+    assert found in (list(range(3, 20)), list(range(3, 21)))  # of the line's 3.2 to 20.8
