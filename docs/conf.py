@@ -50,7 +50,10 @@ exclude_patterns = [".*", "out*", "build", "dist", "docs/_build", "bundles/*/run
 CONTENTS = {
     "docs/index": {
         "Tutorial": ["README: all on one page </README>", "tutorial", "/tutorials/*"],
-        "How to": ["own_data", "own_classifier", "add_transforms", "watch_training", "study", "transfer", "bundles"],
+        "How to": [
+            *("own_data", "image_files", "own_classifier", "add_transforms", "watch_training", "study", "transfer"),
+            "bundles",
+        ],
         "Reference": ["reference/index", "transforms", "bundle_pages"],
         "Explanation": ["explanation/low_and_high", "explanation/psd", "explanation/delta_ood", "explanation/phantoms"],
         "Results": ["results/*", "results/*/report", "results/*/table*", "/benchmarks/RESULTS", "reliability*"],

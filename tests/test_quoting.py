@@ -1,10 +1,12 @@
 """Messages quote without what steers terminals, gives unsafe advice or points into memory."""
 
+import ast
 import io
 import os
 import pickle
 import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +14,11 @@ import SimpleITK
 import torch
 from PIL import Image
 
+import monai_freq
 from monai_freq.data import DataError
 from monai_freq.quoting import harmless, named, reason_of, shown
 
+ROOT = Path(monai_freq.__file__).parent
 HOSTILE = "a\x1b[31m\a\b\x7f\x9b2J\nb\r\t\u202e\u2028c"
 
 
@@ -93,3 +97,53 @@ def test_what_an_error_does_not_say_its_type_does():
     assert reason_of(KeyError("frequencies")) == "KeyError: 'frequencies'"
     assert reason_of(caught(open, "no/such/file")) == "No such file or directory"
     assert reason_of(caught(pickle.loads, b"")) == "Ran out of input"
+
+
+#: modules in which what is caught is an error of ours, whose message is extended
+OF_OURS = {
+    "bundle/settings.py",
+    "data/images.py",
+    "handlers/psd_handler.py",
+    "study/plan.py",
+    "transforms/artifact.py",
+    "transforms/keyed.py",
+}
+
+
+#: what makes text of it that steers nothing, and what is a number
+THROUGH, NUMBERS = {"reason_of", "shown", "harmless", "type"}, {"lineno", "colno"}
+
+
+def quoted_raw(value, name):
+    """Whether a value in an f-string has the error in it other than through the functions for that."""
+    if isinstance(value, ast.Call) and getattr(value.func, "id", "") in THROUGH:
+        return False
+    if isinstance(value, ast.Attribute) and value.attr in NUMBERS:
+        return False
+    if isinstance(value, ast.Name):
+        return value.id == name
+    return any(quoted_raw(part, name) for part in ast.iter_child_nodes(value))
+
+
+def caught_and_quoted(source):
+    handlers = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ExceptHandler) and node.name]
+    return [
+        node.lineno
+        for handler in handlers
+        for node in ast.walk(handler)
+        if isinstance(node, ast.FormattedValue) and quoted_raw(node.value, handler.name)
+    ]
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_message_quotes_the_error_of_a_library_as_it_is(file):
+    name = file.relative_to(ROOT).as_posix()
+    found = caught_and_quoted(file.read_text(encoding="utf-8"))
+    assert bool(found) == (name in OF_OURS), found
+
+
+@pytest.mark.parametrize("quoted", ["{error}", "{str(error)}", "{error.strerror or error}", "{error!r}"])
+def test_a_planted_quotation_is_caught(quoted):
+    source = f"try:\n    load()\nexcept OSError as error:\n    raise ValueError(f'It fails: {quoted}') from error\n"
+    assert caught_and_quoted(source) == [4]
+    assert caught_and_quoted(source.replace(quoted, "{reason_of(error)}")) == []

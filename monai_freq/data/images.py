@@ -84,15 +84,15 @@ def read_image(address: str | os.PathLike[str], channels: int = 1) -> NDArray[np
 
 
 def load_image(address: str | os.PathLike[str], channels: int = 1) -> Image:
-    """Read one 2D image as :func:`read_image` does, with what its file says of its pixels.
+    """Read one 2D image as :func:`monai_freq.data.read_image` does, with what its file says of its pixels.
 
     Args:
-        address: See :func:`read_image`.
-        channels: See :func:`read_image`.
+        address: See :func:`monai_freq.data.read_image`.
+        channels: See :func:`monai_freq.data.read_image`.
 
     Raises:
-        ValueError: See :func:`read_image`.
-        DataError: See :func:`read_image`.
+        ValueError: See :func:`monai_freq.data.read_image`.
+        DataError: See :func:`monai_freq.data.read_image`.
 
     >>> import tempfile
     >>> from PIL import Image as Pillow

@@ -68,7 +68,7 @@ def read_volume_slice(file: str | os.PathLike[str], index: int) -> tuple[Slice, 
     >>> file = os.path.join(tempfile.mkdtemp(), "ct.nii")
     >>> nibabel.save(nibabel.Nifti1Image(np.zeros((6, 5, 4), np.int16), np.diag([0.4, 0.7, 5, 1])), file)
     >>> pixels, affine = read_volume_slice(file, 3)
-    >>> pixels.shape, np.linalg.norm(affine[:3, :2], axis=0)
+    >>> pixels.shape, np.linalg.norm(affine[:3, :2], axis=0).round(3)
     ((5, 6), array([0.7, 0.4]))
     """
     kind = _kind(file)

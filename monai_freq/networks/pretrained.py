@@ -109,7 +109,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     Example:
         >>> read_weights("no_such.pt")
         Traceback (most recent call last):
-        ValueError: no_such.pt cannot be read as weights: [Errno 2] No such file or directory: 'no_such.pt'.
+        ValueError: no_such.pt cannot be read as weights: No such file or directory.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

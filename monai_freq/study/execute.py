@@ -145,7 +145,7 @@ def _attempt(attempt: _Attempt) -> Result:
     except _FailedError as error:
         outcome["error"] = str(error)
     except (OSError, ValueError) as error:
-        outcome["error"] = f"{type(error).__name__}: {error}"
+        outcome["error"] = f"{type(error).__name__}: {harmless(str(error))}"
     return Result(
         **outcome,
         **_identity(run),

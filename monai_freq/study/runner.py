@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from ..files import write_files
-from ..quoting import named, reason_of, shown
+from ..quoting import harmless, named, reason_of, shown
 from .execute import Setup, execute
 from .plan import Run, missing
 from .preflight import Look
@@ -120,7 +120,7 @@ def _collected(ray: ModuleType, reference: Any, run: Run, folder: Path) -> Resul
     try:
         result: Result = ray.get(reference)
     except Exception as error:  # Ray's own, or that of the disk where the worker was
-        result = _lost(run, f"{type(error).__name__}: {str(error).strip()[-2000:]}")
+        result = _lost(run, f"{type(error).__name__}: {harmless(str(error).strip()[-2000:])}")
     with suppress(ValueError):
         there = read_result(result_file(folder, run.name))
         if there.finished or there == result:

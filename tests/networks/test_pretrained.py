@@ -144,6 +144,19 @@ def test_a_module_saved_whole_is_refused(file):
         read_weights(file)
 
 
+def test_names_and_torchs_advice_are_quoted_harmlessly(file):
+    torch.save({"conv1.weight\x1b[2J\nPass": torch.zeros(1)}, file)
+    with pytest.raises(ValueError, match=r"left over: conv1\.weight\\x1b\[2J\\nPass") as caught:
+        load_pretrained(nn.Linear(2, 1), file, may_differ=["weight", "bias"])
+    assert str(caught.value).isprintable()
+    torch.save({"a": nn.Linear(1, 1)}, file)
+    with pytest.raises(
+        ValueError, match=r"it asks for torch\.nn\.modules\.linear\.Linear, and data need no code"
+    ) as caught:
+        read_weights(file)
+    assert "weights_only" not in str(caught.value)
+
+
 def test_a_truncated_file_is_refused(file):
     torch.save(trained().state_dict(), file)
     file.write_bytes(file.read_bytes()[:-1000])
