@@ -76,6 +76,9 @@ class Keyed(MapTransform):
 class RandKeyed(Keyed, Randomizable):
     """Dictionary version of a random array transform: one draw, shared by all keys.
 
+    Where a seed is drawn, as by :class:`monai_freq.transforms.PhotonNoise`, images of one size get one noise field:
+    images with independent noise want a transform for each key.
+
     ``array`` is a ``RandomizableTransform`` whose ``__call__`` takes ``randomize``.
 
     Args:

@@ -187,6 +187,8 @@ class RandNonLocalMeans(RandomizableTransform):
 class RandNonLocalMeansd(RandKeyed):
     """Dictionary version of :class:`RandNonLocalMeans`: one draw for all keys, arguments after ``keys`` as there.
 
+    The keys share whether and how strongly; the noise of each is estimated from its image.
+
     Example:
         >>> item = {"image": torch.rand(1, 24, 24), "label": 1}
         >>> augment = RandNonLocalMeansd("image", prob=1.0, sigma=0.3).set_random_state(0)

@@ -132,6 +132,8 @@ class PhotonNoise(RandomizableTransform):
 class PhotonNoised(RandKeyed):
     """Dictionary version of :class:`PhotonNoise`: one draw for all keys, arguments after ``keys`` as there.
 
+    Images of one size share their noise field, as two reconstructions of one scan do.
+
     Example:
         >>> water = torch.zeros(1, 64, 64)  # in HU
         >>> scan = PhotonNoised(["soft", "sharp"], n_photons=1e5, extent_mm=200, n_angles=90).set_random_state(0)
@@ -220,6 +222,8 @@ class RandPhotonNoise(RandomizableTransform):
 
 class RandPhotonNoised(RandKeyed):
     """Dictionary version of :class:`RandPhotonNoise`: one draw for all keys, arguments after ``keys`` as there.
+
+    Images of one size share their noise field, as two reconstructions of one scan do.
 
     Example:
         >>> item = {"image": torch.zeros(1, 64, 64), "label": 1}

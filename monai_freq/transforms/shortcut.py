@@ -40,11 +40,11 @@ class ApplyShortcutd(Randomizable, MapTransform):
 
     .. math:: x \mapsto \begin{cases} A_s(x) & \text{if the item is marked} \\ x & \text{otherwise} \end{cases}
 
-    with A the artifact and s the seed of its draws, the same for every key. With ``static=False``, s is drawn from
-    ``self.R`` each time; with ``static=True`` it is a hash of ``seed`` and of the item's first image: its folder and
-    file name where they are known, otherwise its content, which has to be the same each time then. Images of one file,
-    as the slices of a volume, share the draws. The global generators of Python, NumPy and PyTorch, which many artifacts
-    use, are seeded with s for the call only and come back as they were.
+    with A the artifact and s the seed of its draws, the same for every key, so that images of one size get one noise
+    field. With ``static=False``, s is drawn from ``self.R`` each time; with ``static=True`` it is a hash of ``seed``
+    and of the item's first image: its folder and file name where they are known, otherwise its content, which has to be
+    the same each time then. Images of one file, as the slices of a volume, share the draws. The global generators of
+    Python, NumPy and PyTorch, which many artifacts use, are seeded with s for the call only and come back as they were.
 
     A marked item that the artifact leaves as it was, but for rounding, lacks its shortcut. So a warning names it, once,
     unless the artifact may have decided not to act: where its ``prob`` is below 1 and the draw was against it (with

@@ -25,9 +25,11 @@ from monai_freq.transforms import (
     artifact_psd,
 )
 
-pytestmark = [  # both are documented warnings about what was drawn
+pytestmark = [  # all are documented warnings about what was drawn
     pytest.mark.filterwarnings("ignore:a detector bin expects:UserWarning"),
     pytest.mark.filterwarnings("ignore:slices are tilted:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.* is found in channel:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.* has left a marked image as it was:UserWarning"),
 ]
 
 TOLERANCE = {torch.float16: 2e-3, torch.bfloat16: 2e-2}

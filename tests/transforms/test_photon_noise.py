@@ -414,6 +414,19 @@ def test_an_image_that_is_not_in_hu_is_refused(limits):
         PhotonNoise(**FAST)(image)
 
 
+def test_keys_share_their_noise_field_and_transforms_do_not():
+    first, second = torch.zeros(1, 48, 48), torch.full((1, 48, 48), 60.0)
+
+    def correlation(transform):
+        noisy = transform({"first": first, "second": second})
+        fields = [(noisy["first"] - first).flatten(), (noisy["second"] - second).flatten()]
+        return float(torch.corrcoef(torch.stack(fields))[0, 1])
+
+    assert correlation(PhotonNoised(["first", "second"], **FAST).set_random_state(0)) > 0.95
+    separate = Compose([PhotonNoised("first", **FAST), PhotonNoised("second", **FAST)]).set_random_state(0)
+    assert abs(correlation(separate)) < 0.2
+
+
 def test_a_normalized_image_is_hardly_in_hu():
     image = torch.randn(1, 16, 16, generator=torch.Generator().manual_seed(0))
     scan = PhotonNoise(**FAST)
