@@ -13,6 +13,8 @@ from monai.bundle import ConfigComponent, ConfigParser
 from monai.transforms import Transform
 from torch import nn
 
+from ..json_files import parse_json
+
 __all__ = ["described", "trained_component"]
 
 #: beside classes of networks and transforms, what these packages offer is built from a record
@@ -45,7 +47,7 @@ def described(name: str) -> dict[str, Any] | None:
     component: Any = item  # whose methods MONAI has not annotated
     target, arguments = component.resolve_module_name(), component.resolve_args()
     try:
-        plain = json.loads(json.dumps(arguments, allow_nan=False))
+        plain = parse_json(json.dumps(arguments, allow_nan=False))
     except (TypeError, ValueError):
         return None
     return {"_target_": target, **plain} if _builder(target) is not None else None
@@ -78,7 +80,7 @@ def trained_component(recorded: Mapping[str, Any] | None, default: Callable[...,
     arguments = {key: value for key, value in recorded.items() if key != "_target_"}
     target = str(recorded.get("_target_"))
     for key, value in given.items():
-        if key in arguments and arguments[key] != json.loads(json.dumps(value, default=repr)):
+        if key in arguments and arguments[key] != parse_json(json.dumps(value, default=repr)):
             raise SystemExit(
                 f"The training was made with {target.rpartition('.')[2]}({key}={arguments[key]!r}), not {value!r}.\n"
                 f"Leave '{key}' out, or name another checkpoint."

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 
 from monai_freq.data.errors import DataError
 from monai_freq.data.images import load_image
+from monai_freq.data.same_images import repeated_image
 from monai_freq.quoting import named
 
 __all__ = ["FullScale", "check_images"]
@@ -69,11 +69,10 @@ def check_images(
     if full_scale not in ("any", "stated") and not (isinstance(full_scale, int) and full_scale > 0):
         raise ValueError(f"'full_scale' must be a positive number, 'any' or 'stated', got {full_scale!r}.")
     addresses = [os.fspath(item[image_key]) for item in items]
-    twice = [address for address, count in Counter(addresses).items() if count > 1]
-    if twice:
-        raise DataError(
-            f"The image {named(twice[0])} is listed {addresses.count(twice[0])} times.\nKeep one entry of each."
-        )
+    if twice := repeated_image(addresses):
+        first, second = map(named, twice)
+        also = f"{addresses.count(twice[0])} times" if first == second else f"twice, also as {second}"
+        raise DataError(f"The image {first} is listed {also}.\nKeep one entry of each.")
     wanted = _Wanted(size, limits, full_scale)
     with ThreadPoolExecutor(workers) as pool:
         found = list(pool.map(lambda address: _looked_at(address, wanted), addresses))

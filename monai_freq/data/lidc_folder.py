@@ -3,14 +3,14 @@
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from monai_freq.data.dicom_slices import DicomSlice, is_dicom, scan_dicom_files
 from monai_freq.data.errors import DataError
 from monai_freq.data.file_kinds import left_out
 from monai_freq.data.lidc_readings import read_malignancies
-from monai_freq.quoting import named
+from monai_freq.quoting import named, shown
 
 __all__ = ["LidcFolder"]
 
@@ -50,7 +50,7 @@ class LidcFolder:
             )
         self.readings: dict[str, list[int]] = {}
         for file in xml:
-            self.readings |= read_malignancies(file)
+            self._note(read_malignancies(file), file)
         self.number_of_xml = len(xml)
         self.slices = 0
         self.rated = 0
@@ -58,6 +58,14 @@ class LidcFolder:
         for path in files:
             if path.suffix.lower() != ".xml":
                 self._folders[path.parent].append(path)
+
+    def _note(self, readings: Mapping[str, list[int]], file: Path) -> None:
+        for uid, malignancies in readings.items():
+            if sorted(self.readings.setdefault(uid, malignancies)) != sorted(malignancies):
+                raise DataError(
+                    f"{named(file)} rates the slice {shown(uid)} otherwise than an XML file before it.\n"
+                    "Keep one XML file for each scan."
+                )
 
     def rated_slices(self) -> Iterator[DicomSlice]:
         """Read the headers folder by folder, and name what is no DICOM in the log.

@@ -178,6 +178,9 @@ def test_the_first_faulty_image_is_named_and_the_others_are_counted(pictures):
 def test_another_size_and_an_image_listed_twice(pictures):
     assert "has the size (20, 30), (30, 20) expected" in refusal(check_images, pictures, size=(30, 20))
     assert "is listed 2 times" in refusal(check_images, [*pictures, pictures[3]])
+    other = os.path.relpath(pictures[3]["image"])
+    message = f"The image {pictures[3]['image']} is listed twice, also as {other}."
+    assert message in refusal(check_images, [*pictures, {"image": other}])
     check_images(pictures, limits=(0, 255))
     assert "has pixels from 0 to 255, (0, 1) expected" in refusal(check_images, pictures, limits=(0, 1))
     with pytest.raises(ValueError, match="'num_workers' must be at least 1, got 0"):

@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from monai_freq.data import DataError, read_lodopab
 from monai_freq.data.dicom_slices import DicomSlice, read_dicom_slice, scan_dicom_folder
 from monai_freq.data.lidc import attenuation, match_slices, write_labels
+from monai_freq.data.lidc_folder import LidcFolder
 from monai_freq.data.lidc_readings import read_malignancies
 
 UID = "1.3.6.1.4.1.14519.5.2.1.6279.6001"
@@ -304,3 +305,14 @@ def test_a_nodule_of_two_malignancies_is_refused(tmp_path):
             assert read_malignancies(file) == {"a": [2], "b": [4]}
         else:
             assert "has a nodule of 2 malignancies by one reader" in refusal(read_malignancies, file)
+
+
+def test_two_files_that_rate_one_slice(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    write_readings(tmp_path / "a/069.xml", [[(2, "x")], [(4, "xy")]])
+    write_readings(tmp_path / "b/copy.xml", [[(4, "xy")], [(2, "x")]])
+    assert LidcFolder(tmp_path).readings == {"x": [2, 4], "y": [4]}
+    write_readings(tmp_path / "b/copy.xml", [[(4, "x")]])
+    message = refusal(LidcFolder, tmp_path)
+    assert message.startswith(f"{tmp_path}/b/copy.xml rates the slice x otherwise than an XML file before it.")
