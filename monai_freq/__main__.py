@@ -1,15 +1,18 @@
-"""The command line: ``python -m monai_freq bundles`` names the bundles that are installed, ``copy`` copies one.
+"""The command line: ``bundles`` names the bundles that are installed, ``copy`` copies one, ``run`` runs one.
 
-A copy is run with ``python -m monai.bundle run --config_file FOLDER/configs/train.json``. Studies of many runs have a
-command of their own: ``python -m monai_freq.study --help``.
+``python -m monai_freq run`` takes what ``python -m monai.bundle run`` takes, and does the same. Studies of many runs
+have a command of their own: ``python -m monai_freq.study --help``.
 """
 
 from __future__ import annotations
 
 import argparse
+import runpy
 import shlex
+import sys
 from collections.abc import Sequence
 
+from .known_warnings import silence_known_warnings
 from .quoting import harmless
 from .shipped_bundles import copy_bundle, describe_bundle, list_bundles
 
@@ -29,7 +32,11 @@ def main(words: Sequence[str] | None = None) -> None:
         >>> main(["bundles"])  # doctest: +ELLIPSIS
         dentate_nucleus_fd ...
     """
-    arguments = parser().parse_args(words)
+    given = sys.argv[1:] if words is None else list(words)
+    if given[:1] == ["run"] and given[1:] not in ([], ["-h"], ["--help"]):
+        _run(given)  # its options are those of the configuration
+        return
+    arguments = parser().parse_args(given)
     try:
         arguments.command(arguments)
     except (ValueError, OSError) as error:
@@ -44,14 +51,23 @@ def parser() -> argparse.ArgumentParser:
         'my_heart'
     """
     top = argparse.ArgumentParser(prog="python -m monai_freq", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="bundles | copy")
+    commands = top.add_subparsers(required=True, metavar="bundles | copy | run")
     listing = commands.add_parser("bundles", help="name the bundles")
     listing.set_defaults(command=_list)
     copying = commands.add_parser("copy", help="copy a bundle to a folder of its own")
     copying.add_argument("name", help="of the bundle")
     copying.add_argument("folder", nargs="?", help="to be made (default: the bundle's name)")
     copying.set_defaults(command=_copy)
+    running = commands.add_parser("run", help="train, evaluate or infer", description=_RUN, usage=_RUN_USAGE)
+    running.set_defaults(command=lambda _: running.print_help())
     return top
+
+
+_RUN_USAGE = "python -m monai_freq run --config_file FILE [--SETTING VALUE ...]"
+_RUN = (
+    "The same as python -m monai.bundle run, without MONAI's warnings about its own calls. A configuration is code: "
+    "run those that you trust. Its settings are the first lines of the file."
+)
 
 
 def _list(_: argparse.Namespace) -> None:
@@ -61,10 +77,16 @@ def _list(_: argparse.Namespace) -> None:
         print(f"{name:{width}}  {describe_bundle(name)}")
 
 
+def _run(words: Sequence[str]) -> None:
+    silence_known_warnings()
+    sys.argv[1:] = words
+    runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
+
+
 def _copy(arguments: argparse.Namespace) -> None:
     folder = copy_bundle(arguments.name, arguments.folder)
     config = shlex.quote(str(folder / "configs" / "train.json"))
-    print(f"{folder}\nTo train it: python -m monai.bundle run --config_file {config}")
+    print(f"{folder}\nTo train it: python -m monai_freq run --config_file {config}")
 
 
 if __name__ == "__main__":

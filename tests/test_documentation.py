@@ -152,7 +152,7 @@ def check_bundle(words):
 
 def check_processes(words):
     assert words[0] == "--nproc_per_node"
-    assert words[2:5] == ["-m", "monai.bundle", "run"]
+    assert words[2:5] in (["-m", "monai.bundle", "run"], ["-m", "monai_freq", "run"])
     check_bundle(words[5:])
 
 
@@ -216,6 +216,7 @@ def check_environment(words):
 CHECKS = {
     "python -m monai.bundle run": check_bundle,
     "python -m monai_freq": bundles_command.main,  # run
+    "python -m monai_freq run": check_bundle,
     "python -m monai_freq.study": check_study,
     "python": lambda words: check_files(words[:1]),
     "python -m pytest": check_tests,

@@ -26,7 +26,7 @@ BELOW = {
     "networks",
     "losses",
 }
-BELOW |= {"handlers"}
+BELOW |= {"handlers", "known_warnings"}
 #: layer -> the layers it may import besides itself; whoever adds a layer decides where it stands
 MAY_IMPORT = {
     "lazy": set(),
@@ -36,10 +36,11 @@ MAY_IMPORT = {
     "figures": set(),
     "files": set(),
     "json_files": set(),
+    "known_warnings": set(),
     "quoting": set(),
     "setting_names": set(),
     "shipped_bundles": {"files", "json_files"},
-    "__main__": {"shipped_bundles", "quoting"},
+    "__main__": {"shipped_bundles", "known_warnings", "quoting"},
     "data": {"seeds", "chance", "files", "json_files", "quoting", "spectral"},
     "phantoms": {"data", "files", "json_files", "quoting"},
     "transforms": {"seeds", "chance", "quoting", "spectral"},

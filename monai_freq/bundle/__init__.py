@@ -1,5 +1,6 @@
 """What the bundles' configurations call: where the bundle lies, whether its settings hold, which data it uses."""
 
+from ..known_warnings import silence_known_warnings
 from .artifact_density import shown_artifact
 from .backbone import check_backbone
 from .classification import class_names, log_samples, prepare_sources, prepare_targets
@@ -55,6 +56,7 @@ __all__ = [
     "recorded_settings",
     "results_folder",
     "shown_artifact",
+    "silence_known_warnings",
     "trained_component",
     "warn_of_scale",
 ]

@@ -1,0 +1,34 @@
+"""Warnings that libraries give about calls of their own, which whoever runs a bundle can do nothing about."""
+
+from __future__ import annotations
+
+import warnings
+
+__all__ = ["silence_known_warnings"]
+
+#: beginning of the message, category and module that it is said of: those of a caller's own code have another module
+_KNOWN: tuple[tuple[str, type[Warning], str], ...] = (
+    # MONAI 1.6, of every configuration: that it is code, which `python -m monai_freq run --help` says once
+    ("parsing config_file ", UserWarning, r"monai\.bundle\.scripts"),
+    # MONAI 1.6's own calls
+    (r"monai\.metrics\.utils get_mask_edges:always_return_as_numpy", FutureWarning, r"monai\.utils\.deprecate_utils"),
+    (r"`torch\.cuda\.amp\.GradScaler", FutureWarning, r"monai\.engines\.trainer"),
+    # torch's own calls, as torch 2.15 says it
+    (r"`torch\.jit\.\w+` is deprecated", FutureWarning, r"torch\."),
+)
+
+
+def silence_known_warnings() -> None:
+    """Leave out, from now on, the few warnings that MONAI and torch give about calls of their own.
+
+    A program that runs bundles calls it; an import of this package does not.
+
+    Example:
+        >>> with warnings.catch_warnings(record=True, action="always") as heard:
+        ...     silence_known_warnings()
+        ...     warnings.warn("the learning rate is 0", stacklevel=1)
+        >>> [str(one.message) for one in heard]
+        ['the learning rate is 0']
+    """
+    for message, category, module in _KNOWN:
+        warnings.filterwarnings("ignore", message, category, module)
