@@ -8,6 +8,7 @@ import pytest
 import torch
 from monai.data import DataLoader, Dataset
 from monai.engines import SupervisedEvaluator
+from monai.metrics import CalibrationErrorMetric
 from scipy.special import logsumexp
 from torch import nn
 
@@ -56,6 +57,19 @@ def test_calibration_error_bin_by_bin():
         if inside.any():
             expected += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
     assert calibration_error(scores, labels) == pytest.approx(expected)
+
+
+def test_calibration_error_is_monais():
+    """Of a classifier that is too sure where it is sure, and not sure enough where it is not: no bin speaks for all."""
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 800)
+    right = rng.random(800) < 1.5 - confidence
+    metric = CalibrationErrorMetric(num_bins=15)
+    metric(y_pred=torch.from_numpy(confidence)[None, None], y=torch.from_numpy(right)[None, None].double())
+    expected = float(metric.aggregate())
+    assert expected > 5 * abs(right.mean() - confidence.mean())
+    scores = torch.from_numpy(np.stack([1 - confidence, confidence], 1))
+    assert calibration_error(scores, torch.from_numpy(right).long()) == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_calibrated_classifier_has_no_calibration_error():
@@ -137,6 +151,14 @@ def test_a_second_run_starts_anew(tmp_path):
 def test_a_network_with_another_number_of_classes_is_refused(tmp_path):
     with pytest.raises(ValueError, match="'classes' names 2 classes, but the network scores 3"):
         evaluated(tmp_path, items_of([[0, 1, 2]], [0]))
+
+
+@pytest.mark.parametrize(("count", "all_of_them"), [(20, True), (21, False)])
+def test_up_to_twenty_classes_have_a_column_each(count, all_of_them, tmp_path):
+    scores, labels = random_scores(3, count)
+    rows, _ = evaluated(tmp_path, items_of(scores.log(), labels), {str(n): f"class {n}" for n in range(count)})
+    assert (f"score_class_{count - 1}" in rows[0]) == all_of_them
+    assert ("predicted" in rows[0]) != all_of_them
 
 
 def test_of_many_classes_the_most_probable_one_is_written(tmp_path):

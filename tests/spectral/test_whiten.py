@@ -101,6 +101,14 @@ def test_two_cosines_become_equally_strong():
     torch.testing.assert_close(whitened, math.sqrt((1 + 1e-4) / 2) * (strong + weak))
 
 
+@pytest.mark.parametrize(("share", "is_there"), [(1e-8, True), (1e-9, True), (1e-11, False), (1e-12, False)])
+def test_a_frequency_is_nothing_below_what_float64_can_tell(share, is_there):
+    steps = 2 * math.pi * torch.arange(64, dtype=torch.float64) / 64
+    strong, weak = torch.cos(3 * steps), torch.cos(20 * steps + 1)
+    expected = (strong + weak) / math.sqrt(2) if is_there else strong  # of the SD of before, which is the strong one's
+    torch.testing.assert_close(whiten(strong + share * weak, spatial_dims=1), expected, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64, torch.bool])
 def test_integers_give_float32(dtype):
     x = (torch.rand(2, 16, 17) * 200 - 40 * (dtype != torch.uint8)).round().to(dtype)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_freq.study.cells import DICE, HD95, cells_of
+from monai_freq.study.cells import DICE, HD95, baseline_of, cells_of
 from monai_freq.study.comparison import VERDICTS, compare
 from monai_freq.study.convergence import convergence
 from monai_freq.study.pages import as_markdown
@@ -369,6 +369,18 @@ def test_a_baseline_with_the_same_theta_goes_first():
     other = study(arms=("none",), theta=0.4, gain=-0.5)
     assert compare(cells_of(alike + early))[0].test == compare(cells_of(other + alike + early))[0].test
     assert compare(cells_of(other + early))[0].test.difference == pytest.approx(6, abs=1)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_of_baselines_that_are_as_alike_the_plainest_goes_first(late):
+    """A baseline of another theta and one of none have as much in common with an arm: nothing."""
+    early = cells_of(study(arms=("early",), theta=0.2))
+    plain, other = cells_of(study(arms=("none",))), cells_of(study(arms=("none",), theta=0.4, gain=-0.5))
+    more = cells_of(study(arms=("none",), theta=0.4, convention="released", gain=-0.5))
+    baselines = [*plain, *other, *more] if late else [*more, *other, *plain]
+    assert baseline_of(early[0], [*baselines, *early]).results == plain[0].results
+    of_theta = [cell for cell in baselines if cell not in plain]
+    assert baseline_of(early[0], [*of_theta, *early]).results == other[0].results
 
 
 def test_baselines_of_other_thetas_fill_in_for_missing_draws():

@@ -38,7 +38,10 @@ def test_no_control_is_said(whole):
     assert "lodopab, photon noise: imagenet, radimagenet, random." in found[0]
 
 
-@pytest.mark.parametrize(("ood", "warned"), [(0.84, True), (0.85, False), (1.0, False)])
+@pytest.mark.parametrize(
+    ("ood", "warned"),
+    [(0.84, True), (0.8499, True), (0.85, False), (0.8501, False), (1.0, False)],
+)
 def test_too_strong_an_artifact_is_seen_without_the_shortcut(whole, ood, warned):
     results = [
         with_auc(run, "ood", ood)
@@ -49,7 +52,7 @@ def test_too_strong_an_artifact_is_seen_without_the_shortcut(whole, ood, warned)
     found = [line for line in warnings(results) if "too strong" in line]
     assert bool(found) == warned
     if warned:
-        assert "lodopab, photon noise: imagenet (0.84, I.I.D. 0.90)" in found[0]
+        assert f"lodopab, photon noise: imagenet ({ood:.2f}, I.I.D. 0.90)" in found[0]
         assert "radimagenet" not in found[0]
 
 
