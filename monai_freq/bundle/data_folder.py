@@ -91,7 +91,7 @@ def tell(message: str, level: int = logging.INFO) -> None:
     """Log once, not once a process.
 
     Args:
-        message: in one line, a warning in two.
+        message: in one line.
         level: of ``logging``.
 
     Example:

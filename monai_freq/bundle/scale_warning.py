@@ -51,8 +51,9 @@ def warn_of_scale(
         >>> network = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8, momentum=None))
         >>> _ = network((torch.rand(16, 1, 32, 32) - 0.449) / 0.226)
         >>> items, load = [{"name": "a"}, {"name": "b"}], lambda item: {"image": torch.rand(1, 32, 32)}
-        >>> print(warn_of_scale(network, items, load, "zero_to_one", "resnet50.pth"))
-        resnet50.pth: the statistics of its first BatchNorm do not fit ... normalization=zero_to_one (... nats away).
+        >>> print(warn_of_scale(network, items, load, "zero_to_one", "resnet50.pth"))  # doctest: +NORMALIZE_WHITESPACE
+        resnet50.pth: the statistics of its first BatchNorm do not fit images of
+        normalization=zero_to_one (... nats away).
         --normalization imagenet would fit (0.0...). Give the one that the weights were trained with.
     """
     if init == "random" or not items:
@@ -73,7 +74,7 @@ def warn_of_scale(
     remedy = f"--normalization {name} would fit ({least:.2f})." if fits else "No normalization that has a name fits."
     message = (
         f"{init}: the statistics of its first BatchNorm do not fit images of normalization={normalization} "
-        f"({misfit:.2f} nats away).\n{remedy} Give the one that the weights were trained with."
+        f"({misfit:.2f} nats away). {remedy} Give the one that the weights were trained with."
     )
     tell(message, logging.WARNING)
     return message

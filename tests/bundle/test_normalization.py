@@ -103,7 +103,7 @@ def test_a_misfit_is_said_with_what_would_fit(right, low, high, channels, caplog
     assert said.pop(right) is None
     for given, message in said.items():
         assert f"do not fit images of normalization={given} (" in message, given
-        assert f"\n--normalization {right} would fit (0.0" in message, given
+        assert f"--normalization {right} would fit (0.0" in message, given
 
 
 def test_a_scale_that_has_no_name_is_said_too(caplog):
