@@ -519,3 +519,10 @@ def test_the_artifact_gets_copies_of_all_that_it_can_write_into():
         assert image.meta["nested"] == {"deep": [1]}
         assert torch.equal(image, meta_image())
         assert float(one["mask"].sum()) == one["array"].sum() == float(one["more"]["box"][0].sum()) == 2
+
+
+def test_identity_which_is_there_to_do_nothing_is_not_named():
+    image = torch.rand(1, 16, 16)
+    with warnings.catch_warnings(action="error"):
+        for transform in (ApplyShortcutd("image", Identity()), StaticShortcutd("image", Identity())):
+            assert torch.equal(torch.as_tensor(transform({"image": image, "shortcut": True})["image"]), image)
