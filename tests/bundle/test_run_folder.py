@@ -156,6 +156,7 @@ def test_a_division_is_compared_on_the_same_data_and_free_on_others(name, tmp_pa
     settings = json.loads((tmp_path / "settings.json").read_text())
     (tmp_path / "settings.json").write_text(json.dumps(settings | {"dataset_dir": "/data/mine"}))
     check_trained(str(tmp_path / "model.pt"), dataset_dir="/data/other", theta=0.1, **{name: now})
+    check_trained(str(tmp_path / "model.pt"), theta=0.1, **{name: now})  # of which nothing is known
     with pytest.raises(SystemExit, match=r"was trained with theta=0\.1, not 0\.2"):
         check_trained(str(tmp_path / "model.pt"), dataset_dir="/data/other", theta=0.2, **{name: now})
 

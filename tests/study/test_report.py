@@ -19,6 +19,7 @@ from monai_freq.study.convergence import convergence
 from monai_freq.study.pages import as_markdown
 from monai_freq.study.plots import learning_curves, paired_differences
 from monai_freq.study.published import published
+from monai_freq.study.remarks import warnings_of
 from monai_freq.study.report import write_report
 from monai_freq.study.results import Result, note_asked_for, result_file, write_result
 from monai_freq.study.tables import score_table
@@ -155,6 +156,9 @@ def test_the_warning_of_few_draws_is_right():
 def test_few_cases_are_warned_of(tmp_path):
     text = report(tmp_path, study(cases=4))["report.md"]
     assert "Few test cases: heart (4)" in text
+    for cases in (5, 6):
+        cells = cells_of(study(cases=cases))
+        assert any("Few test cases" in line for line in warnings_of(cells, compare(cells), [])) == (cases < 6)
 
 
 def test_one_case_is_not_tested(tmp_path, drawn):
@@ -481,6 +485,31 @@ def test_noise_does_not_seem_to_slow_a_curve_down():
         assert found.state == "undertrained"
         ends += not math.isnan(found.converged)
     assert ends <= 5
+
+
+def test_two_standard_errors_are_what_noise_reaches_in_one_curve_of_forty():
+    """The gains of this curve shrink by just the quarter that they must shrink by more than."""
+    curve = exponential(-0.25 / math.log(0.75))
+    cells = [cells_of([run(dice=noisy(curve, seed, sd=0.01), cases=1)]) for seed in range(300)]
+    assert 4 <= sum(not math.isnan(convergence(own[0], own).converged) for own in cells) <= 26
+
+
+@pytest.mark.parametrize(("level", "state"), [(0.71, "undertrained"), (0.73, "converged")])
+def test_nine_tenths_of_the_converged_dice_are_enough(level, state):
+    cells = cells_of([run(dice=[level] * 20), run(dice=[level] * 20 + [0.8] * 40, epochs=60)])
+    assert convergence(cells[0], cells).state == state
+
+
+@pytest.mark.parametrize(("level", "state"), [(0.09, "undertrained"), (0.11, "converged")])
+def test_a_level_curve_has_found_something(level, state):
+    cells = cells_of([run(dice=[level] * 20)])
+    assert convergence(cells[0], cells).state == state
+
+
+@pytest.mark.parametrize(("count", "state"), [(7, "not judged"), (8, "converged")])
+def test_eight_validations_are_enough(count, state):
+    cells = cells_of([run(dice=[0.8] * count)])
+    assert convergence(cells[0], cells).state == state
 
 
 def test_several_runs_show_an_end_that_one_does_not():

@@ -56,7 +56,7 @@ def test_too_strong_an_artifact_is_seen_without_the_shortcut(whole, ood, warned)
         assert "radimagenet" not in found[0]
 
 
-@pytest.mark.parametrize(("accuracy", "warned"), [(0.86, True), (0.85, False), (0.75, False)])
+@pytest.mark.parametrize(("accuracy", "warned"), [(0.86, True), (0.8501, True), (0.85, False), (0.75, False)])
 def test_unequal_sources_are_said(whole, pretrained, accuracy, warned):
     tuned = [run for run in whole() if run.bundle != "source_pretrain"]
     levels = {"imagenet": 0.8, "radimagenet": accuracy, "imagenet lowpass": 0.8}
@@ -64,7 +64,7 @@ def test_unequal_sources_are_said(whole, pretrained, accuracy, warned):
     assert bool(found) == warned
     if warned:
         assert "accuracies differ by more than 0.05 in 2 of 3 pairs" in found[0]
-        assert "radimagenet 0.860" in found[0]
+        assert f"radimagenet {accuracy:.3f}" in found[0]
 
 
 def test_hardly_learned_is_said_of_any_source(whole):
@@ -73,6 +73,17 @@ def test_hardly_learned_is_said_of_any_source(whole):
         "Hardly learned: without the artifact, the AUC on clean test images is below 0.6 in "
         "lodopab, no artifact: imagenet (0.55), radimagenet (0.55), random (0.55)."
     ]
+
+
+@pytest.mark.parametrize(("level", "warned"), [(0.599, True), (0.601, False)])
+def test_hardly_learned_is_below_three_fifths(whole, level, warned):
+    found = warnings(whole(artifact="none", level=level, fractions=(0.0,)))
+    assert any("Hardly learned" in line for line in found) == warned
+
+
+@pytest.mark.parametrize(("level", "conclusive"), [(0.7499, False), (0.7501, True)])
+def test_a_control_has_learned_from_three_quarters_on(whole, level, conclusive):
+    assert any("Inconclusive" in line for line in warnings(whole(level=level))) != conclusive
 
 
 def test_overlapping_groups_are_counted(whole, tuned):
