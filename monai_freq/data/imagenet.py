@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from monai_freq.data.errors import DataError
+from monai_freq.data.file_kinds import left_out
 from monai_freq.data.same_images import RealFiles
 from monai_freq.data.wordnet import superclass_labels
+from monai_freq.quoting import named
 
 __all__ = ["read_imagenet"]
 
-SUFFIXES = (".jpeg", ".jpg", ".png")
+SUFFIXES = (".jpeg", ".jpg", ".png", ".tif", ".tiff")
+_log = logging.getLogger(__name__)
 
 _log = logging.getLogger(__name__)
 
@@ -72,12 +75,12 @@ def read_imagenet(
 def _classes(root: Path) -> list[str]:
     wanted = "Let it name the folder that holds a folder for each class, such as n01440764."
     if not root.is_dir():
-        raise DataError(f"The folder {root} does not exist.\n{wanted}")
+        raise DataError(f"The folder {named(root)} does not exist.\n{wanted}")
     found = _class_folders(root)
     if not found:
         below = [entry for entry in sorted(root.iterdir()) if entry.is_dir() and _class_folders(entry)]
         hint = f" Did you mean {below[0]}?" if below else ""
-        raise DataError(f"The folder {root} holds no class.\n{wanted}{hint}")
+        raise DataError(f"The folder {named(root)} holds no class.\n{wanted}{hint}")
     return found
 
 
@@ -95,23 +98,23 @@ class _Pictures:
 
     def within(self, folder: Path) -> list[str]:
         with os.scandir(folder) as entries:
-            links = {
-                entry.name: entry.is_symlink()
-                for entry in entries
-                if not entry.name.startswith(".") and not entry.is_dir(follow_symlinks=False)
-            }
-        found = sorted(name for name in links if name.lower().endswith(SUFFIXES))
+            links = {entry.name: None if entry.is_dir() else entry.is_symlink() for entry in entries}
+        found = sorted(
+            name
+            for name, is_link in links.items()
+            if is_link is not None and name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        )
+        if others := left_out((folder / name for name in set(links) - set(found)), "no picture by name"):
+            _log.info(f"{others}.")
         if not found:
             raise DataError(
-                f"The folder {folder} holds no picture ({', '.join(SUFFIXES)}).\nUnpack it again or remove it."
+                f"The folder {named(folder)} holds no picture ({', '.join(SUFFIXES)}).\nUnpack it again or remove it."
             )
-        if len(found) < len(links):
-            _log.info(f"{len(links) - len(found)} files of {folder} are not {', '.join(SUFFIXES)}: not used.")
-        return [self._once(f"{folder}{os.sep}{name}", links[name]) for name in found]
+        return [self._once(f"{folder}{os.sep}{name}", bool(links[name])) for name in found]
 
     def _once(self, path: str, is_link: bool) -> str:
         key = self.real.of(path, is_link)
         if key in self.taken:
-            raise DataError(f"{self.taken[key]} and {path} are one file, by a link.\nRemove one of them.")
+            raise DataError(f"{named(self.taken[key])} and {named(path)} are one file, by a link.\nRemove one of them.")
         self.taken[key] = path
         return path

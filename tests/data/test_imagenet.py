@@ -2,6 +2,7 @@
 
 import random
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -175,12 +176,14 @@ def test_a_class_listed_twice_is_refused(folder):
         read_imagenet(folder, classes=[DOG, TOOL, ROCK, GUIDE_DOG, DOG])
 
 
-def test_files_that_are_no_pictures_are_counted(folder, caplog):
+def test_what_is_no_picture_is_counted_and_named(tmp_path, caplog):
     caplog.set_level("INFO")
-    read_imagenet(folder)
-    assert caplog.messages == []
-    for name in ("a.webp", "b.txt", ".c"):
-        (folder / DOG / name).touch()
-    (folder / DOG / "d.png").mkdir()
-    assert len(read_imagenet(folder)) == 12
-    assert caplog.messages == [f"2 files of {folder / DOG} are not .jpeg, .jpg, .png: not used."]
+    folder = tmp_path / "n02084071"
+    folder.mkdir()
+    (folder / "d.png").mkdir()
+    for name in ("a.JPEG", "b.tif", "notes.txt", ".DS_Store"):
+        (folder / name).touch()
+    assert [Path(item["image"]).name for item in read_imagenet(tmp_path)] == ["a.JPEG", "b.tif"]
+    assert caplog.messages == [
+        f"3 entries of {folder} left out, as they are no picture by name: .DS_Store, d.png/, notes.txt."
+    ]

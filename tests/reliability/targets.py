@@ -112,11 +112,17 @@ def _decathlon(root: Path) -> None:
 
 
 def _pictures(root: Path) -> None:
+    import SimpleITK
+    import tifffile
     from PIL import Image
 
     values = np.random.default_rng(3).integers(0, 255, (16, 16, 3), np.uint8)
     Image.fromarray(values).save(root / "colour.png")
     Image.fromarray(values[..., 0]).save(root / "grey.jpg")
+    deep = values.astype(np.uint16) * 200
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(deep, isVector=True), root / "deep.png")
+    tifffile.imwrite(root / "deep.tif", deep, photometric="rgb", compression="zlib")
+    Image.fromarray(values).save(root / "packed.tif", compression="tiff_lzw")
 
 
 def _texts(root: Path) -> None:
@@ -257,6 +263,7 @@ TARGETS = [
     Target("converted/checksums.json", "json", lambda root: verify_kneemri(root / "converted")),
     Target("colour.png", "picture", _picture("colour.png")),
     Target("grey.jpg", "picture", _picture("grey.jpg")),
+    *(Target(name, "picture", _picture(name)) for name in ("deep.png", "deep.tif", "packed.tif")),
     Target("is_a.txt", "text", _classes),
     Target("069.xml", "text", _readings),
 ]
