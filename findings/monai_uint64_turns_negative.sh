@@ -19,13 +19,19 @@ import torch
 from monai.transforms import EnsureType
 
 print("monai", monai.__version__, "torch", torch.__version__, "numpy", np.__version__)
+
+
+def first(tensor):
+    return int(tensor.numpy().flat[0])
+
+
 array = np.full((1, 2, 2), 2**63 + 5, dtype=np.uint64)
 of_torch = torch.as_tensor(array)
 of_monai = EnsureType(track_meta=False)(array)
 of_monai_from_tensor = EnsureType(track_meta=False)(of_torch)
 for name, tensor in (("torch", of_torch), ("MONAI", of_monai), ("MONAI, of a tensor", of_monai_from_tensor)):
-    print(f"{name}: {tensor.dtype}, {int(tensor.flatten()[0])}")
-assert (of_torch.dtype, int(of_torch.flatten()[0])) == (torch.uint64, 2**63 + 5)
+    print(f"{name}: {tensor.dtype}, {first(tensor)}")
+assert (of_torch.dtype, first(of_torch)) == (torch.uint64, 2**63 + 5)
 assert of_monai_from_tensor.dtype == torch.uint64
-assert (of_monai.dtype, int(of_monai.flatten()[0])) == (torch.int64, 5 - 2**63), "the behaviour has changed"
+assert (of_monai.dtype, first(of_monai)) == (torch.int64, 5 - 2**63), "the behaviour has changed"
 PYTHON

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.transforms import Compose, MapTransform, OneOf, SomeOf, Transform
+from monai.transforms import Compose, Identity, Identityd, MapTransform, OneOf, SomeOf, Transform
 from torch import Tensor
 
 from ..chance import drawing_from
@@ -192,7 +192,8 @@ def may_have_passed(artifact: object) -> bool:
     """Whether an artifact, or a part of it, may have decided in its last call not to act.
 
     It may where its probability is below 1 and, for MONAI's, the last draw was against it; and where it chooses one of
-    several. What a function draws cannot be known: it is taken to act always.
+    several. MONAI's ``Identity`` says by its name that nothing is wanted. What a function draws cannot be known: it is
+    taken to act always.
 
     Args:
         artifact: any transform.
@@ -204,6 +205,8 @@ def may_have_passed(artifact: object) -> bool:
         >>> may_have_passed(seldom), may_have_passed(always), may_have_passed(print)
         (True, False, False)
     """
+    if _is_identity(artifact):
+        return True
     torchio = _torchio()
     choices = (OneOf, SomeOf) if torchio is None else (OneOf, SomeOf, torchio.OneOf)
     for part in _parts(artifact, set()):
@@ -227,6 +230,12 @@ def name_of(artifact: object) -> str:
         ('print', 'Compose')
     """
     return str(getattr(artifact, "__name__", type(artifact).__name__))
+
+
+def _is_identity(artifact: object) -> bool:
+    if isinstance(artifact, Compose):
+        return all(map(_is_identity, artifact.transforms))
+    return isinstance(artifact, (Identity, Identityd))
 
 
 def _parts(artifact: object, seen: set[int]) -> Iterator[object]:

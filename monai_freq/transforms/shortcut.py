@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.transforms import Identity, MapTransform, Randomizable, ThreadUnsafe
+from monai.transforms import MapTransform, Randomizable, ThreadUnsafe
 from monai.utils import MAX_SEED, TransformBackends
 from torch import Tensor
 
@@ -48,8 +48,8 @@ class ApplyShortcutd(Randomizable, MapTransform):
 
     A marked item that the artifact leaves as it was, but for rounding, lacks its shortcut. So a warning names it, once,
     unless the artifact may have decided not to act: where its ``prob`` is below 1 and the draw was against it (with
-    TorchIO's, any draw of a ``p`` below 1), or where it chooses one of several, as ``OneOf`` does. Of MONAI's
-    ``Identity``, which is there to do nothing, it does not.
+    TorchIO's, any draw of a ``p`` below 1), or where it chooses one of several, as ``OneOf`` does. MONAI's ``Identity``
+    is no artifact, and nothing is said of it.
 
     The artifact gets copies of all that it could write into, so that the item given, metadata and other entries too,
     stays as it is.
@@ -148,7 +148,7 @@ class ApplyShortcutd(Randomizable, MapTransform):
         for key, image in images.items():
             with naming(key, image, data):
                 result[key] = with_artifact(altered[key], image, self.artifact)
-                if not passed[key] and not isinstance(self.artifact, Identity) and is_unchanged(result[key], image):
+                if not passed[key] and is_unchanged(result[key], image):
                     self._warn(image)
         return result
 

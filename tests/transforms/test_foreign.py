@@ -9,7 +9,17 @@ import pytest
 import torch
 import torchio
 from monai.data import MetaTensor
-from monai.transforms import Compose, Identity, MapTransform, OneOf, RandGibbsNoise, RandGibbsNoised, SomeOf, Transform
+from monai.transforms import (
+    Compose,
+    Identity,
+    Identityd,
+    MapTransform,
+    OneOf,
+    RandGibbsNoise,
+    RandGibbsNoised,
+    SomeOf,
+    Transform,
+)
 
 from monai_freq.transforms import ApplyShortcutd, RandNonLocalMeansd, RandPhotonNoise, artifact_psd
 from monai_freq.transforms.artifact import artifact_residual
@@ -248,7 +258,9 @@ ACTS, PASSES = RandGibbsNoise(prob=1), RandGibbsNoise(prob=0)
 @pytest.mark.parametrize(
     ("artifact", "may"),
     [
-        (Identity(), False),
+        (Identity(), True),
+        (Identityd("image"), True),
+        (Compose([Compose([]), Identity()]), True),
         (torch.neg, False),
         (ACTS, False),
         (PASSES, True),

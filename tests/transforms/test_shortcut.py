@@ -477,6 +477,13 @@ def test_an_artifact_that_may_decide_not_to_act_raises_no_false_alarm(artifact):
     assert 0 < sum(changed) < 16
 
 
+def test_who_asks_for_no_artifact_is_not_told_that_there_is_none():
+    for artifact in (Identity(), Identityd("image"), Compose([])):
+        images, said = heard_of(ApplyShortcutd("image", artifact), [item()])
+        assert torch.equal(images[0], item()["image"])
+        assert said == [[]]
+
+
 def test_an_artifact_that_decides_to_act_and_does_nothing_is_named():
     """MONAI's tell whether they have acted."""
     artifact = RandGibbsNoise(prob=0.5, alpha=(1e-9, 2e-9))
