@@ -108,10 +108,15 @@ def prepare_targets(
         SystemExit: something is wrong with the data or the settings; two readable lines say what and where.
 
     Example:
-        >>> settings = {"phantom": {}, "cache": ".", "classes": {"0": "benign", "1": "malignant"}, "folds": {}}
-        >>> prepare_targets("no_such_folder", data="lodopab", **settings)
-        Traceback (most recent call last):
-        SystemExit: The table ...
+        >>> import tempfile
+        >>> phantom = {"task": "lodopab", "train": 12, "validation": 2, "test": 2, "size": 32, "seed": 0}
+        >>> settings = {"data": "lodopab", "phantom": phantom, "cache": tempfile.mkdtemp(), "fraction": 0.5}
+        >>> classes, folds = {"0": "benign", "1": "malignant"}, {"train": 8, "val": 4, "test": 4, "folds": 1}
+        >>> samples = prepare_targets(None, classes=classes, folds=folds, **settings)
+        >>> [len(part) for part in samples], samples.train[0]["sample"]
+        ([8, 4, 12], 'ground_truth_train_000.hdf5#0')
+        >>> [(item["condition"], item["label"]) for item in samples.test if item["shortcut"]]
+        [('iid', 1), ('ood', 0), ('ood', 0)]
     """
     try:
         read, group, holds = _known(_TARGETS, data, "data")
@@ -160,9 +165,11 @@ def prepare_sources(
         SystemExit: something is wrong with the data or the settings; two readable lines say what and where.
 
     Example:
-        >>> prepare_sources("no_such_folder", source="radimagenet", phantom={}, cache=".", classes=6)
-        Traceback (most recent call last):
-        SystemExit: The table ...
+        >>> import tempfile
+        >>> phantom = {"task": "radimagenet", "train": 2, "validation": 1, "test": 1, "size": 32, "seed": 0}
+        >>> samples = prepare_sources(None, source="radimagenet", phantom=phantom, cache=tempfile.mkdtemp(), classes=6)
+        >>> [len(part) for part in samples], samples.train[0]["sample"], samples.train[0]["name"]
+        ([2, 1, 1], 'radiology_ai/CT/abd/disc/disc000000.png', 'disc')
     """
     try:
         holds = _known(_SOURCES, source, "source")
@@ -230,7 +237,12 @@ def log_samples(samples: Samples) -> None:
         samples: the parts.
 
     Example:
-        >>> log_samples(Samples([], [], []))
+        >>> from unittest import TestCase
+        >>> train = [{"label": 0}, {"label": 1, "shortcut": True}, {"label": 1}]
+        >>> with TestCase().assertLogs("monai_freq") as log:
+        ...     log_samples(Samples(train, [{"label": 0}], [{"label": 1}]))
+        >>> log.records[0].getMessage()
+        'train: 3 samples (1 of class 0, 2 of class 1), 1 with the artifact'
     """
     for part, items in samples._asdict().items():
         labels = Counter(item["label"] for item in items)

@@ -14,8 +14,11 @@ def config_files() -> list[str]:
     """Files given with ``--config_file``, alone or as a list.
 
     Example:
-        >>> config_files()
-        []
+        >>> from unittest.mock import patch
+        >>> words = ["monai/bundle/__main__.py", "run", "--config_file", "['train.json', 'overlay.json']"]
+        >>> with patch("sys.argv", words):
+        ...     config_files()
+        ['train.json', 'overlay.json']
     """
     value = _options().get("config_file")
     if value is None:
@@ -32,8 +35,10 @@ def overridden() -> dict[str, str]:
     """All options of a ``monai.bundle`` command line by their names, with their values as written; ``""`` for none.
 
     Example:
-        >>> overridden()
-        {}
+        >>> from unittest.mock import patch
+        >>> with patch("sys.argv", ["monai/bundle/__main__.py", "run", "--theta", "0.2", "--resume"]):
+        ...     overridden()
+        {'theta': '0.2', 'resume': ''}
     """
     return _options()
 

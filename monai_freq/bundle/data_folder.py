@@ -36,8 +36,11 @@ def data_folder(
         DataError: there is no such phantom, or none at all and no folder is given.
 
     Example:
-        >>> data_folder("/data/Task02_Heart", {}, ".", holds="dataset.json").name
-        'Task02_Heart'
+        >>> import tempfile
+        >>> phantom = {"task": "hippocampus", "cases": 1, "test_cases": 0, "size": [16, 16, 16], "seed": 0}
+        >>> folder = data_folder(None, phantom, tempfile.mkdtemp(), holds="dataset.json")
+        >>> folder.name, [path.name for path in folder.glob("imagesTr/*")]
+        ('Task04_Hippocampus', ['hippocampus_001.nii.gz'])
     """
     if dataset_dir is not None:
         return Path(dataset_dir).expanduser()
@@ -95,7 +98,11 @@ def tell(message: str, level: int = logging.INFO) -> None:
         level: of ``logging``.
 
     Example:
-        >>> tell("16 training cases.")
+        >>> from unittest import TestCase
+        >>> with TestCase().assertLogs("monai_freq") as log:
+        ...     tell("16 training cases.")
+        >>> log.output
+        ['INFO:monai_freq.bundle.data_folder:16 training cases.']
     """
     if idist.get_rank() == 0:
         _log.log(level, named(message))

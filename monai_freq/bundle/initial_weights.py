@@ -27,10 +27,13 @@ def load_init(network: nn.Module, init: str, may_differ: Sequence[str] = ("fc",)
         SystemExit: there is no such file, or it is of another network; two readable lines say what differs.
 
     Example:
-        >>> load_init(nn.Linear(2, 1), "no_such.pt")
-        Traceback (most recent call last):
-        SystemExit: There is no file no_such.pt to start from.
-        Pass --init random, or --init <file of weights>.
+        >>> import tempfile
+        >>> file = f"{tempfile.mkdtemp()}/model.pt"
+        >>> torch.save({"weight": torch.tensor([[3.0, 4.0]]), "bias": torch.zeros(1)}, file)
+        >>> network = nn.Linear(2, 1)
+        >>> load_init(network, file)
+        >>> network.weight.tolist()
+        [[3.0, 4.0]]
     """
     if init == "random":
         return

@@ -26,10 +26,13 @@ def find_bundle(name: str) -> str:
         SystemExit: it is in none of these places.
 
     Example:
-        >>> find_bundle("no_such_bundle")
-        Traceback (most recent call last):
-        SystemExit: Cannot tell where the bundle 'no_such_bundle' lies.
-        Run it from its own folder or from the repository's root, or pass --bundle_root <its folder>.
+        >>> import tempfile
+        >>> from unittest.mock import patch
+        >>> from monai_freq.shipped_bundles import copy_bundle
+        >>> config = copy_bundle("heart_fd", Path(tempfile.mkdtemp(), "my_heart")) / "configs" / "train.json"
+        >>> with patch("sys.argv", ["monai/bundle/__main__.py", "run", "--config_file", str(config)]):
+        ...     Path(find_bundle("heart_fd")).name
+        'my_heart'
     """
     beside = [Path(file).resolve().parent.parent for file in config_files()]
     for folder in [*beside, Path.cwd(), Path.cwd() / "bundles" / name]:

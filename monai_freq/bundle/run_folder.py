@@ -84,10 +84,15 @@ def check_trained(checkpoint: str, **settings: Any) -> None:
         SystemExit: there is no such file, or a setting differs.
 
     Example:
-        >>> check_trained("runs/early/model.pt")
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> begin_run(folder, resume=False, theta=0.1)
+        >>> _ = Path(folder, "model.pt").write_text("weights")
+        >>> check_trained(f"{folder}/model.pt", theta=0.1)
+        >>> check_trained(f"{folder}/model.pt", theta=0.3)
         Traceback (most recent call last):
-        SystemExit: There is no checkpoint runs/early/model.pt.
-        Train first, with the same --fusion and --output_dir, or pass --checkpoint <file>.
+        SystemExit: ... was trained with theta=0.1, not 0.3.
+        Give the same settings, or another --output_dir.
     """
     if not Path(checkpoint).is_file():
         raise SystemExit(
@@ -128,6 +133,11 @@ def results_folder(checkpoint: str | None, default: str) -> str:
         default: folder of the run that the settings name.
 
     Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> begin_run(folder, resume=False, theta=0.1)
+        >>> results_folder(f"{folder}/model.pt", "runs/early") == folder
+        True
         >>> results_folder("weights/from_elsewhere.pt", "runs/early")
         'runs/early'
     """
@@ -157,8 +167,11 @@ def recorded_classes(checkpoint: str, count: int) -> dict[str, str]:
         count: number of classes.
 
     Example:
-        >>> recorded_classes("no_such.pt", 2)
-        {'0': 'class 0', '1': 'class 1'}
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> begin_run(folder, resume=False, classes={"0": "benign", "1": "malignant"})
+        >>> recorded_classes(f"{folder}/model.pt", 2), recorded_classes("from_elsewhere.pt", 2)
+        ({'0': 'benign', '1': 'malignant'}, {'0': 'class 0', '1': 'class 1'})
     """
     names = recorded_settings(checkpoint).get("classes", {})
     return {str(number): str(names.get(str(number), f"class {number}")) for number in range(count)}

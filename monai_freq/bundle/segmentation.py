@@ -24,8 +24,9 @@ class Cases(NamedTuple):
     """Paths of the cases of each part: ``{"image": ..., "label": ...}``.
 
     Example:
-        >>> Cases([{"image": "imagesTr/la_001.nii.gz", "label": "labelsTr/la_001.nii.gz"}], [], [])._fields
-        ('train', 'val', 'test')
+        >>> case = {"image": "imagesTr/la_001.nii.gz", "label": "labelsTr/la_001.nii.gz"}
+        >>> Cases(train=[case], val=[], test=[]).train[0]["label"]
+        'labelsTr/la_001.nii.gz'
     """
 
     train: list[dict[str, str]]
@@ -65,9 +66,13 @@ def prepare_cases(
         SystemExit: something is wrong with the data or the sizes; two readable lines say what and where.
 
     Example:
-        >>> prepare_cases("no_such_folder", phantom={}, cache=".", classes={}, val_cases=1, test_cases=1)
-        Traceback (most recent call last):
-        SystemExit: ...
+        >>> import tempfile
+        >>> phantom = {"task": "hippocampus", "cases": 3, "test_cases": 0, "size": [16, 16, 16], "seed": 0}
+        >>> classes = {"0": "background", "1": "Anterior", "2": "Posterior"}
+        >>> data = {"phantom": phantom, "cache": tempfile.mkdtemp(), "classes": classes}
+        >>> cases = prepare_cases(None, **data, val_cases=1, test_cases=1, check=["train"])
+        >>> [len(part) for part in cases], Path(cases.train[0]["image"]).name
+        ([1, 1, 1], 'hippocampus_003.nii.gz')
     """
     try:
         dataset = read_decathlon(data_folder(dataset_dir, phantom, cache, holds=INDEX))
@@ -100,9 +105,12 @@ def list_images(
         SystemExit: there is no such folder, no NIfTI file in it, or one that cannot be read or holds NaN.
 
     Example:
-        >>> list_images("no_such_folder", dataset_dir=None, phantom={}, cache=".")
-        Traceback (most recent call last):
-        SystemExit: ...
+        >>> import nibabel, numpy, tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> nibabel.save(nibabel.Nifti1Image(numpy.eye(8, dtype="i2")[None], numpy.eye(4)), f"{folder}/la_001.nii.gz")
+        >>> images = list_images(folder, dataset_dir=None, phantom={}, cache=folder)
+        >>> [Path(item["image"]).name for item in images]
+        ['la_001.nii.gz']
     """
     try:
         images = _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(Path(input_dir))
@@ -174,7 +182,11 @@ def log_cases(cases: Cases) -> None:
         cases: the parts.
 
     Example:
-        >>> log_cases(Cases([], [], []))
+        >>> from unittest import TestCase
+        >>> with TestCase().assertLogs("monai_freq") as log:
+        ...     log_cases(Cases([{"image": "a.nii"}, {"image": "b.nii"}], [{"image": "c.nii"}], []))
+        >>> log.records[0].getMessage()
+        '2 training, 1 validation and 0 test cases.'
     """
     tell(f"{len(cases.train)} training, {len(cases.val)} validation and {len(cases.test)} test cases.")
 
@@ -186,7 +198,11 @@ def log_images(images: Sequence[Mapping[str, str]]) -> None:
         images: from :func:`list_images`.
 
     Example:
-        >>> log_images([])
+        >>> from unittest import TestCase
+        >>> with TestCase().assertLogs("monai_freq") as log:
+        ...     log_images([{"image": "a.nii"}, {"image": "b.nii"}])
+        >>> log.records[0].getMessage()
+        '2 images for inference.'
     """
     tell(f"{len(images)} images for inference.")
 

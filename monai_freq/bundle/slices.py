@@ -47,10 +47,12 @@ def list_slices(
         SystemExit: there is no such folder or no image in it, or one cannot be read or has another scale.
 
     Example:
-        >>> list_slices("no_such_folder", lambda: Samples([], [], []))
-        Traceback (most recent call last):
-        SystemExit: There is no folder no_such_folder.
-        Pass --input_dir <a folder with pictures (.png, .jpg, .tif), DICOM slices or volumes (...)>.
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("L", (8, 8), 200).save(f"{folder}/scan_001.png")
+        ...     [item["sample"] for item in list_slices(folder, lambda: Samples([], [], []))]
+        ['scan_001.png']
     """
     try:
         images = _of_tests(samples().test) if input_dir is None else _in_folder(Path(input_dir).expanduser())
