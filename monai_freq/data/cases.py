@@ -41,10 +41,16 @@ def check_cases(
         ValueError: ``num_workers`` is less than 1.
         DataError: A file is faulty. It names the first in the order of ``cases`` and counts the others.
 
-    >>> check_cases([{"image": "imagesTr/la_003.nii.gz", "label": "labelsTr/la_003.nii.gz"}], {0, 1})
+    >>> import nibabel, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> for name, values in (("image", np.eye(8)), ("label", 2 * np.eye(8))):
+    ...     nibabel.save(nibabel.Nifti1Image(values[None].astype("i2"), np.eye(4)), f"{folder}/{name}.nii")
+    >>> case = {"image": f"{folder}/image.nii", "label": f"{folder}/label.nii"}
+    >>> check_cases([case], {0, 1, 2})
+    >>> check_cases([case], {0, 1})
     Traceback (most recent call last):
     ...
-    monai_freq.data.errors.DataError: imagesTr/la_003.nii.gz cannot be read: ...
+    monai_freq.data.errors.DataError: .../label.nii holds the label values 2, which dataset.json does not list ...
     """
     workers = min(4, os.cpu_count() or 1) if num_workers is None else num_workers
     if workers < 1:

@@ -71,11 +71,11 @@ def read_decathlon(dataset_dir: str | os.PathLike[str]) -> Decathlon:
         Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 13, 4128 (2022),
         doi:10.1038/s41467-022-30695-9.
 
-    >>> read_decathlon("no/such/Task02_Heart")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: The folder .../no/such/Task02_Heart does not exist.
-    Download the task from medicaldecathlon.com, unpack it, and let --dataset_dir name the folder with dataset.json.
+    >>> import tempfile
+    >>> from monai_freq.phantoms import write_hippocampus
+    >>> dataset = read_decathlon(write_hippocampus(tempfile.mkdtemp(), cases=1, test_cases=1, size=(16, 16, 16)))
+    >>> dataset.labels, Path(dataset.training[0]["label"]).name, Path(dataset.test[0]).name
+    ({0: 'background', 1: 'Anterior', 2: 'Posterior'}, 'hippocampus_001.nii.gz', 'hippocampus_002.nii.gz')
     """
     root = Path(os.path.abspath(Path(dataset_dir).expanduser()))
     index = _Index(_index_file(root))

@@ -25,10 +25,14 @@ def decoded_by_pydicom(file: str | os.PathLike[str], reason: str) -> NDArray[np.
     Raises:
         DataError: pydicom is not installed, or does not read the file either.
 
-    >>> decoded_by_pydicom("no/such/000001.dcm", "it has an unknown compression")
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> file = Path(tempfile.mkdtemp(), "000001.dcm")
+    >>> _ = file.write_bytes(bytes(128) + b"DICM")
+    >>> decoded_by_pydicom(file, "it has an unknown compression")
     Traceback (most recent call last):
     ...
-    monai_freq.data.errors.DataError: no/such/000001.dcm cannot be read as DICOM: it has an unknown compression.
+    monai_freq.data.errors.DataError: .../000001.dcm cannot be read as DICOM: it has an unknown compression.
     ...
     """
     name = named(file)

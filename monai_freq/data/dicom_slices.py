@@ -73,8 +73,13 @@ def scan_dicom_folder(folder: str | os.PathLike[str]) -> Iterator[DicomSlice]:
     Raises:
         DataError: A file called ``.dcm`` or ``.ima`` is no DICOM, or one lacks its SOP instance UID or patient ID.
 
-    >>> list(scan_dicom_folder("no/such/folder"))
-    []
+    >>> import SimpleITK, tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> image = SimpleITK.GetImageFromArray(np.full((4, 6), -1000, np.int16))
+    >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
+    >>> SimpleITK.WriteImage(image, folder / "1-01.dcm")
+    >>> [(found.file.name, found.patient) for found in scan_dicom_folder(folder)]
+    [('1-01.dcm', 'LIDC-IDRI-0001')]
     """
     files = sorted(Path(folder).iterdir()) if os.path.isdir(folder) else []
     named = (file for file in files if file.is_file() and not file.name.startswith("."))
@@ -90,10 +95,13 @@ def scan_dicom_files(files: Iterable[Path]) -> Iterator[DicomSlice]:
     Raises:
         DataError: See :func:`scan_dicom_folder`.
 
-    >>> next(scan_dicom_files([Path("no/such/1-01.dcm")]))
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: no/such/1-01.dcm cannot be read as DICOM: ...
+    >>> import SimpleITK, tempfile
+    >>> file = Path(tempfile.mkdtemp(), "1-01.dcm")
+    >>> image = SimpleITK.GetImageFromArray(np.full((4, 6), -1000, np.int16))
+    >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
+    >>> SimpleITK.WriteImage(image, file)
+    >>> next(scan_dicom_files([file])).patient
+    'LIDC-IDRI-0001'
     """
     for file in files:
         reader = _reader(file)
@@ -123,10 +131,11 @@ def read_dicom_slice(file: str | os.PathLike[str]) -> NDArray[np.generic]:
         DataError: The file is no DICOM, damaged, in colour, of several slices, or compressed in a way that needs
             pydicom, ``pip install "monai_freq[dicom]"``.
 
-    >>> read_dicom_slice("no/such/000001.dcm")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: no/such/000001.dcm cannot be read as DICOM: ...
+    >>> import SimpleITK, tempfile
+    >>> file = Path(tempfile.mkdtemp(), "000001.dcm")
+    >>> SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.array([[-1000, 0, 40]], np.int16)), file)
+    >>> read_dicom_slice(file)
+    array([[-1000,     0,    40]], dtype=int16)
     """
     return read_dicom_with_affine(file)[0]
 
@@ -146,10 +155,14 @@ def read_dicom_with_affine(
     Raises:
         DataError: See :func:`read_dicom_slice`.
 
-    >>> read_dicom_with_affine("no/such/000001.dcm")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: no/such/000001.dcm cannot be read as DICOM: ...
+    >>> import SimpleITK, tempfile
+    >>> image = SimpleITK.GetImageFromArray(np.array([[-1000, 0, 40]], np.int16))
+    >>> image.SetSpacing((0.5, 0.75))
+    >>> file = Path(tempfile.mkdtemp(), "000001.dcm")
+    >>> SimpleITK.WriteImage(image, file)
+    >>> pixels, affine = read_dicom_with_affine(file)
+    >>> pixels.tolist(), np.linalg.norm(affine[:3, :2], axis=0)
+    ([[-1000, 0, 40]], array([0.75, 0.5 ]))
     """
     import SimpleITK
 

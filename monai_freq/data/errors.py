@@ -11,10 +11,10 @@ class DataError(ValueError):
     It is a :class:`ValueError`, so callers need not know it; entry points catch it to end with its two or three lines
     instead of a traceback. Characters that steer terminals, as a file's name may have them, are written out.
 
-    >>> raise DataError("labelsTr/la_003.nii.gz is missing. Unpack the archive again.")
+    >>> raise DataError("labelsTr/la_003.nii.gz holds the label value 2. Correct the label.")
     Traceback (most recent call last):
     ...
-    monai_freq.data.errors.DataError: labelsTr/la_003.nii.gz is missing. Unpack the archive again.
+    monai_freq.data.errors.DataError: labelsTr/la_003.nii.gz holds the label value 2. Correct the label.
     """
 
     def __init__(self, message: str = "") -> None:

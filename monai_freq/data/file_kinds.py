@@ -108,10 +108,12 @@ def left_out(entries: Iterable[Path], wanted: str) -> str:
         entries: Files and folders.
         wanted: What would have been used.
 
-    >>> left_out([], "no image")
-    ''
-    >>> left_out([Path("no/such/notes.txt")], "no image")
-    '1 entry of no/such left out, as it is no image: notes.txt'
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "scan").write_bytes(bytes(128) + b"DICM")
+    ...     _ = Path(folder, "notes.txt").write_text("Two nodules.")
+    ...     left_out(Path(folder).iterdir(), "no NIfTI").partition(" left out, ")[2]
+    'as they are no NIfTI: notes.txt, scan (DICOM)'
     """
     found = sorted(entries)
     if not found:

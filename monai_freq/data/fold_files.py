@@ -57,10 +57,13 @@ def read_folds(file: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         DataError: The file is missing, damaged or of another kind, or a sample or a group is in two parts.
 
-    >>> read_folds("no/such/folds.json")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: no/such/folds.json cannot be read: ...
+    >>> import tempfile
+    >>> samples = {"a.png": {"label": 0, "group": "p1"}, "b.png": {"label": 1, "group": "p2"}}
+    >>> plan = {"test": [], "folds": [{"train": ["a.png"], "val": ["b.png"]}], "samples": samples}
+    >>> file = f"{tempfile.mkdtemp()}/folds.json"
+    >>> save_folds(plan | {"settings": dict.fromkeys(SETTINGS)}, file)
+    >>> read_folds(file)["folds"]
+    [{'train': ['a.png'], 'val': ['b.png']}]
     """
     try:
         if Path(file).stat().st_size > MOST_BYTES:

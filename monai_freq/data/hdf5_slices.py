@@ -31,10 +31,12 @@ def slices_shape(file: str | os.PathLike[str]) -> tuple[int, int, int]:
     Raises:
         DataError: The file is missing, truncated or no HDF5, has no such data set, or one of another kind.
 
-    >>> slices_shape("no/such/ground_truth_train_000.hdf5")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: no/such/ground_truth_train_000.hdf5 cannot be read: ...
+    >>> import h5py, tempfile
+    >>> file = f"{tempfile.mkdtemp()}/ground_truth_train_000.hdf5"
+    >>> with h5py.File(file, "w") as stream:
+    ...     stream["data"] = np.zeros((5, 8, 6), np.float32)
+    >>> slices_shape(file)
+    (5, 8, 6)
     """
     slices, height, width = _dataset(file).shape
     return int(slices), int(height), int(width)

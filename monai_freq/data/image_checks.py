@@ -58,10 +58,17 @@ def check_images(
         DataError: An image cannot be read, has another size or scale, is not finite or not within ``limits``, or is
             listed twice. The first in the order of ``items`` is named, the others are counted.
 
-    >>> check_images([{"image": "radiology_ai/CT/liver/cyst/1.png"}])
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> folder = tempfile.mkdtemp()
+    >>> for name, size in (("1.png", (8, 8)), ("2.png", (8, 6))):
+    ...     Image.new("L", size, 200).save(f"{folder}/{name}")
+    >>> check_images([{"image": f"{folder}/1.png"}], size=(8, 8))
+    >>> check_images([{"image": f"{folder}/1.png"}, {"image": f"{folder}/2.png"}], size=(8, 8))
     Traceback (most recent call last):
     ...
-    monai_freq.data.errors.DataError: radiology_ai/CT/liver/cyst/1.png cannot be read as an image: ...
+    monai_freq.data.errors.DataError: .../2.png has the size (6, 8), (8, 8) expected.
+    Leave it out or export it again.
     """
     workers = min(4, os.cpu_count() or 1) if num_workers is None else num_workers
     if workers < 1:

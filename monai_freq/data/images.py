@@ -75,10 +75,12 @@ def read_image(address: str | os.PathLike[str], channels: int = 1) -> NDArray[np
         ValueError: ``channels`` is neither 1 nor 3.
         DataError: The file is missing, damaged or of another kind, or has no such slice.
 
-    >>> read_image("no/such/picture.png")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: no/such/picture.png cannot be read as an image: ...
+    >>> import tempfile
+    >>> from PIL import Image as Pillow
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Pillow.fromarray(np.array([[0, 51, 255]], np.uint8)).save(f"{folder}/x.png")
+    ...     read_image(f"{folder}/x.png")
+    array([[  0,  51, 255]], dtype=uint8)
     """
     return load_image(address, channels).pixels
 

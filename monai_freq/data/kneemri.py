@@ -47,11 +47,11 @@ def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) 
         I. Štajduhar et al., Semi-automated detection of anterior cruciate ligament injury from MRI, Computer Methods
         and Programs in Biomedicine 140 (2017), doi:10.1016/j.cmpb.2016.12.006.
 
-    >>> read_kneemri("no/such/kneemri")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: The table .../no/such/kneemri/metadata.csv is missing.
-    It must have the columns examId, seriesNo, aclDiagnosis, roiZ, roiDepth, volumeFilename.
+    >>> import tempfile
+    >>> from monai_freq.phantoms import write_kneemri
+    >>> items = read_kneemri(write_kneemri(tempfile.mkdtemp(), exams=2, slices=16, size=64))
+    >>> [(item["image"].rpartition("/")[2], item["label"], item["exam"]) for item in items]
+    [('100000-1.pck#8', 0, '100000'), ('100001-1.pck#8', 1, '100001')]
     """
     if slices_per_exam < 1:
         raise ValueError(f"'slices_per_exam' must be at least 1, got {slices_per_exam}.")

@@ -40,11 +40,12 @@ def convert_kneemri(dataset_dir: str | os.PathLike[str], output_dir: str | os.Pa
     Raises:
         DataError: ``output_dir`` exists or cannot be written, or the data are faulty.
 
-    >>> convert_kneemri("kneemri", ".")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: The folder . exists already.
-    Let the new volumes go to a folder of their own.
+    >>> import tempfile
+    >>> from monai_freq.phantoms import write_kneemri
+    >>> root = Path(tempfile.mkdtemp())
+    >>> new = convert_kneemri(write_kneemri(root / "old", exams=2, slices=16, size=64), root / "new")
+    >>> sorted(path.relative_to(new).as_posix() for path in new.rglob("*.*"))
+    ['checksums.json', 'metadata.csv', 'vol01/100000-1.nii', 'vol02/100001-1.nii']
     """
     target = Path(output_dir)
     if target.exists():
@@ -97,10 +98,12 @@ def verify_kneemri(dataset_dir: str | os.PathLike[str]) -> int:
     Raises:
         DataError: The list or a volume is missing or has changed.
 
-    >>> verify_kneemri("no/such/folder")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: no/such/folder/checksums.json cannot be read: ...
+    >>> import tempfile
+    >>> from monai_freq.phantoms import write_kneemri
+    >>> root = Path(tempfile.mkdtemp())
+    >>> new = convert_kneemri(write_kneemri(root / "old", exams=2, slices=16, size=64), root / "new")
+    >>> verify_kneemri(new)
+    2
     """
     root = Path(dataset_dir)
     try:

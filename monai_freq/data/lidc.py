@@ -107,11 +107,22 @@ def write_labels(
         S. G. Armato III et al., The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative
         (IDRI), Medical Physics 38 (2011), doi:10.1118/1.3528204.
 
-    >>> write_labels("no/such/LIDC-IDRI", "no/such/lodopab", "labels.csv")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: The folder no/such/lodopab holds no file of LoDoPaB-CT.
-    It must hold ground_truth_train_000.hdf5 and so on: unpack the archives there.
+    >>> import SimpleITK, h5py, tempfile
+    >>> root = Path(tempfile.mkdtemp())
+    >>> image = SimpleITK.GetImageFromArray(np.random.default_rng(0).integers(-1000, 1000, (48, 48), np.int16))
+    >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
+    >>> SimpleITK.WriteImage(image, root / "1-01.dcm")
+    >>> uid = SimpleITK.ReadImage(root / "1-01.dcm").GetMetaData("0008|0018")
+    >>> nodule = f"<malignancy>4</malignancy></characteristics><roi><imageSOP_UID>{uid}</imageSOP_UID></roi>"
+    >>> session = f"<unblindedReadNodule><characteristics>{nodule}</unblindedReadNodule>"
+    >>> text = f"<LidcReadMessage><readingSession>{session}</readingSession></LidcReadMessage>"
+    >>> _ = (root / "069.xml").write_text(text)
+    >>> with h5py.File(root / "ground_truth_test_000.hdf5", "w") as file:
+    ...     file["data"] = attenuation(SimpleITK.GetArrayFromImage(image))[None, ::-1]
+    >>> write_labels(root, root, root / "labels.csv")
+    1
+    >>> (root / "labels.csv").read_text().splitlines()[1].split(",")[:4]
+    ['ground_truth_test_000.hdf5', '0', 'LIDC-IDRI-0001', '4']
     """
     files = [file for part in PARTS for file in sorted(Path(lodopab_dir).glob(f"ground_truth_{part}_???.hdf5"))]
     if not files:
@@ -157,8 +168,15 @@ def match_slices(
         J. Leuschner et al., LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction, Scientific
         Data 8, 109 (2021), doi:10.1038/s41597-021-00893-z.
 
-    >>> match_slices([], [])
-    []
+    >>> import SimpleITK, h5py, tempfile
+    >>> scan, slices = (Path(tempfile.mkdtemp(), name) for name in ("1-01.dcm", "ground_truth_test_000.hdf5"))
+    >>> other, hounsfield = np.random.default_rng(0).integers(-1000, 1000, (2, 48, 48), np.int16)
+    >>> SimpleITK.WriteImage(SimpleITK.GetImageFromArray(hounsfield), scan)
+    >>> with h5py.File(slices, "w") as file:
+    ...     file["data"] = attenuation(np.stack([other, hounsfield[::-1]]))
+    >>> [match] = match_slices([DicomSlice(scan, "1.2.3", "LIDC-IDRI-0001")], [slices])
+    >>> match.index, match.source.patient, round(match.correlation, 3)
+    (1, 'LIDC-IDRI-0001', 1.0)
     """
     for name, value in (("min_correlation", min_correlation), ("min_margin", min_margin)):
         if not 0 <= value < 1:

@@ -29,11 +29,19 @@ class LidcFolder:
     Raises:
         DataError: There is no such folder, no XML file or no other file in it; or an XML file is damaged.
 
-    >>> LidcFolder("no/such/LIDC-IDRI")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: There is no folder no/such/LIDC-IDRI.
-    It must hold DICOM and XML files of LIDC-IDRI, at any depth.
+    >>> import SimpleITK, tempfile
+    >>> root = Path(tempfile.mkdtemp())
+    >>> image = SimpleITK.Image(8, 8, SimpleITK.sitkInt16)
+    >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
+    >>> SimpleITK.WriteImage(image, root / "1-01.dcm")
+    >>> uid = SimpleITK.ReadImage(root / "1-01.dcm").GetMetaData("0008|0018")
+    >>> nodule = f"<malignancy>4</malignancy></characteristics><roi><imageSOP_UID>{uid}</imageSOP_UID></roi>"
+    >>> session = f"<unblindedReadNodule><characteristics>{nodule}</unblindedReadNodule>"
+    >>> text = f"<LidcReadMessage><readingSession>{session}</readingSession></LidcReadMessage>"
+    >>> _ = (root / "069.xml").write_text(text)
+    >>> folder = LidcFolder(root)
+    >>> [scan.patient for scan in folder.rated_slices()], list(folder.readings.values())
+    (['LIDC-IDRI-0001'], [[4]])
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:

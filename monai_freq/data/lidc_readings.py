@@ -33,10 +33,13 @@ def read_malignancies(file: str | os.PathLike[str]) -> dict[str, list[int]]:
         S. G. Armato III et al., The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative
         (IDRI), Medical Physics 38 (2011), doi:10.1118/1.3528204.
 
-    >>> read_malignancies("no/such/069.xml")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: no/such/069.xml cannot be read: ...
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp(), "069.xml")
+    >>> nodule = "<malignancy>4</malignancy></characteristics><roi><imageSOP_UID>1.3.6.1</imageSOP_UID></roi>"
+    >>> session = f"<unblindedReadNodule><characteristics>{nodule}</unblindedReadNodule>"
+    >>> _ = file.write_text(f"<LidcReadMessage><readingSession>{session}</readingSession></LidcReadMessage>")
+    >>> read_malignancies(file)
+    {'1.3.6.1': [4]}
     """
     found: dict[str, list[int]] = defaultdict(list)
     for session in _children(_parse(Path(file)), "readingSession"):

@@ -97,11 +97,13 @@ class LoadSliced(MapTransform):
         ValueError: See :class:`LoadSlice`.
         DataError: See :func:`monai_freq.data.read_image`.
 
-    >>> LoadSliced("image")({"image": "vol01/329637-8.pck#5", "label": 1})
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: vol01/329637-8.pck is missing or not a file.
-    Unpack the archive of its folder again.
+    >>> import pickle, tempfile
+    >>> file = f"{tempfile.mkdtemp()}/329637-8.pck"
+    >>> with open(file, "wb") as stream:
+    ...     pickle.dump(np.full((24, 6, 8), 100, np.int16), stream)
+    >>> item = LoadSliced("image")({"image": f"{file}#5", "label": 1})
+    >>> item["image"].shape, float(item["image"].max()), item["label"]
+    (torch.Size([1, 6, 8]), 100.0, 1)
     """
 
     backend = LoadSlice.backend

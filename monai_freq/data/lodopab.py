@@ -62,11 +62,14 @@ def read_lodopab(
         J. Leuschner et al., LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction, Scientific
         Data 8, 109 (2021), doi:10.1038/s41597-021-00893-z.
 
-    >>> read_lodopab("no/such/lodopab")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: The table .../no/such/lodopab/labels.csv is missing.
-    It must have the columns file, index, patient, malignancy.
+    >>> import h5py, numpy, tempfile
+    >>> root = Path(tempfile.mkdtemp())
+    >>> with h5py.File(root / "ground_truth_train_000.hdf5", "w") as file:
+    ...     file["data"] = numpy.zeros((2, 8, 8), "f4")
+    >>> lines = ["file,index,patient,malignancy", *(f"ground_truth_train_000.hdf5,1,p1,{read}" for read in (4, 5))]
+    >>> _ = (root / "labels.csv").write_text("\n".join(lines))
+    >>> [(Path(item["image"]).name, item["label"], item["malignancy"]) for item in read_lodopab(root)]
+    [('ground_truth_train_000.hdf5#1', 1, 4.5)]
     """
     _refuse_settings(aggregate, undecided)
     root = Path(os.path.abspath(Path(dataset_dir).expanduser()))

@@ -57,10 +57,12 @@ def is_packed(path: str | os.PathLike[str]) -> bool:
     Args:
         path: There.
 
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile() as file:
-    ...     is_packed(file.name)
-    False
+    >>> import nibabel, numpy as np, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nibabel.save(nibabel.Nifti1Image(np.eye(4), np.eye(4)), f"{folder}/a.nii.gz")
+    ...     nibabel.save(nibabel.Nifti1Image(np.eye(4), np.eye(4)), f"{folder}/b.nii")
+    ...     is_packed(f"{folder}/a.nii.gz"), is_packed(f"{folder}/b.nii")
+    (True, False)
     """
     with open(path, "rb") as stream:
         return stream.read(2) == b"\x1f\x8b"
@@ -82,10 +84,12 @@ def open_nifti(path: str | os.PathLike[str]) -> Any:
         DataError: It is a file of another kind, or has a name that nibabel and MONAI do not take it by.
         Exception: Whatever nibabel, gzip and zlib raise on damaged files; EOFError where voxels are missing.
 
-    >>> open_nifti("no/such/la_003.nii.gz")
-    Traceback (most recent call last):
-    ...
-    FileNotFoundError: [Errno 2] No such file or directory: 'no/such/la_003.nii.gz'
+    >>> import nibabel, numpy as np, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nibabel.save(nibabel.Nifti1Image(np.ones((6, 5, 4)), np.diag([1, 2, 3, 1])), f"{folder}/la_003.nii.gz")
+    ...     image = open_nifti(f"{folder}/la_003.nii.gz")
+    ...     image.shape, float(image.dataobj[0, 0, 0]), image.affine.diagonal().tolist()
+    ((6, 5, 4), 1.0, [1.0, 2.0, 3.0, 1.0])
     """
     import nibabel
 

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 def read_radimagenet(
     dataset_dir: str | os.PathLike[str], *, classes: Sequence[str] | None = None
 ) -> dict[str, list[dict[str, Any]]]:
-    """List the pictures of ``RadiologyAI_{train,val,test}.csv``, each table with ``filename`` and ``label``.
+    r"""List the pictures of ``RadiologyAI_{train,val,test}.csv``, each table with ``filename`` and ``label``.
 
     The labels are 0, 1, ... in the order of ``classes``: by default those of the training table, sorted (by number if
     all are numbers). The pictures must be there but are not opened: :func:`monai_freq.data.check_images` does that.
@@ -43,11 +43,13 @@ def read_radimagenet(
         X. Mei et al., RadImageNet: an open radiologic deep learning research dataset for effective transfer learning,
         Radiology: Artificial Intelligence 4 (2022), doi:10.1148/ryai.210315.
 
-    >>> read_radimagenet("no/such/radimagenet")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: The table .../no/such/radimagenet/RadiologyAI_train.csv is missing.
-    It must have the columns filename, label.
+    >>> import tempfile
+    >>> root = Path(tempfile.mkdtemp())
+    >>> for part in ("train", "val", "test"):
+    ...     (root / f"{part}.png").touch()
+    ...     _ = (root / f"RadiologyAI_{part}.csv").write_text(f"filename,label\n{part}.png,cyst\n")
+    >>> read_radimagenet(root)["val"][0] | {"image": "val.png"}
+    {'image': 'val.png', 'label': 0, 'name': 'cyst'}
     """
     if classes is not None and (len(classes) > MOST_CLASSES or len(set(classes)) < len(classes)):
         raise ValueError(f"'classes' must be at most {MOST_CLASSES} different names, got {len(classes)}.")

@@ -99,7 +99,7 @@ def _bare(name: str) -> str:
 
 
 def read_rows(file: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
-    """Read a CSV file in UTF-8 line by line; columns may stand in any order, among others.
+    r"""Read a CSV file in UTF-8 line by line; columns may stand in any order, among others.
 
     Args:
         file: The table. Its first line holds the names of the columns.
@@ -110,11 +110,11 @@ def read_rows(file: Path, columns: Sequence[str] | None = None) -> Iterator[Row]
         DataError: The file is missing, no text, or lacks a column or has one twice; a line has fewer or more cells than
             the header.
 
-    >>> next(read_rows(Path("no/such/metadata.csv"), ["examId"]))
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: The table no/such/metadata.csv is missing.
-    It must have the columns examId.
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp(), "metadata.csv")
+    >>> _ = file.write_text("examId,aclDiagnosis\n329637,0\n390116,2\n")
+    >>> [row.integer("aclDiagnosis", 0, 2) for row in read_rows(file, ["examId", "aclDiagnosis"])]
+    [0, 2]
     """
     wanted = f"It must have the columns {', '.join(columns)}." if columns else "Correct the path, or copy it again."
     if not file.is_file():

@@ -35,11 +35,11 @@ def count_slices(file: str | os.PathLike[str]) -> int:
     Raises:
         DataError: The file is missing, damaged or of another kind.
 
-    >>> count_slices("notes.txt")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: notes.txt is missing or not a file.
-    Correct the name, or copy it again.
+    >>> import nibabel, tempfile
+    >>> file = os.path.join(tempfile.mkdtemp(), "ct.nii")
+    >>> nibabel.save(nibabel.Nifti1Image(np.zeros((6, 5, 4), np.int16), np.eye(4)), file)
+    >>> count_slices(file)
+    4
     """
     kind = _kind(file)
     if kind == "HDF5":

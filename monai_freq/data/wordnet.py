@@ -57,7 +57,7 @@ def superclass_labels(wnids: Iterable[str], hierarchy: str | os.PathLike[str]) -
 
 
 def read_hierarchy(file: str | os.PathLike[str]) -> dict[str, set[str]]:
-    """Read ``wordnet.is_a.txt``: lines of a parent and a child, both WordNet IDs.
+    r"""Read ``wordnet.is_a.txt``: lines of a parent and a child, both WordNet IDs.
 
     Args:
         file: The text file.
@@ -72,10 +72,11 @@ def read_hierarchy(file: str | os.PathLike[str]) -> dict[str, set[str]]:
         G. A. Miller, WordNet: a lexical database for English, Communications of the ACM 38 (1995),
         doi:10.1145/219717.219748.
 
-    >>> read_hierarchy("no/such/wordnet.is_a.txt")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: no/such/wordnet.is_a.txt cannot be read: ...
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "wordnet.is_a.txt").write_text("n00004258 n02084071\nn00021939 n02958343\n")
+    ...     read_hierarchy(f"{folder}/wordnet.is_a.txt")
+    {'n02084071': {'n00004258'}, 'n02958343': {'n00021939'}}
     """
     parents: dict[str, set[str]] = defaultdict(set)
     for number, line in enumerate(_text(Path(file)).splitlines(), 1):
