@@ -164,7 +164,13 @@ def release(folder: Path) -> None:
         folder: claimed, or not.
 
     Example:
-        >>> release(Path("never_claimed"))
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> claim(folder), folder.resolve() in _claimed
+        (True, True)
+        >>> release(folder)
+        >>> folder.resolve() in _claimed
+        False
     """
     descriptor = _claimed.pop(folder.resolve(), None)
     if descriptor is not None:

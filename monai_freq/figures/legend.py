@@ -48,7 +48,10 @@ def tidy(axes: Axes) -> None:
 
     Example:
         >>> from monai_freq.figures import new_figure
-        >>> tidy(new_figure(2, 2).subplots())
+        >>> axes = new_figure(2, 2).subplots()
+        >>> tidy(axes)
+        >>> {side: spine.get_visible() for side, spine in axes.spines.items()}
+        {'left': True, 'right': False, 'bottom': True, 'top': False}
     """
     axes.grid(axis="y", color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)

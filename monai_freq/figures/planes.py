@@ -96,8 +96,11 @@ def show_plane(
         mask: ``(X, Y, Z)`` of class numbers whose outlines are drawn.
 
     Example:
-        >>> figure = new_figure(2, 2)
-        >>> show_plane(figure.subplots(), np.random.rand(4, 5, 6), axis=2, index=3)
+        >>> axes = new_figure(2, 2).subplots()
+        >>> image = np.arange(120.0, dtype="f4").reshape(4, 5, 6)
+        >>> show_plane(axes, image, axis=2, index=3, spacing=(1, 2, 5))
+        >>> axes.images[0].get_array().shape, float(axes.get_aspect()), bool(axes.xaxis_inverted())  # rows are along Y
+        ((5, 4), 2.0, True)
     """
     aspect = [step for other, step in enumerate(spacing) if other != axis]
     low, high = (None, None) if limits is None else limits

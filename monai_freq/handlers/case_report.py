@@ -51,9 +51,21 @@ class CaseReport:
         in its own space.
 
     Example:
-        >>> import tempfile
-        >>> evaluator = Engine(lambda engine, batch: None)
-        >>> CaseReport(tempfile.mkdtemp(), {"0": "background", "1": "left atrium"}).attach(evaluator)
+        >>> import tempfile, torch
+        >>> label = torch.zeros(1, 8, 8, 8)
+        >>> label[:, 2:6, 2:6, 2:6] = 1
+        >>> label = MetaTensor(label, meta={"filename_or_obj": "la_003.nii.gz"})
+        >>> case = dict.fromkeys(["reference", "label", "grid_pred", "native_image"], label)
+        >>> folder, evaluator = tempfile.mkdtemp(), Engine(lambda engine, batch: batch)
+        >>> CaseReport(folder, {"0": "background", "1": "atrium"}, pictures=False).attach(evaluator)
+        >>> _ = evaluator.run([[case | {"pred": label.roll(1, 1)}]])
+        >>> for cells in zip(*(line.split(",") for line in Path(folder, "cases.csv").read_text().splitlines())):
+        ...     print(*cells)
+        case la_003
+        dice_atrium 0.750000
+        hd95_mm_atrium 1.000000
+        grid_dice_atrium 1.000000
+        grid_hd95_voxels_atrium 0.000000
     """
 
     def __init__(

@@ -12,14 +12,20 @@ __all__ = ["RunProgress"]
 
 
 class RunProgress:
-    """One bar for all epochs, with the mean loss of the epoch, the latest validation metric and the time left.
+    r"""One bar for all epochs, with the mean loss of the epoch, the latest validation metric and the time left.
 
     Args:
         evaluator: engine whose key metric is shown, if any.
 
     Example:
-        >>> trainer = Engine(lambda engine, batch: None)
+        >>> from contextlib import redirect_stderr
+        >>> from io import StringIO
+        >>> trainer = Engine(lambda engine, batch: [{"loss": 0.5}])
         >>> RunProgress().attach(trainer)
+        >>> with redirect_stderr(StringIO()) as bar:
+        ...     _ = trainer.run([0], max_epochs=2)
+        >>> [text in bar.getvalue() for text in ("Training: 100%", "2/2", "loss=0.500")]
+        [True, True, True]
     """
 
     def __init__(self, evaluator: Engine | None = None) -> None:

@@ -54,8 +54,14 @@ class ScoreReport:
 
     Example:
         >>> import tempfile
-        >>> evaluator = Engine(lambda engine, batch: None)
-        >>> ScoreReport(tempfile.mkdtemp(), {"0": "benign", "1": "malignant"}).attach(evaluator)
+        >>> batch = [{"sample": f"{n}.png", "label": n % 2, "pred": torch.tensor([2.0, 4.0 * n])} for n in range(4)]
+        >>> folder, evaluator = tempfile.mkdtemp(), Engine(lambda engine, batch: batch)
+        >>> ScoreReport(folder, {"0": "benign", "1": "malignant"}).attach(evaluator)
+        >>> _ = evaluator.run([batch])
+        >>> Path(folder, "scores.csv").read_text().splitlines()[:2]
+        ['condition,sample,label,score_benign,score_malignant', 'all,0.png,0,0.880797077978,0.119202922022']
+        >>> json.loads(Path(folder, "summary.json").read_text())["all"]["auc"]
+        0.75
     """
 
     def __init__(

@@ -36,9 +36,16 @@ class SlicePictures(TensorBoardHandler):
         ValueError: interval is not a positive integer.
 
     Example:
-        >>> import tempfile
-        >>> evaluator = Engine(lambda engine, batch: None)
-        >>> SlicePictures(log_dir=tempfile.mkdtemp(), interval=10).attach(evaluator)
+        >>> import tempfile, torch
+        >>> from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+        >>> case = {"image": torch.rand(1, 8, 8, 8), "label": torch.ones(2, 8, 8, 8), "pred": torch.ones(2, 8, 8, 8)}
+        >>> folder, evaluator = tempfile.mkdtemp(), Engine(lambda engine, batch: [case])
+        >>> pictures = SlicePictures(log_dir=folder)
+        >>> pictures.attach(evaluator)
+        >>> _ = evaluator.run([0])
+        >>> pictures.close()
+        >>> EventAccumulator(folder).Reload().Tags()["images"]
+        ['validation case']
     """
 
     def __init__(

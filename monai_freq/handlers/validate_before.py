@@ -18,8 +18,15 @@ class ValidateBefore:
         evaluator: of the validation.
 
     Example:
-        >>> trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
+        >>> import torch
+        >>> from monai.engines import SupervisedEvaluator
+        >>> trainer = Engine(lambda engine, batch: print(f"training, epoch {engine.state.epoch}"))
+        >>> evaluator = SupervisedEvaluator("cpu", [{"image": torch.ones(1, 1)}], torch.nn.Identity())
+        >>> _ = evaluator.add_event_handler(Events.COMPLETED, lambda: print("validated"))
         >>> ValidateBefore(evaluator).attach(trainer)
+        >>> _ = trainer.run([0])
+        validated
+        training, epoch 1
     """
 
     def __init__(self, evaluator: Evaluator) -> None:

@@ -107,9 +107,11 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         ValueError: there is no such file, it is truncated, it holds something else, or it would run code.
 
     Example:
-        >>> read_weights("no_such.pt")
-        Traceback (most recent call last):
-        ValueError: no_such.pt cannot be read as weights: No such file or directory.
+        >>> import tempfile
+        >>> file = os.path.join(tempfile.mkdtemp(), "model.pt")
+        >>> torch.save({"epoch": 9, "state_dict": {"module.fc.bias": torch.tensor([1.0, 2.0])}}, file)
+        >>> read_weights(file)
+        {'fc.bias': tensor([1., 2.])}
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
