@@ -27,10 +27,16 @@ def main(words: Sequence[str] | None = None) -> int:
         words: of the command line; those of the program by default.
 
     Example:
-        >>> main(["report", "no_such_folder"])
-        Traceback (most recent call last):
-        SystemExit: There is no folder no_such_folder.
-        Give the --output_dir of a study.
+        >>> import tempfile
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> from monai_freq.study.results import write_result
+        >>> folder = tempfile.mkdtemp()
+        >>> _ = [write_result(folder, result) for result in phantom_study()]
+        >>> main(["report", folder])
+        wrote .../report/report.html
+        wrote .../report/report.md
+        ...
+        0
     """
     arguments = parser().parse_args(words)
     try:

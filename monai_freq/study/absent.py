@@ -31,8 +31,11 @@ def absent(
         shared: overrides that all runs share.
 
     Example:
-        >>> absent([], ["results/a.json is truncated."], [], [], [])
-        ['Not read: results/a.json is truncated.']
+        >>> from monai_freq.study.cells import cells_of
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> runs = phantom_study(draws=2)[:3]  # without the second draw of early fusion
+        >>> absent(runs, ["results/a.json is truncated."], [], cells_of(runs), [])
+        ['Not read: results/a.json is truncated.', 'Absent: hippocampus, n = 4, early: draw 1']
     """
     failed = [f"Failed: {run.name}{_last_line(run.error)}" for run in results if not run.finished]
     unread = [f"Not read: {problem}" for problem in problems]

@@ -55,9 +55,17 @@ def read_measures(folder: Path) -> dict[str, Any]:
         OSError, ValueError: a file is not there, or holds something else.
 
     Example:
-        >>> read_measures(Path("no_such_run"))
-        Traceback (most recent call last):
-        FileNotFoundError: ...
+        >>> import json, tempfile
+        >>> import numpy as np
+        >>> folder, history = Path(tempfile.mkdtemp()), PSDHistory(np.linspace(0, 0.5, 3))
+        >>> for epoch, gradients in ((0, [[0.0, 1.0, 0.5]]), (5, [[0.0, 0.5, 1.0]])):
+        ...     history.add(epoch, {"images": np.array([[4.0, 2.0, 1.0]]), "gradients": np.array(gradients)})
+        >>> for part in ("evaluation", "tensorboard"):
+        ...     (folder / part).mkdir()
+        >>> history.save(folder / "tensorboard" / "psd.npz")
+        >>> _ = (folder / "evaluation" / "summary.json").write_text(json.dumps({"ood": {"auc": 0.8}}))
+        >>> read_measures(folder)["conditions"], read_measures(folder)["densities"]["after"]
+        ({'ood': {'auc': 0.8}}, [0.0, 0.5, 1.0])
     """
     conditions = _summary(folder / "evaluation" / "summary.json")
     file = folder / "tensorboard" / "psd.npz"

@@ -83,9 +83,12 @@ def execute(run: Run, setup: Setup) -> Result:
 
     Example:
         >>> import tempfile
-        >>> result = execute(Run(bundle="no_such", folder="no_such", arm="none"), Setup(tempfile.mkdtemp()))
-        >>> result.status, result.error
-        ('failed', "FileNotFoundError: [Errno 2] No such file or directory: 'no_such/configs/train.json'")
+        >>> folder = tempfile.mkdtemp()
+        >>> finished = Result(bundle="heart_fd", status="finished", arm="none", size=4, draw=0, seed=0)
+        >>> _ = write_result(folder, finished)
+        >>> run = Run(bundle="heart_fd", folder="bundles/heart_fd", arm="none", size=4)
+        >>> execute(run, Setup(folder)) == finished  # nothing is trained twice
+        True
     """
     folder = Path(setup.output_dir) / "runs" / run.name
     folder.mkdir(parents=True, exist_ok=True)

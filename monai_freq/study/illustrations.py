@@ -45,10 +45,14 @@ def illustrate(
         G. Fu et al. (2024), Figures 3 and 4, https://doi.org/10.1117/12.2692286.
 
     Example:
-        >>> illustrate({"heart_fd": "bundles/no_such"}, "pictures")
-        Traceback (most recent call last):
-        SystemExit: There is no bundles/no_such/configs/evaluate.json.
-        An --overlay is the name of a file in the configs folder of each bundle.
+        >>> import tempfile
+        >>> from monai_freq.shipped_bundles import copy_bundle
+        >>> folder = copy_bundle("hippocampus_fd", Path(tempfile.mkdtemp(), "hippocampus_fd"))
+        >>> phantom = {"task": "hippocampus", "cases": 3, "test_cases": 0, "size": [16, 16, 16], "seed": 0}
+        >>> settings = {"phantom": phantom, "val_cases": 1, "test_cases": 1, "image_size": [16, 16, 16]}
+        >>> files = illustrate({"hippocampus_fd": str(folder)}, folder / "pictures", overrides=settings)
+        >>> [path.name for path in files]
+        ['regions.png', 'regions.svg', 'bands.png', 'bands.svg']
     """
     drawn = [read_case(name, folder, case, (data or {}).get(name), overrides or {}) for name, folder in bundles.items()]
     figures = {"regions": show_regions(drawn), "bands": show_bands(drawn)}
@@ -73,10 +77,14 @@ def read_case(
         SystemExit: the bundle, its settings or its data are faulty, it is no segmentation, or has fewer test cases.
 
     Example:
-        >>> read_case("heart_fd", "bundles/no_such", 0)
-        Traceback (most recent call last):
-        SystemExit: There is no bundles/no_such/configs/evaluate.json.
-        An --overlay is the name of a file in the configs folder of each bundle.
+        >>> import tempfile
+        >>> from monai_freq.shipped_bundles import copy_bundle
+        >>> folder = copy_bundle("hippocampus_fd", Path(tempfile.mkdtemp(), "hippocampus_fd"))
+        >>> phantom = {"task": "hippocampus", "cases": 3, "test_cases": 0, "size": [16, 16, 16], "seed": 0}
+        >>> settings = {"phantom": phantom, "val_cases": 1, "test_cases": 1, "image_size": [16, 16, 16]}
+        >>> case = read_case("hippocampus_fd", str(folder), 0, overrides=settings)
+        >>> case.image.shape, case.classes, np.allclose(case.low + case.high, case.image, atol=1e-5)
+        ((16, 16, 16), {1: 'anterior', 2: 'posterior'}, True)
     """
     parser = opened([f"{folder}/configs/evaluate.json"], folder, dataset_dir, overrides or {})
     if "cases" not in parser:

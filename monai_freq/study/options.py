@@ -117,10 +117,14 @@ def named_paths(option: str, words: Sequence[str], names: Iterable[str]) -> dict
         SystemExit: a name is none of these or there twice, or there is nothing at a path.
 
     Example:
-        >>> named_paths("--data", ["heart_fd=no_such"], ["heart_fd"])
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()).resolve()
+        >>> named_paths("--data", [f"heart_fd={folder}"], ["heart_fd"]) == {"heart_fd": str(folder)}
+        True
+        >>> named_paths("--data", [f"spleen={folder}"], ["heart_fd"])
         Traceback (most recent call last):
-        SystemExit: There is no no_such.
-        As in --data heart_fd=<a path that exists>
+        SystemExit: --data spleen=... names none of heart_fd.
+        As in --data heart_fd=/data/folder
     """
     known, found = list(names), {}
     for word in words:
@@ -147,8 +151,9 @@ def tell_ended(asked: int, results: Sequence[Result], output_dir: str, waiting: 
         waiting: number of runs that cannot start before others have finished.
 
     Example:
-        >>> tell_ended(2, [], "out")
-        2 of 2 runs are finished, 0 of them attempted now.
+        >>> result = Result(bundle="heart_fd", status="finished", arm="none", size=4, draw=0, seed=0)
+        >>> tell_ended(2, [result], "out")
+        2 of 2 runs are finished, 1 of them attempted now.
         For tables and figures: python -m monai_freq.study report out
         0
     """

@@ -328,8 +328,13 @@ def missing(runs: Iterable[Run], folder: Path) -> Iterator[Run]:
         SystemExit: a result was written in another version of the format, or with other data.
 
     Example:
-        >>> runs = plan({"heart_fd": "bundles/heart_fd"}, sizes=[4], arms=["early"])
-        >>> [run.name for run in missing(runs, Path("no_such_study"))]
+        >>> import tempfile
+        >>> from monai_freq.study.results import Result, write_result
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> made = Result(bundle="heart_fd", status="finished", arm="none", size=4, draw=0, seed=0)
+        >>> _ = write_result(folder, made)
+        >>> runs = plan({"heart_fd": "bundles/heart_fd"}, sizes=[4], arms=["none", "early"])
+        >>> [run.name for run in missing(runs, folder)]
         ['heart_fd/n4_draw0_early_seed0']
     """
     for run in runs:

@@ -40,8 +40,11 @@ def learning_curves(cells: Sequence[Cell], shared: Shared = ()) -> Figure:
         shared: overrides that all runs share, which the legend leaves out.
 
     Example:
-        >>> len(learning_curves([]).axes)
-        0
+        >>> from monai_freq.study.cells import cells_of
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> figure = learning_curves(cells_of(phantom_study()))
+        >>> figure.axes[0].get_title(), [text.get_text() for text in figure.legends[0].get_texts()]
+        ('hippocampus', ['none', 'early'])
     """
     bundles = list(dict.fromkeys(cell.bundle for cell in cells))
     columns = min(3, len(bundles))
@@ -68,8 +71,12 @@ def paired_differences(comparisons: Sequence[Comparison], shared: Shared = ()) -
         shared: overrides that all runs share, which the legend leaves out.
 
     Example:
-        >>> len(paired_differences([]).axes)
-        0
+        >>> from monai_freq.study.cells import cells_of
+        >>> from monai_freq.study.comparison import compare
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> figure = paired_differences(compare(cells_of(phantom_study())))
+        >>> [axes.get_xlabel() for axes in figure.axes]
+        ['Dice, arm − none (points)', '95% Hausdorff distance, arm − none (mm)']
     """
     tested = [comparison for comparison in comparisons if comparison.test]
     bundles = list(dict.fromkeys(comparison.cell.bundle for comparison in tested))

@@ -37,10 +37,11 @@ def bundle_names(folders: Sequence[str]) -> dict[str, str]:
         SystemExit: there is no bundle, or two have the same name.
 
     Example:
-        >>> bundle_names(["bundles/no_such"])
-        Traceback (most recent call last):
-        SystemExit: There is no bundle in .../bundles/no_such: it has no configs/metadata.json.
-        A bundle is a folder; python -m monai_freq copy heart_fd makes one.
+        >>> import tempfile
+        >>> from monai_freq.shipped_bundles import copy_bundle
+        >>> folder = str(copy_bundle("heart_fd", Path(tempfile.mkdtemp(), "my_heart")).resolve())
+        >>> bundle_names([folder]) == {"heart_fd": folder}
+        True
     """
     found: dict[str, str] = {}
     for folder in map(Path, folders):
@@ -76,9 +77,10 @@ class Look:
         examples: name of a classification bundle -> a PNG file of what its network sees, after :meth:`fitted`.
 
     Example:
-        >>> with Look([]) as look:
-        ...     look.fitted()
-        []
+        >>> run = Run(bundle="heart_fd", folder="bundles/heart_fd", arm="none", size=4)
+        >>> with Look([run]) as look:
+        ...     [one.name for one in look.runs]  # and look.fitted() would wait for the process
+        ['heart_fd/n4_draw0_none_seed0']
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
@@ -154,10 +156,13 @@ def look_into(
         SystemExit: a file is missing, a setting or the data set is faulty, or there is no such fold.
 
     Example:
-        >>> look_into(["no_such/configs/train.json"], "no_such", None, {})
-        Traceback (most recent call last):
-        SystemExit: There is no no_such/configs/train.json.
-        An --overlay is the name of a file in the configs folder of each bundle.
+        >>> import tempfile
+        >>> from monai_freq.shipped_bundles import copy_bundle
+        >>> folder = copy_bundle("hippocampus_fd", Path(tempfile.mkdtemp(), "hippocampus_fd"))
+        >>> phantom = {"task": "hippocampus", "cases": 4, "test_cases": 0, "size": [16, 16, 16], "seed": 0}
+        >>> settings = {"phantom": phantom, "val_cases": 1, "test_cases": 1}
+        >>> look_into([f"{folder}/configs/train.json"], str(folder), None, settings)
+        {'cases': 2, 'batch_size': 2, 'classes': {'1': 'anterior', '2': 'posterior'}}
     """
     parser = opened(configs, folder, dataset_dir, overrides)
     _require_fold(parser)
@@ -195,10 +200,12 @@ def opened(configs: Sequence[str], folder: str, dataset_dir: str | None, overrid
         SystemExit: a file is missing, or a setting is faulty.
 
     Example:
-        >>> opened(["no_such.json"], "no_such", None, {})
-        Traceback (most recent call last):
-        SystemExit: There is no no_such.json.
-        An --overlay is the name of a file in the configs folder of each bundle.
+        >>> import tempfile
+        >>> from monai_freq.shipped_bundles import copy_bundle
+        >>> folder = copy_bundle("heart_fd", Path(tempfile.mkdtemp(), "heart_fd"))
+        >>> parser = opened([f"{folder}/configs/train.json"], str(folder), None, {"theta": 0.2})
+        >>> parser["theta"], parser.get_parsed_content("classes")
+        (0.2, {'0': 'background', '1': 'left atrium'})
     """
     from monai.bundle import ConfigParser
 

@@ -31,8 +31,13 @@ def warnings_of(cells: Sequence[Cell], comparisons: Sequence[Comparison], shared
         shared: overrides that all runs share.
 
     Example:
-        >>> warnings_of([], [], [])
-        []
+        >>> from monai_freq.study.cells import cells_of
+        >>> from monai_freq.study.comparison import compare
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> cells = cells_of(phantom_study(draws=2))
+        >>> for warning in warnings_of(cells, compare(cells), []):
+        ...     print(warning)
+        Too few draws to conclude: 2 in hippocampus, n = 4, early. With fewer than 6, ...
     """
     return [*_few_draws(comparisons, shared), *_few_cases(comparisons), *_training(cells, shared)]
 

@@ -223,8 +223,14 @@ def read_results(folder: str | os.PathLike[str]) -> tuple[list[Result], list[str
         The results, and a line of text for each file that cannot be read.
 
     Example:
-        >>> read_results("no_such_study")
-        ([], [])
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> for draw in (0, 1):
+        ...     run = Result(bundle="heart_fd", status="finished", arm="early", size=8, draw=draw, seed=0)
+        ...     _ = write_result(folder, run)
+        >>> results, problems = read_results(folder)
+        >>> [result.name for result in results], problems
+        (['heart_fd/n8_draw0_early_seed0', 'heart_fd/n8_draw1_early_seed0'], [])
     """
     results, problems = [], []
     for path in sorted((Path(folder) / "results").glob("*/*.json")):
@@ -297,8 +303,11 @@ def asked_for(folder: str | os.PathLike[str]) -> list[str]:
         folder: of the study.
 
     Example:
-        >>> asked_for("no_such_study")
-        []
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> note_asked_for(folder, ["heart_fd/n4_draw0_none_seed0", "heart_fd/n4_draw0_early_seed0"])
+        >>> asked_for(folder)
+        ['heart_fd/n4_draw0_none_seed0', 'heart_fd/n4_draw0_early_seed0']
     """
     path = Path(folder) / _ASKED_FOR
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []

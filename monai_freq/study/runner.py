@@ -57,8 +57,13 @@ def run_study(
 
     Example:
         >>> import tempfile
-        >>> run_study([], tempfile.mkdtemp())
+        >>> folder = tempfile.mkdtemp()
+        >>> finished = Result(bundle="heart_fd", status="finished", arm="none", size=4, draw=0, seed=0)
+        >>> _ = write_result(folder, finished)
+        >>> run_study([Run(bundle="heart_fd", folder="bundles/heart_fd", arm="none", size=4)], folder)  # none is left
         []
+        >>> Path(folder, "runs.txt").read_text().split()
+        ['heart_fd/n4_draw0_none_seed0']
     """
     folder = Path(output_dir).resolve()
     _require_system()

@@ -41,8 +41,13 @@ def score_table(cells: Sequence[Cell], comparisons: Sequence[Comparison], shared
         shared: overrides that all runs share, which are left out.
 
     Example:
-        >>> score_table([], [], []).header[:3]
-        ['task', 'n', 'fusion']
+        >>> from monai_freq.study.cells import cells_of
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> table = score_table(cells_of(phantom_study()), [], [])
+        >>> table.header[:4]
+        ['task', 'n', 'fusion', 'Dice (%)']
+        >>> [row[:4] for row in table.rows]
+        [['hippocampus', '4', 'none', '83.50 ± 0.76'], ['hippocampus', '4', 'early', '88.50 ± 0.99']]
     """
     header = ["task", "n", "fusion", "Dice (%)", "SD over draws", "hd95 (mm)", "SD over draws", "cases", "draws"]
     counted = {(id(c.cell), c.metric.name) for c in comparisons if c.concluded}
@@ -67,8 +72,14 @@ def class_table(cells: Sequence[Cell], shared: Shared) -> Table:
         shared: overrides that all runs share, which are left out.
 
     Example:
-        >>> class_table([], []).rows
-        []
+        >>> from monai_freq.study.cells import cells_of
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> for row in class_table(cells_of(phantom_study()), []).rows:
+        ...     print(row[1:5])
+        ['Anterior', '4', 'none', '83.50 ± 0.76']
+        ['Anterior', '4', 'early', '88.50 ± 0.99']
+        ['Posterior', '4', 'none', '83.50 ± 0.76']
+        ['Posterior', '4', 'early', '88.50 ± 0.99']
     """
     rows = []
     for cell in cells:
@@ -90,9 +101,12 @@ def comparison_table(comparisons: Sequence[Comparison], metric: Metric, shared: 
         shared: overrides that all runs share, which are left out.
 
     Example:
-        >>> from monai_freq.study.cells import DICE
-        >>> comparison_table([], DICE, []).header[-1]
-        'verdict'
+        >>> from monai_freq.study.cells import cells_of
+        >>> from monai_freq.study.comparison import compare
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> [row] = comparison_table(compare(cells_of(phantom_study(draws=10))), DICE, []).rows
+        >>> row[:6], row[-1]
+        (['hippocampus', '4', 'early', '+5.00', '+4.00 to +6.00', '10 of 10'], 'improvement')
     """
     unit = "points" if metric.unit == "%" else metric.unit
     header = ["task", "n", "arm", f"difference ({unit})", "95% interval", "draws won", "p", "p × tasks", "p, draws too"]
@@ -108,8 +122,12 @@ def convergence_table(cells: Sequence[Cell], shared: Shared) -> Table:
         shared: overrides that all runs share, which are left out.
 
     Example:
-        >>> convergence_table([], []).rows
-        []
+        >>> from monai_freq.study.cells import cells_of
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> for row in convergence_table(cells_of(phantom_study()), []).rows:
+        ...     print(row[2:])
+        ['none', '12', '83.5', '+0.3', '83.5', '100%', 'converged']
+        ['early', '12', '88.4', '+0.4', '88.5', '100%', 'converged']
     """
     header = [
         "task",
@@ -136,8 +154,10 @@ def cost_table(cells: Sequence[Cell], shared: Shared) -> Table:
         shared: overrides that all runs share, which are left out.
 
     Example:
-        >>> cost_table([], []).rows
-        []
+        >>> from monai_freq.study.cells import cells_of
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> cost_table(cells_of(phantom_study()), []).rows[0]
+        ['hippocampus', '4', 'none', '3', '41.0', '3.0', '800']
     """
     header = ["task", "n", "fusion", "runs", "training (s), median", "evaluation (s), median", "peak memory (MB)"]
     rows = [[title_of(cell), cell.size_text, cell.label(shared), *_costs(cell)] for cell in cells]
@@ -152,8 +172,11 @@ def score_rows(cells: Sequence[Cell], shared: Shared) -> Iterator[list[object]]:
         shared: overrides that all runs share.
 
     Example:
-        >>> [line[:4] for line in score_rows([], [])]
-        [['bundle', 'n', 'fusion', 'overrides']]
+        >>> from monai_freq.study.cells import cells_of
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> header, first, *_ = score_rows(cells_of(phantom_study()), [])
+        >>> dict(zip(header[4:8], first[4:8]))
+        {'class': 'all', 'metric': 'dice', 'unit': '%', 'mean': '83.5'}
     """
     counts = ["mean", "sem_over_cases", "sd_over_draws", "cases", "draws"]
     yield ["bundle", "n", "fusion", "overrides", "class", "metric", "unit", *counts, "published", "published_sem"]
@@ -174,8 +197,12 @@ def comparison_rows(comparisons: Sequence[Comparison]) -> Iterator[list[object]]
         comparisons: of the study.
 
     Example:
-        >>> [line[-2:] for line in comparison_rows([])]
-        [['verdict', 'remark']]
+        >>> from monai_freq.study.cells import cells_of
+        >>> from monai_freq.study.comparison import compare
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> header, first, *_ = comparison_rows(compare(cells_of(phantom_study(draws=10))))
+        >>> {name: value for name, value in zip(header, first) if name in ("metric", "difference", "verdict")}
+        {'metric': 'dice', 'difference': '5', 'verdict': 'improvement'}
     """
     figures = ["difference", "sem_over_cases", "interval_low", "interval_high", "p_cases", "p_cases_and_draws"]
     corrected = ["p_times_tasks", "p_whole_report", "tasks", "tests", "detectable"]

@@ -46,8 +46,12 @@ def run_transfer(
 
     Example:
         >>> import tempfile
-        >>> run_transfer([Source(label="random")], {}, lambda weights: [], tempfile.mkdtemp())
-        (0, 0, [])
+        >>> from monai_freq.study.results import Result, write_result
+        >>> place = {"bundle": "kneemri_transfer", "arm": "none", "overrides": {"source": "random", "fraction": 0.5}}
+        >>> run, folder = ClassifierRun(folder="bundles/kneemri_transfer", **place), tempfile.mkdtemp()
+        >>> _ = write_result(folder, Result(status="finished", size=None, draw=0, seed=0, **place))
+        >>> run_transfer([Source(label="random")], {}, lambda weights: [run], folder)  # one run, which is there
+        (1, 0, [])
     """
     folder = Path(output_dir).resolve()
     weights = {key: str(folder / "runs" / run.name / "model.pt") for key, run in pretraining.items()}
@@ -68,8 +72,13 @@ def is_transfer(folder: str | os.PathLike[str]) -> bool:
         folder: of a study.
 
     Example:
-        >>> is_transfer("no_such_study")
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> is_transfer(folder)
         False
+        >>> _ = run_transfer([Source(label="random")], {}, lambda weights: [], folder)
+        >>> is_transfer(folder)
+        True
     """
     return (Path(folder) / _SOURCES).is_file()
 

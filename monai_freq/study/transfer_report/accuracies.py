@@ -18,9 +18,10 @@ def source_accuracy(study: TransferStudy, source: str) -> float:
         source: its label.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> source_accuracy(study_of([]), "imagenet")
-        nan
+        >>> source_accuracy(study_of(phantom_transfer()), "imagenet")
+        0.8
     """
     return mean_of([measure(run, "all", "accuracy") for run in study.pretrainings.get(source, ())])
 
@@ -34,9 +35,11 @@ def accuracy_gap(study: TransferStudy, first: str, second: str) -> float:
         second: another one.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> accuracy_gap(study_of([]), "imagenet", "random")
-        nan
+        >>> study = study_of(phantom_transfer())
+        >>> round(accuracy_gap(study, "imagenet", "radimagenet"), 2), accuracy_gap(study, "imagenet", "random")
+        (0.05, nan)
     """
     return abs(source_accuracy(study, first) - source_accuracy(study, second))
 

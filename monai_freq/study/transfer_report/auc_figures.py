@@ -36,9 +36,13 @@ def baseline_figure(study: TransferStudy, controls: Sequence[Control]) -> Figure
         Y. Lu et al. (2025), Figure 2.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> len(baseline_figure(study_of([]), []).axes)
-        0
+        >>> from monai_freq.study.transfer_report.effects import controls_of
+        >>> study = study_of(phantom_transfer())
+        >>> figure = baseline_figure(study, controls_of(study))
+        >>> [axes.get_ylabel() for axes in figure.axes], [text.get_text() for text in figure.legends[0].get_texts()]
+        (['O.O.D. AUC', 'I.I.D. AUC'], ['imagenet', 'radimagenet', 'random'])
     """
     return _figure(study, controls, [source for source in study.sources if is_original(source)], ("ood", "iid"))
 
@@ -54,9 +58,13 @@ def editing_figure(study: TransferStudy, controls: Sequence[Control]) -> Figure:
         Y. Lu et al. (2025), Figure 4.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> len(editing_figure(study_of([]), []).axes)
-        0
+        >>> from monai_freq.study.transfer_report.effects import controls_of
+        >>> study = study_of(phantom_transfer())
+        >>> figure = editing_figure(study, controls_of(study))
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]
+        ['imagenet', 'radimagenet', 'imagenet lowpass', 'radimagenet whiten']
     """
     return _figure(study, controls, _edited_and_their_originals(study), ("ood",))
 

@@ -81,8 +81,10 @@ class Cell:
             metric: ``"auc"``, ``"accuracy"`` or ``"calibration_error"``.
 
         Example:
-            >>> Cell(Setting("lodopab_transfer", "none"), "random", 0, ()).values("clean")
-            {}
+            >>> from monai_freq.study.phantom_results import phantom_transfer
+            >>> cell = study_of(phantom_transfer()).cells[1]
+            >>> cell.source, cell.fraction, cell.values("ood")
+            ('imagenet', 0.5, {(0, 0): 0.65, (1, 0): 0.64})
         """
         found = {(run.draw, run.seed): measure(run, condition, metric) for run in self.runs}
         return {key: value for key, value in found.items() if math.isfinite(value)}
@@ -127,8 +129,10 @@ class TransferStudy:
             source: all of them by default.
 
         Example:
-            >>> study_of([]).of(Setting("lodopab_transfer", "none"))
-            []
+            >>> from monai_freq.study.phantom_results import phantom_transfer
+            >>> cells = study_of(phantom_transfer()).of(Setting("kneemri_transfer", "photon_noise"), "imagenet")
+            >>> [(cell.source, cell.fraction) for cell in cells]
+            [('imagenet', 0.0), ('imagenet', 0.5)]
         """
         return [cell for cell in self.cells if cell.setting == setting and source in (None, cell.source)]
 
@@ -174,9 +178,10 @@ def measure(run: Result, condition: str, metric: str) -> float:
         metric: of it.
 
     Example:
-        >>> run = Result(bundle="source_pretrain", status="finished", arm="none", size=None, draw=0, seed=0)
-        >>> measure(run, "all", "accuracy")
-        nan
+        >>> run = Result(bundle="source_pretrain", status="finished", arm="none", size=None, draw=0, seed=0,
+        ...              measures={"conditions": {"all": {"accuracy": 0.8}}})
+        >>> measure(run, "all", "accuracy"), measure(run, "ood", "auc")
+        (0.8, nan)
     """
     conditions = run.measures.get("conditions")
     found = conditions.get(condition) if isinstance(conditions, Mapping) else None

@@ -28,9 +28,14 @@ def missing(
             source there are tells what there should be of the other.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> missing(study_of([]), [], ["results/a.json is truncated."], [])
-        ['Not read: results/a.json is truncated.']
+        >>> runs = phantom_transfer()[:-1]  # without the last fine-tuning
+        >>> for line in missing(study_of(runs), runs, ["results/a.json is truncated."], []):
+        ...     print(line)
+        Not read: results/a.json is truncated.
+        Absent: kneemri, photon noise, radimagenet whiten, p = 0.5: fold 1
+        No pre-training of imagenet lowpass, radimagenet whiten is in this study: ...
     """
     lines = [
         *absent(results, problems, asked, [], []),

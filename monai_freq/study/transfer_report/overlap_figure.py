@@ -25,16 +25,20 @@ _ASIDE = ((4, 2), (-9, 2), (4, -8), (-9, -8))
 
 
 def overlap_figure(study: TransferStudy, falls: Sequence[Fall]) -> Figure:
-    """delta_ood against the overlap, a column for each fraction, the learning priority before and after in rows.
+    r"""delta_ood against the overlap, a column for each fraction, the learning priority before and after in rows.
 
     Args:
         study: the runs.
         falls: of the study; the marks of sources that do not count are hollow.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> len(overlap_figure(study_of([]), []).axes)
-        0
+        >>> from monai_freq.study.transfer_report.effects import controls_of, falls_of
+        >>> study = study_of(phantom_transfer())
+        >>> figure = overlap_figure(study, falls_of(study, controls_of(study)))
+        >>> [axes.get_title() for axes in figure.axes], [axes.get_ylabel() for axes in figure.axes]
+        (['p = 0.5', ''], ['before fine-tuning\ndelta_ood', 'after it, p = 0\ndelta_ood'])
     """
     points = {when: points_of(study, falls, when) for when in WHEN}
     fractions = sorted({point.fall.fraction for ones in points.values() for point in ones})[-_PANELS:]

@@ -212,9 +212,17 @@ def points_of(study: TransferStudy, falls: Sequence[Fall], when: str) -> list[Po
         when: one of ``WHEN``.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> points_of(study_of([]), [], "before")
-        []
+        >>> from monai_freq.study.transfer_report.effects import controls_of, falls_of
+        >>> study = study_of(phantom_transfer())
+        >>> for point in points_of(study, falls_of(study, controls_of(study)), "before"):
+        ...     print(point.fall.control.source, round(point.overlap, 2), round(point.delta, 2))
+        imagenet 1.0 0.26
+        radimagenet 0.23 0.07
+        random 0.43 0.13
+        imagenet lowpass 0.28 0.1
+        radimagenet whiten 0.72 0.19
     """
     known: dict[tuple[Setting, str], float] = {}
     for fall in falls:
@@ -234,9 +242,14 @@ def agreements_of(study: TransferStudy, falls: Sequence[Fall]) -> list[Agreement
         falls: of the study.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> agreements_of(study_of([]), [])
-        []
+        >>> from monai_freq.study.transfer_report.effects import controls_of, falls_of
+        >>> study = study_of(phantom_transfer())
+        >>> for one in agreements_of(study, falls_of(study, controls_of(study))):
+        ...     print(one.when, one.fraction, round(one.counting.rho, 2), round(one.counting.p, 4), one.counting.n)
+        before 0.5 1.0 0.0167 5
+        after 0.5 1.0 0.0167 5
     """
     found = []
     for when in WHEN:

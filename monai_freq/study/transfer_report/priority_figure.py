@@ -30,9 +30,10 @@ def settings_with_priorities(study: TransferStudy) -> list[Setting]:
         study: the runs.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> settings_with_priorities(study_of([]))
-        []
+        >>> settings_with_priorities(study_of(phantom_transfer()))
+        [Setting(bundle='kneemri_transfer', artifact='photon_noise', others=())]
     """
     return [
         setting
@@ -51,9 +52,12 @@ def pretrained_priorities(study: TransferStudy, setting: Setting) -> tuple[dict[
         setting: of the fine-tunings.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> pretrained_priorities(study_of([]), Setting("lodopab_transfer", "photon_noise"))
-        ({}, [])
+        >>> study = study_of(phantom_transfer())
+        >>> found, elsewhere = pretrained_priorities(study, Setting("kneemri_transfer", "photon_noise"))
+        >>> float(found["imagenet"].frequencies[found["imagenet"].values.argmax()]), elsewhere
+        (0.375, ['imagenet lowpass', 'radimagenet whiten'])
     """
     found, elsewhere = {}, []
     for source in study.sources:
@@ -77,9 +81,12 @@ def priority_figure(study: TransferStudy, settings: Sequence[Setting]) -> Figure
         Y. Lu et al. (2025), Figure 3.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> len(priority_figure(study_of([]), []).axes)
-        0
+        >>> study = study_of(phantom_transfer())
+        >>> figure = priority_figure(study, settings_with_priorities(study))
+        >>> [axes.get_title() for axes in figure.axes][:3]
+        ['kneemri, photon noise', '', '']
     """
     sources = [s for s in study.sources if any(study.of(setting, s) for setting in settings)]
     columns = len(settings)

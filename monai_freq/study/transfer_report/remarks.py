@@ -32,9 +32,14 @@ def warnings_of(study: TransferStudy, controls: Sequence[Control]) -> list[str]:
         controls: of the study.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> warnings_of(study_of([]), [])
-        []
+        >>> from monai_freq.study.transfer_report.effects import controls_of
+        >>> study = study_of(phantom_transfer())
+        >>> for warning in warnings_of(study, controls_of(study)):
+        ...     print(warning)
+        Fewer than 3 folds, of which neither an SD nor an interval ...
+        One pre-training only: imagenet, radimagenet. ...
     """
     return [
         *_inconclusive(controls),
@@ -56,9 +61,12 @@ def remarks(study: TransferStudy, results: Sequence[Result]) -> list[str]:
         results: of all runs, failed ones too.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> remarks(study_of([]), [])
-        []
+        >>> runs = phantom_transfer()
+        >>> for line in remarks(study_of(runs), runs):
+        ...     print(line)
+        Generated phantoms, no patients: kneemri_transfer, source_pretrain. Their figures ...
     """
     shared = [(key.replace("_", " "), value) for key, value in study.shared]
     lines = [f"All fine-tunings: {', '.join(f'{key} {value}' for key, value in shared)}."] if shared else []

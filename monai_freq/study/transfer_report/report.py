@@ -72,8 +72,14 @@ def write_transfer_report(folder: str | os.PathLike[str]) -> list[Path]:
 
     Example:
         >>> import tempfile
-        >>> [path.name for path in write_transfer_report(tempfile.mkdtemp())][:3]
-        ['report.html', 'report.md', 'sources.csv']
+        >>> from monai_freq.study.phantom_results import phantom_transfer
+        >>> from monai_freq.study.results import write_result
+        >>> folder = tempfile.mkdtemp()
+        >>> for result in phantom_transfer(folds=1)[:4]:  # of ImageNet alone
+        ...     _ = write_result(folder, result)
+        >>> page, text, sources, *_ = write_transfer_report(folder)
+        >>> page.name, text.name, sources.read_text().splitlines()[1]
+        ('report.html', 'report.md', 'imagenet,0,0.9,0.8,0.05,0.372406417')
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -32,9 +32,13 @@ def source_rows(study: TransferStudy) -> Iterator[list[object]]:
         study: the runs.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> list(source_rows(study_of([])))
-        [['source', 'seed', 'auc', 'accuracy', 'calibration_error', 'centroid']]
+        >>> for line in source_rows(study_of(phantom_transfer())):
+        ...     print(line[:5])
+        ['source', 'seed', 'auc', 'accuracy', 'calibration_error']
+        ['imagenet', 0, '0.9', '0.8', '0.05']
+        ['radimagenet', 0, '0.85', '0.75', '0.05']
     """
     yield ["source", "seed", *_METRICS, "centroid"]
     for source, runs in study.pretrainings.items():
@@ -50,9 +54,11 @@ def run_rows(study: TransferStudy) -> Iterator[list[object]]:
         study: the runs.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> [line[4:] for line in run_rows(study_of([]))]
-        [['fraction', 'fold', 'seed', 'condition', 'auc', 'accuracy', 'calibration_error']]
+        >>> header, first, *_ = run_rows(study_of(phantom_transfer()))
+        >>> dict(zip(header[3:9], first[3:9]))
+        {'source': 'imagenet', 'fraction': 0.0, 'fold': 0, 'seed': 0, 'condition': 'clean', 'auc': '0.9'}
     """
     yield [*_PLACE, "fraction", "fold", "seed", "condition", *_METRICS]
     for cell in study.cells:
@@ -70,9 +76,11 @@ def auc_rows(study: TransferStudy) -> Iterator[list[object]]:
         study: the runs.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> [line[4:7] for line in auc_rows(study_of([]))]
-        [['fraction', 'condition', 'metric']]
+        >>> header, first, *_ = auc_rows(study_of(phantom_transfer()))
+        >>> dict(zip(header[3:8], first[3:8]))
+        {'source': 'imagenet', 'fraction': 0.0, 'condition': 'clean', 'metric': 'auc', 'mean': '0.9'}
     """
     yield [*_PLACE, "fraction", "condition", "metric", *_ESTIMATE]
     for cell in study.cells:
@@ -90,8 +98,10 @@ def fall_rows(controls: Sequence[Control], falls: Sequence[Fall]) -> Iterator[li
         falls: of the study.
 
     Example:
-        >>> [line[-3:] for line in fall_rows([], [])]
-        [['auc_iid_0', 'auc_ood_0', 'verdict']]
+        >>> control = Control(Setting("kneemri_transfer", "photon_noise"), "random", iid=0.91, ood=0.9)
+        >>> header, first = fall_rows([control], [Fall(control, 0.5, {(0, 0): 0.25, (1, 0): 0.27})])
+        >>> dict(zip(header[3:6], first[3:6])), first[-3:]
+        ({'source': 'random', 'fraction': 0.5, 'mean': '0.26'}, ['0.91', '0.9', 'counts'])
     """
     yield [*_PLACE, "fraction", *_ESTIMATE, "auc_iid_0", "auc_ood_0", "verdict"]
     for control in controls:
@@ -110,8 +120,11 @@ def difference_rows(differences: Sequence[Difference]) -> Iterator[list[object]]
         differences: of the study.
 
     Example:
-        >>> [line[-2:] for line in difference_rows([])]
-        [['by_seed', 'inconclusive']]
+        >>> setting = Setting("kneemri_transfer", "photon_noise")
+        >>> first, second = Control(setting, "imagenet", 0.9, 0.88), Control(setting, "random", 0.7, 0.7)
+        >>> header, line = difference_rows([Difference(first, second, 0.5, {(0, 0): 0.25, (1, 0): 0.75})])
+        >>> line[6:8], dict(zip(header[-2:], line[-2:]))
+        ([0.5, '0.5'], {'by_seed': '0:0.5', 'inconclusive': 'random'})
     """
     sides = [f"{side}_{name}" for side in ("first", "second") for name in ("settings", "source")]
     yield ["target", "artifact", *sides, "fraction", *_ESTIMATE, "by_seed", "inconclusive"]
@@ -129,9 +142,11 @@ def priority_rows(study: TransferStudy) -> Iterator[list[object]]:
         study: the runs.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> [line[4:7] for line in priority_rows(study_of([]))]
-        [['fraction', 'when', 'measure']]
+        >>> header, first, *_ = priority_rows(study_of(phantom_transfer()))
+        >>> dict(zip(header[3:8], first[3:8]))
+        {'source': 'imagenet', 'fraction': 0.0, 'when': 'before', 'measure': 'centroid', 'mean': '0.372406417'}
     """
     yield [*_PLACE, "fraction", "when", "measure", *_ESTIMATE]
     for cell in study.cells:
@@ -148,8 +163,11 @@ def agreement_rows(agreements: Sequence[Agreement]) -> Iterator[list[object]]:
         agreements: of the study.
 
     Example:
-        >>> [line[:2] for line in agreement_rows([])]
-        [['when', 'fraction']]
+        >>> from monai_freq.study.transfer_report.statistics import Correlation
+        >>> agreement = Agreement("before", 0.5, Correlation(0.75, 0.03125, 6), Correlation(0.5, 0.25, 8))
+        >>> header, line = agreement_rows([agreement])
+        >>> dict(zip(header[:5], line))
+        {'when': 'before', 'fraction': 0.5, 'points': 6, 'rho': '0.75', 'p': '0.03125'}
     """
     yield [
         "when",

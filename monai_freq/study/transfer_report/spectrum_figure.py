@@ -35,8 +35,14 @@ def examples_of(folder: Path) -> tuple[dict[str, NDArray[np.float64]], list[str]
         folder: of the study.
 
     Example:
-        >>> examples_of(Path("no_such_study"))
-        ({}, [])
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "examples").mkdir()
+        >>> Image.new("L", (16, 12), 200).save(folder / "examples" / "kneemri_transfer.png")
+        >>> pictures, problems = examples_of(folder)
+        >>> {name: pixels.shape for name, pixels in pictures.items()}, problems
+        ({'kneemri_transfer': (12, 16)}, [])
     """
     from PIL import Image
 

@@ -42,9 +42,14 @@ def source_table(study: TransferStudy) -> Table:
         study: the runs.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> source_table(study_of([])).rows
-        []
+        >>> table = source_table(study_of(phantom_transfer()))
+        >>> for row in [table.header, *table.rows]:
+        ...     print(row[0], row[2], row[4], sep=" | ")
+        source | accuracy | AUC
+        imagenet | 0.800 | 0.900
+        radimagenet | 0.750 | 0.850
     """
     rows = []
     for source, runs in study.pretrainings.items():
@@ -92,9 +97,13 @@ def difference_tables(study: TransferStudy, differences: Sequence[Difference]) -
         differences: of the study.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> difference_tables(study_of([]), [])
-        []
+        >>> from monai_freq.study.transfer_report.effects import controls_of, differences_of, falls_of
+        >>> study = study_of(phantom_transfer())
+        >>> [table] = difference_tables(study, differences_of(falls_of(study, controls_of(study))))
+        >>> table.header, table.rows[0]
+        (['kneemri, photon noise', 'p = 0.5'], ['imagenet − radimagenet', '+.19 (.19, .19)'])
     """
     found: dict[Setting, dict[str, dict[float, Difference]]] = {}
     for one in differences:
@@ -121,9 +130,14 @@ def priority_table(study: TransferStudy, controls: Sequence[Control]) -> Table:
         controls: of the study.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> priority_table(study_of([]), []).rows
-        []
+        >>> table = priority_table(study_of(phantom_transfer()), [])
+        >>> for row in [table.header, *table.rows[:2]]:
+        ...     print(row[1], row[2], row[-2], sep=" | ")
+        source | centroid before | overlap before
+        imagenet | 0.372 | 1.000
+        radimagenet | 0.161 | 0.230
     """
     fractions = sorted({cell.fraction for cell in study.cells if centroid_of(cell.runs, "after").folds})
     rows = []
@@ -145,8 +159,10 @@ def agreement_table(agreements: Sequence[Agreement]) -> Table:
         agreements: of the study.
 
     Example:
-        >>> agreement_table([]).header[:2]
-        ['learning priority', 'p']
+        >>> from monai_freq.study.transfer_report.priorities import Agreement
+        >>> agreement = Agreement("before", 0.5, Correlation(0.9, 0.01, 6), Correlation(0.8, 0.02, 8))
+        >>> agreement_table([agreement]).rows
+        [['before fine-tuning', '0.5', '+0.90', '6', '0.010', '+0.80', '8', '0.020', '']]
     """
     header = ["learning priority", "p", "rho", "points", "permutation p", "rho", "points", "permutation p"]
     header = [*header[:2], *header[2:5], *(f"{text}, with {MARK.strip()}" for text in header[5:]), "verdict"]
@@ -166,9 +182,12 @@ def auc_table(study: TransferStudy, controls: Sequence[Control]) -> Table:
         controls: of the study.
 
     Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
         >>> from monai_freq.study.transfer_report.cells import study_of
-        >>> auc_table(study_of([]), []).header[:4]
-        ['target and artifact', 'source', 'p', 'runs (folds × seeds)']
+        >>> from monai_freq.study.transfer_report.effects import controls_of
+        >>> study = study_of(phantom_transfer())
+        >>> auc_table(study, controls_of(study)).rows[1][1:7]
+        ['imagenet', '0.5', '2 (2 × 1)', '0.900 ± 0.000', '0.950 ± 0.000', '0.645 ± 0.007']
     """
     verdicts = {(control.setting, control.source): control for control in controls}
     rows = []
