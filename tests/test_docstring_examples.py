@@ -18,8 +18,6 @@ NOT_THERE = re.compile(r"cannot be read|does not exist|There is no (folder|file|
 #: module and name -> why nothing better can be shown
 NOTHING_TO_SHOW = {
     "data/dicom_decoding.py decoded_by_pydicom": "pydicom is an extra; the error is the same with it and without it",
-    "data/imagenet.py read_imagenet": "its module is being rewritten",
-    "spectral/bands.py check_cutoff": "its module is being rewritten",
 }
 
 

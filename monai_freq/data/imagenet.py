@@ -51,11 +51,13 @@ def read_imagenet(
         J. Deng et al., ImageNet: a large-scale hierarchical image database, CVPR (2009),
         doi:10.1109/CVPR.2009.5206848.
 
-    >>> read_imagenet("no/such/train")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.errors.DataError: The folder .../no/such/train does not exist.
-    Let it name the folder that holds a folder for each class, such as n01440764.
+    >>> import tempfile
+    >>> root = Path(tempfile.mkdtemp())
+    >>> for wnid in ("n01440764", "n01443537"):
+    ...     (root / wnid).mkdir()
+    ...     (root / wnid / f"{wnid}_1.JPEG").touch()
+    >>> [(Path(item["image"]).name, item["label"]) for item in read_imagenet(root)]
+    [('n01440764_1.JPEG', 0), ('n01443537_1.JPEG', 1)]
     """
     if classes is not None and len(set(classes)) < len(classes):
         raise ValueError(f"'classes' must be different WordNet IDs, got {len(classes) - len(set(classes))} twice.")

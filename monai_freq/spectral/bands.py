@@ -100,6 +100,9 @@ def check_cutoff(cutoff: float) -> None:
 
     Example:
         >>> check_cutoff(0.25)
+        >>> check_cutoff(0.75)
+        Traceback (most recent call last):
+        ValueError: 'cutoff' is in cycles per voxel and must be in (0, 0.5], got 0.75.
     """
     if isinstance(cutoff, bool) or not isinstance(cutoff, Real) or not 0 < cutoff <= 0.5:
         raise ValueError(f"'cutoff' is in cycles per voxel and must be in (0, 0.5], got {cutoff!r}.")
