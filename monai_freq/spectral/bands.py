@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Literal, NamedTuple, TypedDict, get_args
 
 import torch
@@ -79,14 +79,16 @@ def check_bands(theta: float, convention: str = "figure2", axes: Sequence[int] =
         raise ValueError(f"'theta' must be in (0, 1), got {theta!r}.")
     if convention not in get_args(Convention):
         raise ValueError(f"'convention' must be one of {', '.join(get_args(Convention))}, got {convention!r}.")
-    if spatial_dims < 1:
-        raise ValueError(f"'spatial_dims' must be at least 1, got {spatial_dims}.")
+    if isinstance(spatial_dims, bool) or not isinstance(spatial_dims, Integral) or spatial_dims < 1:
+        raise ValueError(f"'spatial_dims' must be at least 1 and whole, got {spatial_dims!r}.")
     if not _are_axes(axes, spatial_dims):
         raise ValueError(f"'axes' must be different spatial axes in [0, {spatial_dims - 1}], got {axes!r}.")
 
 
 def _are_axes(axes: object, spatial_dims: int) -> bool:
-    return isinstance(axes, Sequence) and 0 < len(axes) == len(set(axes)) and set(axes) <= set(range(spatial_dims))
+    if not isinstance(axes, Sequence) or not all(isinstance(axis, Integral) for axis in axes):
+        return False
+    return 0 < len(axes) == len(set(axes)) and set(axes) <= set(range(spatial_dims))
 
 
 def check_cutoff(cutoff: float) -> None:
@@ -153,6 +155,8 @@ def split(
         True
     """
     cut = _cut(x, theta, spatial_dims, axes, convention)
+    if out is not None:
+        _check_out(out, x)
     with full_precision(x):
         image = x.to(compute_dtype(x))
         inner, outer = (None, None) if out is None else out if convention != "equation1" else (out[1], out[0])
@@ -202,6 +206,7 @@ def fuse(
     spatial_dims: int,
     axes: Sequence[int] = (0, 1),
     convention: Convention = "figure2",
+    coarse: bool | None = None,
 ) -> Tensor:
     r"""Replace the low band of ``high`` by that of ``low``.
 
@@ -214,6 +219,8 @@ def fuse(
         spatial_dims: number of trailing spatial dimensions.
         axes: spatial axes that are cut.
         convention: which band is called low, see :func:`split`.
+        coarse: whether ``low`` lies on that grid; None tells it from the shapes, which a graph cannot do for sizes that
+            it does not know.
 
     Shape:
         ``(*, *spatial)`` or ``(*, *coarse)``, and ``(*, *spatial)`` -> ``(*, *spatial)``.
@@ -229,14 +236,13 @@ def fuse(
         >>> torch.allclose(fuse(x, x, spatial_dims=2), x, atol=1e-6)
         True
     """
-    cut = _cut(high, theta, spatial_dims, axes, convention)
-    coarse = _coarse_shape(high.shape, cut) if convention == "figure2" else high.shape
-    if low.shape not in (high.shape, coarse):
-        also = f" or {tuple(coarse)}" if coarse != high.shape else ""
-        raise ValueError(f"'low' must have the shape {tuple(high.shape)} of 'high'{also}, got {tuple(low.shape)}.")
+    cut = _cut(high, theta, spatial_dims, axes, convention, name="high")
+    check_image(low, spatial_dims, name="low")
+    on_grid = _lies_on_grid(low, high, cut, convention, coarse)
     with full_precision(high):
-        below, above = low.to(compute_dtype(low)), high.to(compute_dtype(high))
-        if low.shape != high.shape:
+        dtype = torch.promote_types(compute_dtype(low), compute_dtype(high))
+        below, above = low.to(dtype), high.to(dtype)
+        if on_grid:
             change = _coarse_analysis(below, cut, high.shape) - _analysis(above, cut)
             fused = _synthesis(change, cut, high.shape, plus=above)
         elif convention == "equation1":
@@ -307,7 +313,12 @@ def _synthesis(
 
 
 def _shrinking(cut: _Cut, shape: torch.Size) -> tuple[int, ...]:
-    """Cut dimensions in the order in which to reduce them: the longest first keeps the intermediate results small."""
+    """Cut dimensions in the order in which to reduce them: the longest first keeps the intermediate results small.
+
+    A compiled graph may be for images of any size, whose order cannot be asked for.
+    """
+    if torch.compiler.is_compiling():
+        return cut.dims
     return tuple(sorted(cut.dims, key=lambda dim: (-shape[dim], dim)))
 
 
@@ -333,11 +344,39 @@ def _along(matrix: Tensor, x: Tensor, dim: int, *, plus: Tensor | None = None, o
     return (torch.addmm if dim == -1 else torch.baddbmm)(plus.reshape(flat), *factors, out=target).view(shape)
 
 
-def _cut(x: Tensor, theta: float, spatial_dims: int, axes: Sequence[int], convention: str) -> _Cut:
+def _cut(x: Tensor, theta: float, spatial_dims: int, axes: Sequence[int], convention: str, *, name: str = "x") -> _Cut:
     check_bands(theta, convention, axes, spatial_dims)
-    check_image(x, spatial_dims)
+    check_image(x, spatial_dims, name=name)
     block: Block = "center" if convention == "figure2" else "nyquist"
     return _Cut(tuple(axis - spatial_dims for axis in axes), theta, block)
+
+
+def _check_out(out: tuple[Tensor, Tensor], x: Tensor) -> None:
+    wanted = (x.shape, compute_dtype(x), x.device)
+    for part in out:
+        if (part.shape, part.dtype, part.device) != wanted or not part.is_contiguous():
+            raise ValueError(
+                f"'out' must be two contiguous tensors of shape {tuple(x.shape)} and {wanted[1]} on {x.device}, "
+                f"got {tuple(part.shape)} and {part.dtype} on {part.device}."
+            )
+
+
+def _lies_on_grid(low: Tensor, high: Tensor, cut: _Cut, convention: str, coarse: bool | None) -> bool:
+    """Whether ``low`` is on the coarse grid; it is refused where it is neither there nor at full size."""
+    if low.device != high.device:
+        raise ValueError(f"'low' must be on the device of 'high', {high.device}, got {low.device}.")
+    if coarse and convention != "figure2":
+        raise ValueError(f"'coarse' must be False with convention={convention!r}, which has no coarse grid.")
+    if coarse is not None and torch.compiler.is_compiling():
+        return coarse
+    grid = _coarse_shape(high.shape, cut) if convention == "figure2" else high.shape
+    allowed = {None: [high.shape, grid], True: [grid], False: [high.shape]}[coarse]
+    if not any(low.shape == shape for shape in allowed):
+        full = "" if coarse else f"{tuple(high.shape)} of 'high'"
+        small = "" if grid == high.shape or coarse is False else f"{tuple(grid)}"
+        listed = " or ".join(text for text in (full, small) if text)
+        raise ValueError(f"'low' must have the shape {listed}, got {tuple(low.shape)}.")
+    return low.shape != high.shape if coarse is None else coarse
 
 
 def _coarse_shape(shape: torch.Size, cut: _Cut) -> torch.Size:

@@ -2,11 +2,16 @@ r"""Orthonormal Fourier bases of blocks of frequencies, made once and kept.
 
 An axis of :math:`N` samples has the integer frequencies :math:`|k| \le N/2`. A block of them, symmetric about zero, is
 the range of a real basis :math:`B \in \mathbb{R}^{N \times r}` of cosines and sines.
+
+While a graph is exported, the size of an axis may be a symbol. Sizes are therefore computed in whole numbers, and bases
+by the same few operations for every size: the graph then holds for sizes that it was not made from.
 """
 
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -19,8 +24,8 @@ __all__ = ["Block", "block_basis", "block_frequencies", "coarse_from_samples", "
 #: where a block of frequencies lies, around DC or around the Nyquist frequency
 Block = Literal["center", "nyquist"]
 
-#: theta * N / 2 is meant as a rational number: 0.7 * 20 / 2 is 7, not 6.999999999999999.
-_ROUNDING = 1e-9
+#: theta is meant as a ratio of whole numbers up to this one: 0.7 * 20 / 2 is 7, not 6.999999999999999
+_LARGEST = 10**6
 
 
 def block_frequencies(size: int, theta: float, block: Block = "center") -> range:
@@ -40,9 +45,8 @@ def block_frequencies(size: int, theta: float, block: Block = "center") -> range
         >>> block_frequencies(160, 0.1), block_frequencies(160, 0.1, "nyquist")
         (range(0, 8), range(73, 81))
     """
-    if block == "center":
-        return range(math.ceil(theta * size / 2 - _ROUNDING))
-    return range(math.floor((1 - theta) * size / 2 + _ROUNDING) + 1, size // 2 + 1)
+    first, stop = _span(size, theta, block)
+    return range(stop) if block == "center" else range(first, size // 2 + 1)
 
 
 def coarse_size(size: int, theta: float) -> int:
@@ -56,7 +60,8 @@ def coarse_size(size: int, theta: float) -> int:
         >>> coarse_size(160, 0.1)
         15
     """
-    return 2 * len(block_frequencies(size, theta)) - 1
+    first, stop = _span(size, theta, "center")
+    return stop - first
 
 
 def block_basis(
@@ -67,10 +72,9 @@ def block_basis(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    r"""Orthonormal real Fourier basis of a block of frequencies.
+    r"""Orthonormal real Fourier basis of a block of frequencies, that of Hartley: one wave for k and one for -k.
 
-    .. math:: \tfrac{1}{\sqrt N}, \quad \sqrt{\tfrac{2}{N}} \cos\frac{2 \pi k t}{N}, \quad
-              \sqrt{\tfrac{2}{N}} \sin\frac{2 \pi k t}{N}, \quad \tfrac{1}{\sqrt N} \cos(\pi t) \text{ for } k = N / 2.
+    .. math:: B_{t k} = \tfrac{1}{\sqrt N} \Bigl( \cos\frac{2 \pi k t}{N} + \sin\frac{2 \pi k t}{N} \Bigr)
 
     Args:
         size: number of samples N of the axis.
@@ -82,13 +86,17 @@ def block_basis(
     Shape:
         ``(size, rank)``; the rank is the number of frequencies, negative ones included.
 
+    Reference:
+        R. N. Bracewell (1983), "Discrete Hartley transform", Journal of the Optical Society of America 73.
+        DOI 10.1364/JOSA.73.001832.
+
     Example:
         >>> basis = block_basis(16, 0.4)
         >>> torch.allclose(basis.T @ basis, torch.eye(7), atol=1e-6)
         True
     """
     key = ("basis", size, theta, block, dtype, torch.device(device))
-    return cached(key, lambda: _basis(size, block_frequencies(size, theta, block), device).to(device, dtype))
+    return cached(key, lambda: _basis(size, *_span(size, theta, block), device).to(device, dtype))
 
 
 def coarse_from_samples(size: int, theta: float, *, dtype: torch.dtype, device: torch.device | str) -> Tensor:
@@ -113,8 +121,9 @@ def coarse_from_samples(size: int, theta: float, *, dtype: torch.dtype, device: 
 
     def build() -> Tensor:
         nodes = coarse_size(size, theta)
-        fine = _basis(size, block_frequencies(size, theta), device)
-        return (math.sqrt(nodes / size) * _basis(nodes, range(nodes // 2 + 1), device) @ fine.T).to(device, dtype)
+        fine = _basis(size, *_span(size, theta, "center"), device)
+        coarse = _basis(nodes, *_span(size, theta, "center"), device)
+        return (_root(nodes, size, like=coarse) * coarse @ fine.T).to(device, dtype)
 
     return cached(("down", size, theta, dtype, torch.device(device)), build)
 
@@ -140,24 +149,46 @@ def samples_from_coarse(size: int, theta: float, *, dtype: torch.dtype, device: 
 
     def build() -> Tensor:
         nodes = coarse_size(size, theta)
-        matrix = math.sqrt(size / nodes) * _basis(nodes, range(nodes // 2 + 1), device).T
-        return matrix.contiguous().to(device, dtype)
+        coarse = _basis(nodes, *_span(size, theta, "center"), device)
+        return (_root(size, nodes, like=coarse) * coarse.T).contiguous().to(device, dtype)
 
     return cached(("up", size, theta, dtype, torch.device(device)), build)
 
 
-def _basis(size: int, frequencies: range, device: torch.device | str) -> Tensor:
-    """Columns for each frequency of the range and its negative, float64, on the device if a graph is compiled for it.
+def _span(size: int, theta: float, block: Block) -> tuple[int, int]:
+    """First frequency of a block and the one after its last: negative ones included, which are the same as N - k."""
+    part, whole = _ratio(theta)
+    if block == "center":
+        highest = (part * size - 1) // (2 * whole)
+        return -highest, highest + 1
+    lowest = (whole - part) * size // (2 * whole) + 1
+    return lowest, size - lowest + 1
+
+
+def _ratio(theta: float) -> tuple[int, int]:
+    """Theta as a ratio of whole numbers; a compiler takes it for a constant, and warns of what is kept."""
+    return (_exact_ratio if torch.compiler.is_compiling() else _kept_ratio)(float(theta))
+
+
+def _exact_ratio(theta: float) -> tuple[int, int]:
+    return Fraction(theta).limit_denominator(_LARGEST).as_integer_ratio()
+
+
+_kept_ratio = lru_cache(_exact_ratio)
+
+
+def _basis(size: int, first: int, stop: int, device: torch.device | str) -> Tensor:
+    """One column for each frequency, float64, on the device if a graph is compiled for it.
 
     Otherwise they are made on the CPU, as not every device has float64.
     """
     place = device if torch.compiler.is_compiling() else "cpu"
-    time = torch.arange(size, device=place)
-    columns = []
-    for k in frequencies:
-        phase = (k * time % size).double() * (2 * math.pi / size)
-        if k == 0 or 2 * k == size:
-            columns.append(torch.cos(phase) / math.sqrt(size))
-        else:
-            columns += [torch.cos(phase) * math.sqrt(2 / size), torch.sin(phase) * math.sqrt(2 / size)]
-    return torch.stack(columns, dim=1) if columns else torch.zeros(size, 0, dtype=torch.float64, device=place)
+    length = torch.full((), size, device=place)  # a tensor, as ONNX takes no remainder by a size
+    turns = torch.arange(size, device=place).unsqueeze(1) * torch.arange(first, stop, device=place)
+    phase = (turns % length).double() * (2 * math.pi) / length  # whole turns are taken off without rounding
+    return (torch.cos(phase) + torch.sin(phase)) / length.double().sqrt()
+
+
+def _root(size: int, other: int, *, like: Tensor) -> Tensor:
+    """Square root of a ratio of sizes, which a graph cannot take of symbols."""
+    return (like.new_full((), size) / other).sqrt()

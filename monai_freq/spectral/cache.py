@@ -10,7 +10,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-__all__ = ["cached"]
+__all__ = ["cached", "is_traced"]
 
 _ENTRIES = 64
 _kept: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
@@ -20,7 +20,7 @@ if hasattr(os, "register_at_fork"):  # a process forked while another thread hol
 
 
 def cached(key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
-    """Least recently used tensors; none made while a graph is traced, whose fake tensors would poison later calls.
+    """Least recently used tensors; none made while a graph is traced, whose tensors would poison later calls.
 
     Threads may share it. Of those that miss the same tensor at the same time, each makes its own.
 
@@ -32,7 +32,7 @@ def cached(key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
         >>> cached(("ones", 3), lambda: torch.ones(3)) is cached(("ones", 3), lambda: torch.zeros(3))
         True
     """
-    if torch.compiler.is_compiling():
+    if is_traced():
         return build()
     with _lock:
         if key in _kept:
@@ -46,3 +46,14 @@ def cached(key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
             if len(_kept) > _ENTRIES:
                 _kept.popitem(last=False)
     return tensor
+
+
+def is_traced() -> bool:
+    """Whether a graph is being made, for a compiler, an export or TorchScript.
+
+    Example:
+        >>> is_traced()
+        False
+    """
+    tracing: Callable[[], bool] = torch.jit.is_tracing  # type: ignore[attr-defined]
+    return torch.compiler.is_compiling() or tracing()

@@ -42,12 +42,13 @@ def is_real(dtype: torch.dtype) -> bool:
     return dtype in _REAL
 
 
-def check_image(x: Tensor, spatial_dims: int) -> None:
+def check_image(x: Tensor, spatial_dims: int, *, name: str = "x") -> None:
     """Refuse what is not a real image with so many spatial dimensions.
 
     Args:
         x: image or features, ``(*, *spatial)``.
         spatial_dims: number of trailing spatial dimensions, at least 1.
+        name: of the argument.
 
     Raises:
         TypeError: x is no tensor.
@@ -60,17 +61,19 @@ def check_image(x: Tensor, spatial_dims: int) -> None:
     """
     if not isinstance(x, Tensor):
         kind = f"{type(x).__module__}.{type(x).__qualname__}"
-        raise TypeError(f"'x' must be a torch.Tensor, got {kind}: pass torch.as_tensor(x).")
+        raise TypeError(f"'{name}' must be a torch.Tensor, got {kind}: pass torch.as_tensor({name}).")
     if spatial_dims < 1:
         raise ValueError(f"'spatial_dims' must be at least 1, got {spatial_dims}.")
     if x.ndim < spatial_dims:
-        raise ValueError(f"'x' must have at least {spatial_dims} dimensions (*, *spatial), got shape {tuple(x.shape)}.")
+        raise ValueError(
+            f"'{name}' must have at least {spatial_dims} dimensions (*, *spatial), got shape {tuple(x.shape)}."
+        )
     if x.is_complex():
-        raise ValueError(f"'x' must be real, got {x.dtype}: take its magnitude, or its parts as two channels.")
+        raise ValueError(f"'{name}' must be real, got {x.dtype}: take its magnitude, or its parts as two channels.")
     if not is_real(x.dtype):
-        raise ValueError(f"'x' must be of integers or floating point, got {x.dtype}: convert it first.")
+        raise ValueError(f"'{name}' must be of integers or floating point, got {x.dtype}: convert it first.")
     if 0 in x.shape:
-        raise ValueError(f"'x' must not be empty, got shape {tuple(x.shape)}.")
+        raise ValueError(f"'{name}' must not be empty, got shape {tuple(x.shape)}.")
 
 
 def compute_dtype(x: Tensor) -> torch.dtype:
