@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "data": {"seeds", "chance", "files", "json_files", "quoting", "spectral"},
     "phantoms": {"data", "files", "json_files", "quoting"},
     "transforms": {"seeds", "chance", "quoting", "spectral"},
-    "networks": {"quoting", "spectral"},
+    "networks": {"files", "quoting", "spectral"},
     "losses": {"spectral"},
     "handlers": {"seeds", "chance", "spectral", "figures", "files", "quoting", "data", "transforms"},
     "bundle": BELOW,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Literal
 
 import torch
 
+from ..networks.image_sizes import CannotTell, answer, near_sizes, on_meta
 from ..quoting import reason_of
 
 __all__ = ["check_backbone"]
-
-#: what most networks' sizes must be multiples of
-_MULTIPLES = (2, 4, 8, 16, 32, 64)
 
 
 def check_backbone(
@@ -54,7 +51,11 @@ def check_backbone(
             f"'image_size' must be {spatial_dims} whole numbers of at least 1, got {image_size!r}.\n"
             f"As in --image_size {_listed([64] * spatial_dims)}"
         )
-    name, shapes = type(backbone).__name__, copy.deepcopy(backbone).to("meta")
+    name = type(backbone).__name__
+    try:
+        shapes = on_meta(backbone)
+    except CannotTell:
+        return
 
     def fault(size: Sequence[int]) -> str | None:
         returned = (out_channels, *size) if task == "segmentation" else (out_channels,)
@@ -63,7 +64,7 @@ def check_backbone(
     found = fault(image_size)
     if found is None:
         return
-    for near in _near(image_size):
+    for near in near_sizes(image_size):
         if fault(near) is None:
             raise SystemExit(
                 f"'image_size' must be one that the backbone ({name}) takes, got {list(image_size)}.\n"
@@ -79,23 +80,15 @@ def check_backbone(
 def _fault(shapes: torch.nn.Module, given: tuple[int, ...], expected: tuple[int, ...]) -> str | None:
     """What the network says to an image of a shape, or that it returns another than expected; None is for no fault."""
     try:
-        with torch.no_grad():
-            returned = shapes(torch.empty(2, *given, device="meta"))  # two: one alone has no statistics to normalise by
-    except NotImplementedError:  # an operation that the meta device does not have
+        returned = answer(shapes, (2, *given))  # two: one alone has no statistics to normalise by
+    except CannotTell:
         return None
-    except (RuntimeError, ValueError) as error:
-        message = reason_of(error)
-        return None if "meta" in message else message  # a tensor that the network makes on the CPU, say
+    except Exception as error:  # whatever the network says of it
+        return reason_of(error)
     if not isinstance(returned, torch.Tensor) or returned.ndim > len(given) + 1:  # several outputs, or stacked ones
         return None
     shape = tuple(returned.shape[1:])
     return None if shape == expected else f"it returns {shape} instead of {expected}"
-
-
-def _near(size: Sequence[int]) -> list[list[int]]:
-    """Sizes that most networks take, the nearest first."""
-    rounded = [[max(1, round(n / multiple)) * multiple for n in size] for multiple in _MULTIPLES]
-    return [near for near in rounded if near != list(size)]
 
 
 def _listed(numbers: Sequence[int]) -> str:

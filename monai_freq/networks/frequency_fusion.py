@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any, Literal, get_args
 
@@ -12,11 +11,13 @@ from monai.networks.layers import Conv
 from torch import Tensor, nn
 
 from ..spectral.bands import Convention, check_bands, coarse_low, fuse, split
+from ..spectral.cache import is_traced
+from .misfit import why_refused, why_unfit
+from .predictions import Task, Wanted, replaced
 
 __all__ = ["FrequencyFusion", "Fusion", "check_fusion"]
 
 Fusion = Literal["early", "late", "none"]
-Task = Literal["segmentation", "classification"]
 
 
 def check_fusion(fusion: str) -> None:
@@ -125,16 +126,19 @@ class FrequencyFusion(nn.Module):
 
     def forward(self, x: Tensor) -> Any:
         """Predict from a batch of images, in the structure that the backbone returns."""
-        self._check_input(x)
+        x = self._checked(x)
         if self.fusion == "none":
-            return self._results(self._through_backbone(self.stem(self._whole(x))), x.shape[2:], lambda result: result)
+            return self._results(self.stem(self._whole(x)), lambda result: result)
         low, high = self._parts(x)
         low, high = self.low_stem(low), self.high_stem(high)
         if self.fusion == "early":
-            return self._results(self._through_backbone(self.fuse(low, high)), x.shape[2:], lambda result: result)
-        return self._results(
-            self._through_backbone(high), x.shape[2:], lambda result: self.head(low, result, self.fuse)
-        )
+            return self._results(self.fuse(low, high), lambda result: result)
+        return self._results(high, lambda result: self.head(low, result, self.fuse))
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the backbone is to return."""
+        return Wanted(self.out_channels, self.spatial_dims, self.task)
 
     def fuse(self, low: Tensor, high: Tensor) -> Tensor:
         """Features with the low band of ``low`` and the rest of ``high``.
@@ -148,7 +152,16 @@ class FrequencyFusion(nn.Module):
             >>> network.fuse(torch.rand(1, 8, 3, 3), torch.rand(1, 8, 32, 32)).shape
             torch.Size([1, 8, 32, 32])
         """
-        return fuse(low, high, self.theta, spatial_dims=self.spatial_dims, axes=self.axes, convention=self.convention)
+        coarse = self.convention == "figure2"
+        return fuse(
+            low,
+            high,
+            self.theta,
+            spatial_dims=self.spatial_dims,
+            axes=self.axes,
+            convention=self.convention,
+            coarse=coarse,
+        )
 
     def _stem(self) -> nn.Module:
         convolution: nn.Module = Conv[Conv.CONV, self.spatial_dims](
@@ -168,69 +181,67 @@ class FrequencyFusion(nn.Module):
             low = coarse_low(low, self.theta, spatial_dims=self.spatial_dims, axes=self.axes)
         return low, high
 
-    def _check_input(self, x: Tensor) -> None:
+    def _checked(self, x: Tensor) -> Tensor:
+        """The images, in floating point; refused where the network does not take their shape, type or device."""
+        if not isinstance(x, Tensor):
+            raise TypeError(f"the input must be a torch.Tensor, got {type(x).__name__}: pass torch.as_tensor(x).")
         channels = self.in_channels * (2 if self.presplit else 1)
         if x.ndim != self.spatial_dims + 2 or x.shape[1] != channels:
             wanted = f"(B, {channels}, *spatial) with {self.spatial_dims} spatial axes"
-            fits = x.ndim in (4, 5) and x.shape[1] == channels
-            remedy = f"pass spatial_dims={x.ndim - 2}" if fits else "see 'in_channels', 'presplit', 'spatial_dims'"
-            raise ValueError(f"the input must be {wanted}, got {tuple(x.shape)}: {remedy}.")
-
-    def _through_backbone(self, features: Tensor) -> Any:
-        try:
-            return self.backbone(features)
-        except RuntimeError as error:
-            wanted = re.search(r"to have (\d+) channels, but got (\d+) channels", str(error))
-            if wanted is None or int(wanted[2]) != self.features:
-                error.add_note(f"FrequencyFusion gave the backbone {tuple(features.shape)}: features={self.features}.")
-                raise
+            raise ValueError(f"the input must be {wanted}, got {tuple(x.shape)}: {self._remedy(x)}.")
+        if x.is_complex():
             raise ValueError(
-                f"the backbone takes {wanted[1]} channels and gets {self.features}: "
-                f"build it with in_channels={self.features}, or pass features={wanted[1]}."
-            ) from error
+                f"the input must be real, got {x.dtype}: take its magnitude, or its parts as two channels."
+            )
+        x = x if x.is_floating_point() else x.to(torch.float32)
+        weight = next(self.parameters())
+        if x.device != weight.device:
+            raise ValueError(f"the input is on {x.device} and the network on {weight.device}: move one to the other.")
+        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ValueError(f"the input is {x.dtype} and the network {weight.dtype}: convert one to the other.")
+        return x
 
-    def _results(self, output: Any, spatial: torch.Size, finish: Callable[[Tensor], Any]) -> Any:
-        """The structure of the backbone's output, each full-size prediction in it passed through ``finish``."""
-        found: list[Tensor] = []
+    def _remedy(self, x: Tensor) -> str:
+        """Which argument would make the network take images of a shape."""
+        parts = 2 if self.presplit else 1
+        channels = self.in_channels * parts
+        if x.ndim == self.spatial_dims + 2:
+            if x.shape[1] == self.in_channels * (3 - parts):
+                return f"pass presplit={not self.presplit}"
+            return f"pass in_channels={x.shape[1] // parts}" if x.shape[1] % parts == 0 else "see 'presplit'"
+        if x.ndim == self.spatial_dims + 1 and x.shape[0] == channels:
+            return "pass a batch, as x[None] is of one image"
+        if x.ndim in (4, 5) and x.shape[1] == channels:
+            return f"pass spatial_dims={x.ndim - 2}"
+        return "see 'in_channels', 'presplit', 'spatial_dims'"
 
-        def visit(item: Any) -> Any:
-            if isinstance(item, (list, tuple)):
-                return type(item)(visit(part) for part in item)
-            if not isinstance(item, Tensor):
-                return item
-            if self._is_prediction(item, spatial):
-                found.append(item)
-                return finish(item)
-            if self._is_stack(item, spatial):
-                found.append(item)
-                return torch.stack([finish(part) for part in item.unbind(1)], dim=1)
+    def _results(self, features: Tensor, finish: Callable[[Tensor], Any]) -> Any:
+        """What the backbone returns for features, each full-size prediction in it passed through ``finish``."""
+        wanted, spatial = self.wanted, features.shape[2:]
+        try:
+            output = self.backbone(features)
+        except Exception as error:
+            reason = why_refused(self.backbone, features.shape, wanted, error)
+            if reason is not None:
+                raise ValueError(reason) from error
+            error.add_note(f"FrequencyFusion gave the backbone {tuple(features.shape)}: features={self.features}.")
+            raise
+
+        def sized(item: Tensor) -> Tensor:
+            """A graph has no checks of ours, and fails here at a size of which the backbone returns another."""
+            checked = self.task == "segmentation" and is_traced()
+            return item.reshape(*item.shape[: -len(spatial)], *spatial) if checked else item
+
+        def finished(item: Tensor) -> Any:
+            if wanted.is_prediction(item, spatial):
+                return finish(sized(item))
+            if wanted.is_stack(item, spatial):
+                return torch.stack([finish(part) for part in sized(item).unbind(1)], dim=1)
             return item
 
-        finished = visit(output)
-        if not found:
-            shape = f"(B, {self.out_channels}{', *spatial' if self.task == 'segmentation' else ''})"
-            raise ValueError(
-                f"the backbone returned {_shapes(output)} and nothing of shape {shape}: "
-                f"{self._remedy(output, spatial)}."
-            )
-        return finished
-
-    def _remedy(self, output: Any, spatial: torch.Size) -> str:
-        other: Task = "classification" if self.task == "segmentation" else "segmentation"
-        if any(self._is_prediction(item, spatial, other) for item in _tensors(output)):
-            return f'pass task="{other}"'
-        return f"build it with out_channels={self.out_channels}, or change 'out_channels' or 'task'"
-
-    def _is_prediction(self, item: Tensor, spatial: torch.Size, task: Task | None = None) -> bool:
-        if (task or self.task) == "classification":
-            return item.ndim == 2 and item.shape[1] == self.out_channels
-        return item.ndim == self.spatial_dims + 2 and item.shape[1] == self.out_channels and item.shape[2:] == spatial
-
-    def _is_stack(self, item: Tensor, spatial: torch.Size) -> bool:
-        """Deep supervision as DynUNet returns it: ``(B, heads, out_channels, *spatial)``."""
-        if self.task == "classification" or item.ndim != self.spatial_dims + 3:
-            return False
-        return item.shape[2] == self.out_channels and item.shape[3:] == spatial
+        if not wanted.is_in(output, spatial):
+            raise ValueError(why_unfit(self.backbone, features.shape, wanted, output))
+        return replaced(output, finished)
 
 
 class _Segmentation(nn.Module):
@@ -279,17 +290,3 @@ def _check_numbers(**numbers: int) -> None:
     for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
             raise ValueError(f"'{name}' must be a positive integer, got {number!r}.")
-
-
-def _tensors(output: Any) -> Iterator[Tensor]:
-    if isinstance(output, (list, tuple)):
-        for part in output:
-            yield from _tensors(part)
-    elif isinstance(output, Tensor):
-        yield output
-
-
-def _shapes(output: Any) -> str:
-    if isinstance(output, (list, tuple)):
-        return f"[{', '.join(_shapes(part) for part in output)}]"
-    return str(tuple(output.shape)) if isinstance(output, Tensor) else type(output).__name__

@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 import torch
+from backbones import ARMS, CLASSES, CLASSIFIERS, FEATURES, SEGMENTERS, cases, channels, unet, wrap
 from monai.inferers import SlidingWindowInferer
 from monai.losses import DiceLoss
 from monai.networks import nets
@@ -12,104 +13,6 @@ from torch import nn
 from monai_freq.networks import FrequencyFusion
 from monai_freq.spectral.bands import coarse_low, split
 from monai_freq.transforms import FourierDisentangle
-
-FEATURES, CLASSES = 4, 3
-ARMS = ("none", "early", "late")
-
-
-def unet(dims, **settings):
-    return nets.UNet(**channels(dims), channels=(4, 8), strides=(2,), **settings)
-
-
-def channels(dims):
-    return {"spatial_dims": dims, "in_channels": FEATURES, "out_channels": CLASSES}
-
-
-def dynunet(dims, **supervision):
-    kernels = {"kernel_size": [3, 3, 3, 3], "strides": [1, 2, 2, 2], "upsample_kernel_size": [2, 2, 2]}
-    return nets.DynUNet(**channels(dims), **kernels, filters=[4, 4, 8, 8], **supervision)
-
-
-#: name -> (dims -> network, spatial sizes that are tried, dimensions)
-SEGMENTERS = {
-    "UNet": (unet, 16, (2, 3)),
-    "BasicUNet": (lambda d: nets.BasicUNet(**channels(d), features=(4, 4, 4, 4, 4, 4)), 32, (2, 3)),
-    "BasicUNetPlusPlus": (lambda d: nets.BasicUNetPlusPlus(**channels(d), features=(4, 4, 4, 4, 4, 4)), 32, (2, 3)),
-    "BasicUNetPlusPlus supervised": (
-        lambda d: nets.BasicUNetPlusPlus(**channels(d), features=(4, 4, 4, 4, 4, 4), deep_supervision=True),
-        32,
-        (2, 3),
-    ),
-    "AttentionUnet": (lambda d: nets.AttentionUnet(**channels(d), channels=(4, 8), strides=(2,)), 16, (2, 3)),
-    "SegResNet": (lambda d: nets.SegResNet(**channels(d), init_filters=8), 16, (2, 3)),
-    "SegResNetDS": (lambda d: nets.SegResNetDS(**channels(d), init_filters=4, dsdepth=3), 32, (2, 3)),
-    "SegResNetVAE": (
-        lambda d: nets.SegResNetVAE(**channels(d), input_image_size=(16,) * d, init_filters=8, vae_nz=8),
-        16,
-        (2, 3),
-    ),
-    "DynUNet": (dynunet, 16, (2, 3)),
-    "DynUNet supervised": (lambda d: dynunet(d, deep_supervision=True, deep_supr_num=2), 16, (2, 3)),
-    "VNet": (lambda d: nets.VNet(**channels(d), act="relu"), 32, (2, 3)),
-    "HighResNet": (lambda d: nets.HighResNet(**channels(d)), 16, (2, 3)),
-    "AHNet": (
-        lambda d: nets.AHNet(**channels(d), layers=(1, 1, 1, 1), upsample_mode="nearest", psp_block_num=2),
-        64,
-        (2, 3),
-    ),
-    "UNETR": (
-        lambda d: nets.UNETR(
-            FEATURES, CLASSES, 32, spatial_dims=d, feature_size=4, hidden_size=24, mlp_dim=24, num_heads=2
-        ),
-        32,
-        (2, 3),
-    ),
-    "SwinUNETR": (lambda d: nets.SwinUNETR(FEATURES, CLASSES, spatial_dims=d, feature_size=12), (64, 32, 32), (2, 3)),
-    "FlexibleUNet": (
-        lambda d: nets.FlexibleUNet(FEATURES, CLASSES, "efficientnet-b0", spatial_dims=d, decoder_channels=(8,) * 5),
-        32,
-        (2, 3),
-    ),
-    "MedNeXt": (lambda d: nets.MedNeXt(**channels(d), init_filters=4), 32, (2, 3)),
-}
-
-CLASSIFIERS = {
-    "DenseNet121": (lambda d: nets.DenseNet121(**channels(d), init_features=8, growth_rate=4), 32, (2, 3)),
-    "resnet18": (lambda d: resnet(nets.resnet18, d), 32, (2, 3)),
-    "resnet50": (lambda d: resnet(nets.resnet50, d), 32, (2, 3)),
-    "SEResNet50": (lambda d: nets.SEResNet50(spatial_dims=d, in_channels=FEATURES, num_classes=CLASSES), 32, (2, 3)),
-    "EfficientNetBN": (
-        lambda d: nets.EfficientNetBN(
-            "efficientnet-b0", False, spatial_dims=d, in_channels=FEATURES, num_classes=CLASSES
-        ),
-        32,
-        (2, 3),
-    ),
-    "ViT": (
-        lambda d: nets.ViT(
-            FEATURES, (16,) * d, 8, 24, 24, 2, 2, classification=True, num_classes=CLASSES, spatial_dims=d
-        ),
-        16,
-        (2, 3),
-    ),
-}
-
-
-def resnet(build, dims):
-    return build(spatial_dims=dims, n_input_channels=FEATURES, num_classes=CLASSES)
-
-
-def cases(table):
-    return [
-        pytest.param(build, size, dims, id=f"{name}-{dims}d")
-        for name, (build, size, dimensions) in table.items()
-        for dims in dimensions
-    ]
-
-
-def wrap(backbone, dims, fusion="early", **settings):
-    settings = {"in_channels": 2, "out_channels": CLASSES, "features": FEATURES} | settings
-    return FrequencyFusion(backbone, fusion=fusion, spatial_dims=dims, **settings)
 
 
 def tensors(output):
@@ -261,48 +164,6 @@ def test_state_dict_round_trip(fusion, convention, tmp_path):
     assert torch.equal(pickle.loads(pickle.dumps(network))(image), network(image))
 
 
-@pytest.mark.parametrize("task", ["segmentation", "classification"])
-@pytest.mark.parametrize("fusion", ARMS)
-@pytest.mark.parametrize("dims", [2, 3])
-def test_torch_export(dims, fusion, task):
-    network, image = export_case(dims, fusion, task)
-    exported = torch.export.export(network, (image,)).module()
-    torch.testing.assert_close(exported(image), network(image), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(network(image), network(image))  # no traced basis was kept
-    network.train()(image.requires_grad_()).sum().backward()
-
-
-@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
-@pytest.mark.parametrize("fusion", ARMS)
-def test_torchscript_by_tracing(fusion):
-    network, image = export_case(3, fusion, "segmentation")
-    traced = torch.jit.trace(network, image)
-    others = torch.rand(2, *image.shape[1:])
-    torch.testing.assert_close(traced(others), network(others), atol=1e-5, rtol=1e-5)
-
-
-# onnxscript's own use of deprecated functions; ours raise no warning
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-@pytest.mark.parametrize("task", ["segmentation", "classification"])
-@pytest.mark.parametrize("fusion", ARMS)
-@pytest.mark.parametrize("dims", [2, 3])
-def test_onnx(dims, fusion, task, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    network, image = export_case(dims, fusion, task)
-    path = tmp_path / "network.onnx"
-    torch.onnx.export(network, (image,), path, dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(path)
-    (result,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
-    torch.testing.assert_close(torch.from_numpy(result), network(image).detach(), atol=1e-4, rtol=1e-4)
-
-
-def export_case(dims, fusion, task):
-    torch.manual_seed(0)
-    small = nets.DenseNet(**channels(dims), init_features=4, growth_rate=2, block_config=(1, 1))
-    backbone = small if task == "classification" else unet(dims)
-    return wrap(backbone, dims, fusion, task=task).eval(), torch.rand(1, 2, *(32, 16, 8)[:dims])
-
-
 def test_a_basis_made_in_inference_mode_serves_training_later():
     network = wrap(unet(2), 2, theta=0.137)
     image = torch.rand(1, 2, 16, 16)
@@ -360,52 +221,3 @@ def test_settings_out_of_range(settings, message):
 def test_spatial_dims_out_of_range():
     with pytest.raises(ValueError, match="'spatial_dims' must be 2 or 3, got 4"):
         FrequencyFusion(unet(2), 1, CLASSES, spatial_dims=4)
-
-
-@pytest.mark.parametrize("fusion", ARMS)
-def test_a_backbone_with_other_channels_is_told_which_argument_to_change(fusion):
-    with pytest.raises(
-        ValueError, match="takes 4 channels and gets 8: build it with in_channels=8, or pass features=4"
-    ):
-        wrap(unet(2), 2, fusion, features=8)(torch.rand(1, 2, 16, 16))
-    with pytest.raises(ValueError, match="build it with out_channels=2, or change 'out_channels'"):
-        wrap(unet(2), 2, fusion, out_channels=2)(torch.rand(1, 2, 16, 16))
-    with pytest.raises(ValueError, match=r"the input must be \(B, 2, \*spatial\) with 2 spatial axes"):
-        wrap(unet(2), 2, fusion)(torch.rand(1, 3, 16, 16))
-
-
-@pytest.mark.parametrize("fusion", ARMS)
-def test_a_backbone_of_the_other_task_is_told_which_argument_to_pass(fusion):
-    scores = r"returned \(2, 3\) and nothing of shape \(B, 3, \*spatial\): pass task=\"classification\"."
-    with pytest.raises(ValueError, match=scores):
-        wrap(resnet(nets.resnet18, 2), 2, fusion)(torch.rand(2, 2, 32, 32))
-    maps = r"returned \(1, 3, 16, 16\) and nothing of shape \(B, 3\): pass task=\"segmentation\"."
-    with pytest.raises(ValueError, match=maps):
-        wrap(unet(2), 2, fusion, task="classification")(torch.rand(1, 2, 16, 16))
-
-
-def test_scores_of_the_other_task_are_found_in_what_the_backbone_returns():
-    class Listed(nn.Sequential):
-        def forward(self, x):
-            return [None, (super().forward(x), "hidden states")]
-
-    with pytest.raises(ValueError, match='pass task="classification"'):
-        wrap(Listed(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(FEATURES, CLASSES)), 2)(torch.rand(1, 2, 16, 16))
-
-
-@pytest.mark.parametrize(("dims", "other"), [(3, 2), (2, 3)])
-def test_images_of_other_spatial_dims_are_told_which_argument_to_pass(dims, other):
-    with pytest.raises(ValueError, match=rf"with {dims} spatial axes, got .*: pass spatial_dims={other}\."):
-        wrap(unet(dims), dims)(torch.rand(1, 2, *(16,) * other))
-    with pytest.raises(ValueError, match="see 'in_channels', 'presplit', 'spatial_dims'"):
-        wrap(unet(3), 3)(torch.rand(16, 16, 16, 16))  # a volume that is in no batch
-
-
-def test_other_errors_of_the_backbone_come_through():
-    class Broken(nn.Module):
-        def forward(self, x):
-            raise RuntimeError("out of memory")
-
-    with pytest.raises(RuntimeError, match="out of memory") as caught:
-        wrap(Broken(), 2)(torch.rand(1, 2, 16, 16))
-    assert caught.value.__notes__ == ["FrequencyFusion gave the backbone (1, 4, 16, 16): features=4."]
