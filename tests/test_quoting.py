@@ -101,12 +101,14 @@ def test_what_an_error_does_not_say_its_type_does():
 
 #: modules in which what is caught is an error of ours, whose message is extended
 OF_OURS = {
+    "bundle/normalization.py",
     "bundle/settings.py",
     "data/images.py",
     "handlers/psd_handler.py",
+    "spectral/psd.py",
     "study/plan.py",
-    "transforms/artifact.py",
-    "transforms/keyed.py",
+    "transforms/foreign.py",
+    "transforms/naming.py",
 }
 
 

@@ -14,6 +14,7 @@ from monai.transforms import Transform
 from torch import nn
 
 from ..json_files import parse_json
+from ..quoting import reason_of
 
 __all__ = ["described", "trained_component"]
 
@@ -91,7 +92,7 @@ def trained_component(recorded: Mapping[str, Any] | None, default: Callable[...,
             raise TypeError("there is no such network or transform here")
         return build(**arguments | given)
     except Exception as error:
-        reason = (f"{error}".splitlines() or [type(error).__name__])[0].rstrip(".")
+        reason = reason_of(error)
         raise SystemExit(
             f"{target[:100]!r}, recorded by the training, cannot be built: {reason}.\n"
             "Give the --config_file list that it was trained with."

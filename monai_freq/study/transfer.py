@@ -10,6 +10,7 @@ from typing import Any
 
 from ..files import replacing
 from ..json_files import parse_json, read_json
+from ..quoting import named, reason_of
 from .plan import Run
 from .results import Result, note_asked_for, read_result, result_file
 from .runner import run_study
@@ -103,7 +104,9 @@ def _require_same_sources(
     try:
         known = read_json(file) if file.is_file() else {}
     except ValueError as error:
-        raise SystemExit(f"{file} is not readable: {error}.\nRestore it, or choose another --output_dir.") from error
+        raise SystemExit(
+            f"{named(file)} is not readable: {reason_of(error)}.\nRestore it, or choose another --output_dir."
+        ) from error
     for source in sources:
         own = {"settings": dict(source.settings), "checkpoint": source.checkpoint, "dataset_dir": source.dataset_dir}
         if source.normalization is not None:  # an entry that studies of earlier versions lack

@@ -17,6 +17,7 @@ from torch import Tensor
 from .anti_alias import anti_aliased
 from .image import as_image, like_image, require_finite, source_of
 from .label_grid import Structure, resize_label
+from .naming import naming
 
 __all__ = ["AlignedResize", "AlignedResized"]
 
@@ -147,10 +148,8 @@ class AlignedResized(MapTransform, InvertibleTransform):
         """Resize the images and labels of an item."""
         result = dict(data)
         for key in self.key_iterator(result):
-            try:
+            with naming(key, result[key]):
                 result[key] = self.transforms[key](result[key])
-            except ValueError as error:
-                raise ValueError(f"{error} (key '{key}'{source_of(result[key])})") from error
         return result
 
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

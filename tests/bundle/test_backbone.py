@@ -65,8 +65,8 @@ def test_a_network_of_one_size_and_other_channels_are_named():
     transformer = nets.UNETR(4, 2, (32, 32, 32), feature_size=4, hidden_size=8, mlp_dim=8, num_heads=2)
     check_backbone(transformer, image_size=[32, 32, 32], in_channels=4, out_channels=2)
     first, second = refusal(transformer, image_size=[48, 48, 48])
-    assert first.startswith("'backbone' (UNETR) does not fit an image of shape (4, 48, 48, 48) and 2 classes: ")
-    assert second == "Change it, or 'image_size', in the configuration file."
+    assert first == "'image_size' must be one that the backbone (UNETR) takes, got [48, 48, 48]."
+    assert second == "As in --image_size [32,32,32]"
 
     first, _ = refusal(NETWORKS["UNet"](), in_channels=8)
     assert "channel" in first.partition("of shape (8, 32, 32, 32) and 2 classes: ")[2]
