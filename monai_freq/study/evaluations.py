@@ -35,7 +35,7 @@ def read_cases(file: Path) -> list[dict[str, Any]]:
         cases = [_metrics(row.cells) for row in read_rows(file)]
         twice = [name for name, count in Counter(case["case"] for case in cases).items() if count > 1]
         if twice:
-            raise ValueError(f"it has {shown(twice[0])} twice")
+            raise ValueError(f"it has '{shown(twice[0])}' twice")
     except ValueError as error:
         raise ValueError(f"{named(file)} is no table of test cases: {reason_of(error)}.") from error
     return cases
