@@ -39,23 +39,23 @@ def why_refused(backbone: nn.Module, given: Sequence[int], wanted: Wanted, error
         >>> why_refused(backbone, (1, 8, 9, 9), Wanted(2, spatial_dims=2), error)
         'the backbone takes 4 channels and gets 8: build it with in_channels=8, or pass features=4.'
     """
-    _, features, *spatial = given
+    batch, features, *spatial = given
     named = _CHANNELS.search(str(error))
     channels = int(named[1]) if named and int(named[2]) == features else features
     try:
         shapes = on_meta(backbone)
-        if _takes(shapes, features, spatial):
+        if _takes(shapes, (max(batch, 2), *given[1:])):  # one alone may have no statistics to normalise by
             return None
         sizes = near_sizes(spatial)
-        if channels != features and any(_takes(shapes, channels, size) for size in (spatial, *sizes)):
-            return _of_channels(features, channels)
+        likely = channels if named else _first_channels(shapes, len(spatial), features)
+        if likely != features and any(_takes(shapes, (batch, likely, *size)) for size in (spatial, *sizes)):
+            return _of_channels(features, likely)
         for size in sizes:
-            if _takes(shapes, features, size, wanted.is_in):
-                return _of_size(
-                    f"the backbone ({name_of(backbone)}) failed on images of", spatial, size, reason_of(error)
-                )
+            if _takes(shapes, (batch, features, *size), wanted.is_in):
+                failed = f"the backbone ({name_of(backbone)}) failed on images of"
+                return _of_size(failed, spatial, size, reason_of(error))
         other = 5 - len(spatial)
-        if _takes(shapes, features, [_AMPLE] * other):
+        if _takes(shapes, (batch, features, *[_AMPLE] * other)):
             return (
                 f"the backbone takes images with {other} spatial axes and gets {len(spatial)}: "
                 f"build it with spatial_dims={len(spatial)}, or pass spatial_dims={other}."
@@ -106,24 +106,28 @@ def why_unfit(backbone: nn.Module, given: Sequence[int], wanted: Wanted, output:
     return _of_size(returned, spatial, size) + also
 
 
+def _first_channels(network: nn.Module, dims: int, default: int) -> int:
+    """Channels that its first convolution takes."""
+    return next((weight.shape[1] for weight in network.parameters() if weight.ndim == dims + 2), default)
+
+
 def _fitting(backbone: nn.Module, given: Sequence[int], wanted: Wanted) -> Sequence[int] | None:
     """The nearest size that a backbone takes, empty where there is none, None where it cannot be asked."""
-    _, features, *spatial = given
+    batch, features, *spatial = given
     try:
         shapes = on_meta(backbone)
-        return next((size for size in near_sizes(spatial) if _takes(shapes, features, size, wanted.is_in)), [])
+        return next(
+            (size for size in near_sizes(spatial) if _takes(shapes, (batch, features, *size), wanted.is_in)), []
+        )
     except CannotTell:
         return None
 
 
 def _takes(
-    shapes: nn.Module,
-    channels: int,
-    size: Sequence[int],
-    test: Callable[[Any, Sequence[int]], bool] = lambda output, size: True,
+    shapes: nn.Module, given: Sequence[int], test: Callable[[Any, Sequence[int]], bool] = lambda output, size: True
 ) -> bool:
     try:
-        return test(answer(shapes, (2, channels, *size)), size)  # two: one alone has no statistics to normalise by
+        return test(answer(shapes, given), given[2:])
     except CannotTell:
         raise
     except Exception:  # whatever the network says of it

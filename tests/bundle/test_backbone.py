@@ -68,8 +68,9 @@ def test_a_network_of_one_size_and_other_channels_are_named():
     assert first == "'image_size' must be one that the backbone (UNETR) takes, got [48, 48, 48]."
     assert second == "As in --image_size [32,32,32]"
 
-    first, _ = refusal(NETWORKS["UNet"](), in_channels=8)
+    first, second = refusal(NETWORKS["UNet"](), in_channels=8)
     assert "channel" in first.partition("of shape (8, 32, 32, 32) and 2 classes: ")[2]
+    assert second == "Change it, or 'image_size', in the configuration file."
     first, _ = refusal(NETWORKS["UNet"](), out_channels=3)
     assert first.endswith("and 3 classes: it returns (2, 32, 32, 32) instead of (3, 32, 32, 32).")
 

@@ -97,7 +97,7 @@ def test_a_graph_is_of_every_size(dims, fusion, settings, tmp_path, monkeypatch)
 
 def test_a_graph_holds_for_the_sizes_that_its_backbone_takes_and_fails_at_others(tmp_path):
     torch.manual_seed(0)
-    network = wrap(nets.UNet(**channels(2), channels=(4, 8, 8), strides=(2, 2)), 2, "late").eval()
+    network = wrap(unet(2), 2, "late").eval()
     session = session_of(export_onnx(network, tmp_path / "network.onnx", (32, 32)))
     for size in [(36, 48), (100, 64), (16, 20)]:
         image = images(network, size, 2)
@@ -186,7 +186,7 @@ def test_what_cannot_be_exported_is_refused_for_its_reason(call, error, message,
 
 
 def dynunet():
-    return nets.DynUNet(**channels(2), kernel_size=[3, 3], strides=[1, 2], upsample_kernel_size=[2], filters=[4, 4])
+    return nets.DynUNet(**channels(2), kernel_size=[3] * 3, strides=[1, 2, 2], upsample_kernel_size=[2, 2])
 
 
 def test_missing_packages_are_named_before_anything_is_exported(tmp_path, monkeypatch):

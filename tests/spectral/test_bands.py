@@ -105,6 +105,13 @@ def test_block_edges_are_exact_where_floats_are_not(size, theta):
     assert list(block_frequencies(size, theta, "nyquist")) == top
 
 
+def test_theta_in_single_precision_is_the_same_ratio():
+    theta = torch.tensor(0.1).item()
+    assert theta * 160 / 2 > 8 + 1e-7
+    assert block_frequencies(160, theta) == block_frequencies(160, Fraction(1, 10)) == range(8)
+    assert block_frequencies(160, theta, "nyquist") == range(73, 81)
+
+
 @pytest.mark.parametrize("block", ["center", "nyquist"])
 @pytest.mark.parametrize("size", [1, 2, 3, 8, 9, 160, 161])
 @pytest.mark.parametrize("theta", THETAS)
@@ -286,6 +293,49 @@ def test_low_pass_equals_a_masked_fourier_transform_and_is_a_projection(shape):
     torch.testing.assert_close(low_pass(once, 0.25, spatial_dims=len(shape)), once)
 
 
+def parts_and_fusion(theta, convention):
+    """A function that goes through all that is made for a size."""
+
+    def call(x):
+        low, high = split(x, theta, spatial_dims=2, convention=convention)
+        if convention == "figure2":
+            low = coarse_low(low, theta, spatial_dims=2)
+        return low, fuse(low.tanh(), high, theta, spatial_dims=2, convention=convention, coarse=convention == "figure2")
+
+    return call
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("theta", [*THETAS, 1 / 3, 0.7])
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_a_traced_graph_holds_for_every_size(convention, theta):
+    function = parts_and_fusion(theta, convention)
+    traced = torch.jit.trace(function, torch.rand(1, 44, 52, dtype=torch.float64))
+    for size in [(1, 2), (3, 4), (5, 20), (21, 40), (41, 7), (60, 99), (100, 61)]:
+        x = torch.rand(3, *size, dtype=torch.float64)
+        torch.testing.assert_close(traced(x), function(x), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_an_exported_graph_holds_for_every_size_with_more_than_a_mean(convention):
+    class Module(torch.nn.Module):
+        def forward(self, x):
+            return parts_and_fusion(0.3, convention)(x)
+
+    free = dict.fromkeys(range(3), torch.export.Dim.AUTO)
+    module = torch.export.export(Module(), (torch.rand(2, 20, 31),), dynamic_shapes=(free,)).module()
+    for size in [(7, 8), (40, 20), (33, 59)]:
+        x = torch.rand(3, *size)
+        torch.testing.assert_close(module(x), Module()(x), atol=1e-5, rtol=1e-5)
+
+
+def test_fuse_of_two_precisions_is_computed_in_the_higher():
+    a, b = torch.rand(2, 1, 8, 9, dtype=torch.float64)
+    torch.testing.assert_close(
+        fuse(a, b.float(), 0.3, spatial_dims=2), fuse(a, b.float().double(), 0.3, spatial_dims=2)
+    )
+
+
 @pytest.mark.parametrize(("k", "size"), [(8, 40), (3, 10), (5, 11), (96, 320), (112, 320)])
 @pytest.mark.parametrize("depth", [(), (6,)])
 def test_low_pass_keeps_a_tone_at_the_cutoff_and_removes_one_above(k, size, depth):
@@ -328,6 +378,20 @@ def test_cutoff_out_of_range(cutoff):
         (lambda x: split(x[:, :0], spatial_dims=2), "'x' must not be empty"),
         (lambda x: low_pass(x + 0j, 0.2, spatial_dims=2), "'x' must be real"),
         (lambda x: fuse(x[:, :5], x, spatial_dims=2), r"shape \(1, 8, 8\) of 'high' or \(1, 1, 1\), got \(1, 5, 8\)"),
+        (lambda x: fuse(x, x, spatial_dims=2, coarse=True), r"shape \(1, 1, 1\), got \(1, 8, 8\)"),
+        (
+            lambda x: fuse(x[:, :1, :1], x, spatial_dims=2, coarse=False),
+            r"shape \(1, 8, 8\) of 'high', got \(1, 1, 1\)",
+        ),
+        (lambda x: fuse(x, x, spatial_dims=2, convention="released", coarse=True), "'coarse' must be False with conv"),
+        (lambda x: fuse(x, x[0, 0], spatial_dims=2), r"'high' must have at least 2 dimensions"),
+        (lambda x: fuse(x + 0j, x, spatial_dims=2), "'low' must be real, got torch.complex64"),
+        (lambda x: fuse(x.to("meta"), x, spatial_dims=2), "'low' must be on the device of 'high', cpu, got meta"),
+        (lambda x: split(x, spatial_dims=2, out=(x.clone(), x[:, 1:].clone())), r"'out' must .* got \(1, 7, 8\)"),
+        (lambda x: split(x, spatial_dims=2, out=(x.double(), x.clone())), r"'out' must .*float32 .*got .*float64"),
+        (lambda x: split(x, spatial_dims=2, out=(x.clone().mT, x.clone())), "'out' must be two contiguous tensors"),
+        (lambda x: split(x, spatial_dims=2.0), "'spatial_dims' must be at least 1 and whole, got 2.0"),
+        (lambda x: split(x, spatial_dims=2, axes=(0.0, 1)), r"'axes' must be .* got \(0.0, 1\)"),
         (
             lambda x: fuse(x[:, :1, :1], x, spatial_dims=2, convention="released"),
             r"shape \(1, 8, 8\) of 'high', got \(1, 1, 1\)",
