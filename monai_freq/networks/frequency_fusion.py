@@ -72,12 +72,14 @@ class FrequencyFusion(nn.Module):
     Shape:
         ``(B, C, *spatial)`` -> what the backbone returns. In late fusion, every full-size segmentation of its list,
         tuple or stacked tensor goes through one shared head; the others (deep supervision, losses) pass unchanged.
-        ``torch.export`` and ONNX take the network; TorchScript takes it traced (``torch.jit.trace``, ``monai.bundle
-        ckpt_export --use_trace True``), not scripted, and right only at the spatial size that it was traced at.
+        Dictionaries are looked through as well. :func:`~monai_freq.networks.export_onnx` and
+        :func:`~monai_freq.networks.export_program` export the network for images of any size, as tracing by TorchScript
+        does (``torch.jit.trace``, ``monai.bundle ckpt_export --use_trace True``); it cannot be scripted.
 
     Raises:
-        ValueError: an argument is outside its range, the image has other channels than announced, or the channels of
-            the backbone do not fit.
+        TypeError: the input is no tensor.
+        ValueError: an argument is outside its range; the input has other channels, dimensions, another type or device
+            than the network; or the backbone takes other channels, dimensions or sizes, or returns something else.
 
     Reference:
         G. Fu et al. (2024), "The intriguing effect of frequency disentangled learning on medical image segmentation",
