@@ -51,7 +51,16 @@ CONTENTS = {
     "docs/index": {
         "Tutorial": ["README: all on one page </README>", "tutorial", "/tutorials/*"],
         "How to": [
-            *("own_data", "image_files", "own_classifier", "add_transforms", "export", "watch_training", "study", "transfer"),
+            *(
+                "own_data",
+                "image_files",
+                "own_classifier",
+                "add_transforms",
+                "export",
+                "watch_training",
+                "study",
+                "transfer",
+            ),
             "bundles",
         ],
         "Reference": ["reference/index", "transforms", "bundle_pages"],

@@ -48,7 +48,7 @@ class Decathlon:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a user should know, a line each: files that are not used, and pairs whose names differ."""
+        """One line on files that are not used, and one on pairs whose names differ, as far as there are any."""
         said = (describe_unlisted(self.unlisted, self.root), describe_unlike(self.training, self.root))
         return tuple(remark for remark in said if remark)
 

@@ -127,9 +127,9 @@ def _check(network: FrequencyFusion, image_size: Sequence[int]) -> None:
     except CannotTell:
         return
     except Exception as error:
-        raise ValueError(why_refused(network.backbone, given, network.wanted, error) or reason_of(error)) from error
-    if not network.wanted.is_in(output, image_size):
-        raise ValueError(why_unfit(network.backbone, given, network.wanted, output))
+        raise ValueError(why_refused(network.backbone, given, network._wanted, error) or reason_of(error)) from error
+    if not network._wanted.is_in(output, image_size):
+        raise ValueError(why_unfit(network.backbone, given, network._wanted, output))
 
 
 def _program(network: FrequencyFusion, batch: Sequence[int], dim: Any) -> ExportedProgram:

@@ -138,7 +138,7 @@ class FrequencyFusion(nn.Module):
         return self._results(high, lambda result: self.head(low, result, self.fuse))
 
     @property
-    def wanted(self) -> Wanted:
+    def _wanted(self) -> Wanted:
         """What the backbone is to return."""
         return Wanted(self.out_channels, self.spatial_dims, self.task)
 
@@ -219,7 +219,7 @@ class FrequencyFusion(nn.Module):
 
     def _results(self, features: Tensor, finish: Callable[[Tensor], Any]) -> Any:
         """What the backbone returns for features, each full-size prediction in it passed through ``finish``."""
-        wanted, spatial = self.wanted, features.shape[2:]
+        wanted, spatial = self._wanted, features.shape[2:]
         try:
             output = self.backbone(features)
         except Exception as error:
