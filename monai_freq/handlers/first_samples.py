@@ -46,7 +46,7 @@ class FirstSamples:
 
     def __init__(self, most: int, wanted: Callable[[Engine], bool]) -> None:
         self.most = most
-        self._wanted = wanted
+        self.wanted = wanted
         self.batches: list[tuple[Tensor, Tensor]] = []
         self._of_earlier = False  # epoch
         self._expected = False
@@ -77,7 +77,7 @@ class FirstSamples:
         return self.most - sum(len(images) for images, _ in self.of_this_epoch)
 
     def _expect(self, engine: Engine) -> None:
-        self._expected = self._missing() > 0 and self._wanted(engine)
+        self._expected = self._missing() > 0 and self.wanted(engine)
         self._batch = batch = engine.state.batch if self._expected else None
         usual = getattr(engine, "prepare_batch", default_prepare_batch) is default_prepare_batch
         if usual and isinstance(batch, Mapping) and CommonKeys.IMAGE not in batch:
