@@ -167,16 +167,20 @@ def test_images_of_a_folder_are_scored(tmp_path, monkeypatch):
     images = tmp_path / "images"
     images.mkdir()
     rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 255, (40, 50), dtype=np.uint8)).save(images / "one.png")
+    Image.fromarray(rng.random((40, 50), dtype=np.float32)).save(images / "one.tif")
     with h5py.File(images / "many.hdf5", "w") as file:
         file["data"] = rng.random((3, 40, 40), dtype=np.float32)
     config = f"bundles/{name}/configs/inference.json"
     options = {"input_dir": str(images), "output_dir": str(tmp_path), "threads": 1, "logging_file": False}
     bundle.run(config_file=config, dataset_dir="no_such_folder", **options)  # which is not looked at
     rows = list(csv.DictReader((tmp_path / "predictions/scores.csv").read_text().splitlines()))
-    assert [row["sample"] for row in rows] == ["many.hdf5#0", "many.hdf5#1", "many.hdf5#2", "one.png"]
-    (images / "one.png").write_bytes(b"no picture")
-    with pytest.raises(SystemExit, match=r"one\.png cannot be read"):
+    assert [row["sample"] for row in rows] == ["many.hdf5#0", "many.hdf5#1", "many.hdf5#2", "one.tif"]
+    picture = Image.fromarray(rng.integers(0, 255, (40, 50), dtype=np.uint8))
+    picture.save(images / "two.png")
+    with pytest.raises(SystemExit, match=r"two\.png has pixels from 0 to 254, \(0, 1\) expected"):  # as in training
+        bundle.run(config_file=config, **options)
+    (images / "two.png").write_bytes((images / "two.png").read_bytes()[:90])
+    with pytest.raises(SystemExit, match=r"two\.png cannot be read"):
         bundle.run(config_file=config, **options)
 
 

@@ -40,7 +40,7 @@ def changed(key, value):
         case int() | float():
             return value + 2
         case list():
-            return [entry + 8 for entry in value]
+            return [changed(key, entry) for entry in value]
         case dict():
             return {name: changed(name, entry) for name, entry in value.items()}
     return f"other {value}"

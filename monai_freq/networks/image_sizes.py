@@ -56,7 +56,8 @@ def on_meta(network: nn.Module) -> nn.Module:
     except Exception as error:  # of whatever the network holds
         raise CannotTell(reason_of(error)) from error
     for module in copied.modules():
-        module._forward_hooks.clear()  # a user's, which need numbers
+        module._forward_hooks.clear()  # a user's, which need numbers, or note what passes
+        module._forward_pre_hooks.clear()
     return copied
 
 

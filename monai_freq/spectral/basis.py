@@ -171,7 +171,8 @@ def _ratio(theta: float) -> tuple[int, int]:
 
 
 def _exact_ratio(theta: float) -> tuple[int, int]:
-    return Fraction(theta).limit_denominator(_LARGEST).as_integer_ratio()
+    part, whole = Fraction(theta).limit_denominator(_LARGEST).as_integer_ratio()
+    return (part, whole) if part else (1, _LARGEST)  # no block is without DC
 
 
 _kept_ratio = lru_cache(_exact_ratio)

@@ -211,6 +211,9 @@ def test_the_backbone_that_is_asked_stays_as_it_was():
     backbone = nn.Sequential(unet(2), nn.BatchNorm2d(CLASSES), nn.Dropout(0.5))
     heard: list[float] = []
     backbone.register_forward_hook(lambda module, given, output: heard.append(output.max().item()))
+    devices: list[str] = []
+    for part in backbone.modules():
+        part.register_forward_pre_hook(lambda module, given: devices.append(given[0].device.type))
     before = {name: value.clone() for name, value in backbone.state_dict().items() if "running" not in name}
     torch.manual_seed(3)
     expected = torch.rand(4)
@@ -222,6 +225,7 @@ def test_the_backbone_that_is_asked_stays_as_it_was():
         network(image)
     assert torch.equal(torch.rand(4), expected)
     assert len(heard) == 1  # of the image, not of what was asked
+    assert set(devices) == {"cpu"}
     for name, value in before.items():
         assert torch.equal(backbone.state_dict()[name], value)
         assert value.device.type == "cpu"

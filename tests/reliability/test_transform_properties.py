@@ -13,6 +13,7 @@ from reliability.drawn import FAMILIES, FLOATING, bare, images, kept, probabilit
 
 from monai_freq import transforms
 from monai_freq.transforms import (
+    AlignedResized,
     ApplyShortcutd,
     FourierDisentangle,
     FourierLowPass,
@@ -40,6 +41,8 @@ def test_no_transform_is_left_out():
     """Those beside the families have tests of their own below."""
     covered = {name for family in FAMILIES for name in (family.name, f"{family.name}d")}
     assert set(transforms.__all__) - covered == {
+        "AlignedResize",
+        "AlignedResized",
         "ApplyShortcutd",
         "Keyed",
         "RandKeyed",
@@ -234,6 +237,34 @@ def test_what_is_drawn_not_to_be_changed_is_not(data):
             transform = make()
             transform.prob = 0.0
             assert torch.equal(bare(transform(image)), bare(image))
+
+
+@given(image=images(), classes=st.integers(1, 4), data=st.data())
+def test_resizing_adds_no_value_and_no_class_and_gives_both_their_grid_back(image, classes, data):
+    dims = image.ndim - 1
+    size = data.draw(st.lists(st.integers(1, 24), min_size=dims, max_size=dims))
+    tracked = image if isinstance(image, MetaTensor) else MetaTensor(image)
+    label = MetaTensor((bare(image)[:1].abs() % classes).round(), affine=tracked.affine)
+    before, mode = kept(image), ("linear", "bilinear", "trilinear")[dims - 1]
+    resize = AlignedResized(["image", "label"], size, mode=[mode, "nearest-exact"])
+    result = resize({"image": image, "label": label})
+    assert np.array_equal(bare(image).numpy(), bare(before).numpy())
+    assert tuple(result["image"].shape) == (image.shape[0], *size)
+    assert tuple(result["label"].shape) == (1, *size)
+    assert result["image"].dtype == result["label"].dtype == torch.float32
+    values = bare(image)
+    slack = TOLERANCE.get(torch.as_tensor(image).dtype, 1e-5) * float(values.abs().max())
+    assert values.min() - slack <= bare(result["image"]).min()
+    assert bare(result["image"]).max() <= values.max() + slack
+    assert set(bare(result["label"]).unique().tolist()) <= set(bare(label).unique().tolist())
+    back = resize.inverse(resize({"image": tracked, "label": label}))
+    for key, origin in (("image", tracked), ("label", label)):
+        assert back[key].shape == origin.shape
+        torch.testing.assert_close(back[key].affine, origin.affine)
+    assert set(bare(back["label"]).unique().tolist()) <= set(bare(label).unique().tolist())
+    same = AlignedResized(["image", "label"], [0] * dims, mode=[mode, "nearest-exact"])({"image": image, "label": label})
+    assert torch.equal(bare(same["image"]).float(), values.float())
+    assert torch.equal(bare(same["label"]), bare(label))
 
 
 artifacts = st.sampled_from([FourierLowPass(0.2), GibbsNoise(0.5), RandGaussianNoise(prob=1, std=3.0), lambda x: x * 2])

@@ -112,6 +112,15 @@ def test_theta_in_single_precision_is_the_same_ratio():
     assert block_frequencies(160, theta, "nyquist") == range(73, 81)
 
 
+@pytest.mark.parametrize("theta", [1e-7, 5e-324])
+def test_the_narrowest_band_is_the_mean(theta):
+    x = torch.randn(1, 6, 9, dtype=torch.float64)
+    low, high = split(x, theta, spatial_dims=2)
+    torch.testing.assert_close(low, x.mean((-2, -1), keepdim=True).expand_as(x))
+    torch.testing.assert_close(low + high, x)
+    assert [len(block_frequencies(size, theta, "nyquist")) for size in (6, 9)] == [1, 0]  # 9 / 2 is none of 9's
+
+
 @pytest.mark.parametrize("block", ["center", "nyquist"])
 @pytest.mark.parametrize("size", [1, 2, 3, 8, 9, 160, 161])
 @pytest.mark.parametrize("theta", THETAS)
