@@ -54,7 +54,8 @@ class OncePerItem:
     """Warnings about items, one for each, however often, in whichever epoch and by whichever worker it is read.
 
     An item is known by its file, or else by the content of its image. Workers of a loader share what was said, in
-    64 kB of memory; of a thousand items, one may not be named as its place there is taken.
+    64 kB of memory; of a thousand items, one may not be named as its place there is taken. Two that read the same item
+    at the same moment may both say it.
 
     Example:
         >>> once, image = OncePerItem(), torch.ones(1, 2, 2)

@@ -55,12 +55,12 @@ def assert_same(result, expected):
 @pytest.mark.parametrize(
     ("dims", "fusion", "settings"),
     [
-        (2, "none", {}),
-        (2, "early", {"convention": "equation1"}),
         (2, "late", {"theta": 0.3}),
-        (2, "late", {"task": "classification"}),
         (3, "early", {"axes": (0, 2)}),
-        (3, "late", {"convention": "released"}),
+        pytest.param(2, "none", {}, marks=pytest.mark.slow),
+        pytest.param(2, "early", {"convention": "equation1"}, marks=pytest.mark.slow),
+        pytest.param(2, "late", {"task": "classification"}, marks=pytest.mark.slow),
+        pytest.param(3, "late", {"convention": "released"}, marks=pytest.mark.slow),
         pytest.param(2, "early", {"presplit": True}, marks=pytest.mark.slow),
         pytest.param(2, "early", {"convention": "released", "theta": 0.05}, marks=pytest.mark.slow),
         pytest.param(2, "late", {"convention": "equation1"}, marks=pytest.mark.slow),
@@ -95,6 +95,7 @@ def test_a_graph_is_of_every_size(dims, fusion, settings, tmp_path, monkeypatch)
     network.train()(images(network, SIZES[0], 2).requires_grad_()).sum().backward()  # no traced basis was kept
 
 
+@pytest.mark.slow
 def test_a_graph_holds_for_the_sizes_that_its_backbone_takes_and_fails_at_others(tmp_path):
     torch.manual_seed(0)
     network = wrap(unet(2), 2, "late").eval()
@@ -145,7 +146,7 @@ def test_torchscript_fails_at_a_size_that_its_backbone_does_not_take(fusion):
 
 def test_a_compiled_network_is_one_graph_for_several_sizes():
     torch._dynamo.reset()
-    network = wrap(unet(2), 2, "late")
+    network = wrap(segmenter(2), 2, "late")
     compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
     for size in [(32, 48), (34, 40), (64, 30)]:
         image = images(network, size)

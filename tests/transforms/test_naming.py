@@ -67,7 +67,8 @@ def test_threads_name_their_own_items():
             with naming("t1", image):
                 once.warn("it is dark", image)
 
-        list(pool.map(tell, [*range(20)] * 2))
+        for _ in range(2):
+            list(pool.map(tell, range(20)))
     assert sorted(str(w.message) for w in heard) == sorted(f"it is dark (key 't1', file '{n}.nii')" for n in range(20))
 
 
