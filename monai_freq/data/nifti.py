@@ -98,6 +98,8 @@ def open_nifti(path: str | os.PathLike[str]) -> Any:
     held = _length_unpacked(path) if is_packed(path) else os.path.getsize(path)
     volume: Any = nibabel.load(path)
     voxels = volume.dataobj
+    if min(voxels.shape, default=0) < 0:
+        raise ValueError(f"its header names the shape {tuple(map(int, voxels.shape))}")
     promised = voxels.offset + math.prod(map(int, voxels.shape)) * voxels.dtype.itemsize
     if promised > held:
         raise EOFError(f"it has {held} bytes, where its header promises {promised}")

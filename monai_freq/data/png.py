@@ -5,7 +5,7 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -61,12 +61,26 @@ def read_png(file: str | os.PathLike[str]) -> Picture:
 def _header(file: str | os.PathLike[str]) -> _Header:
     with open(file, "rb") as stream:
         start = stream.read(29)
+        _require_whole_chunks(stream)
     width, height, depth, colour = struct.unpack(">IIBB", start[16:26])
     if start[12:16] != b"IHDR" or not width or not height or depth not in DEPTHS.get(colour, ()):
         raise ValueError(f"its header names {depth} bits of the colour type {colour}, which PNG does not have")
     if width * height > MAX_PIXELS or width * height * SAMPLES[colour] * (depth + 7) // 8 > MAX_BYTES:
         raise UnreadableError(f"it has {width} x {height} pixels, more than are read at {depth} bits")
     return _Header(width, height, depth, colour)
+
+
+def _require_whole_chunks(stream: BinaryIO) -> None:
+    """Refuse a chunk that promises more bytes than there are: a decoder would ask for the memory first."""
+    size, place = stream.seek(0, os.SEEK_END), 8
+    while place + 12 <= size:
+        stream.seek(place)
+        length, name = struct.unpack(">I4s", stream.read(8))
+        place += 12 + length
+        if place > size:
+            raise ValueError(f"its part {name.decode('latin1')!r} ends {place - size} bytes after the file")
+        if name == b"IEND":
+            return
 
 
 def _opened(file: Any) -> Any:

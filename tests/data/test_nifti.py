@@ -1,4 +1,4 @@
-"""NIfTI files: their names (their damages are in tests/reliability/fuzz.py)."""
+"""NIfTI files: their names and shapes (their other damages are in tests/reliability/fuzz.py)."""
 
 import nibabel
 import numpy as np
@@ -7,6 +7,7 @@ from monai.transforms import LoadImage
 
 from monai_freq.data import DataError, check_cases
 from monai_freq.data.nifti import case_name
+from monai_freq.data.volumes import count_slices
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,15 @@ def test_a_sound_file_that_monai_would_not_find_is_to_be_renamed(tmp_path):
     (tmp_path / "a.nii.gz").rename(tmp_path / "A.Nii.Gz")
     with pytest.raises(DataError, match=r"Rename it to A\.nii\.gz: nibabel and MONAI go by the ending"):
         check_cases([{"image": str(tmp_path / "A.Nii.Gz")}], (), channels=1)
+
+
+@pytest.mark.parametrize("axis", [1, 3])
+def test_a_shape_below_zero_is_damage(tmp_path, axis):
+    file = tmp_path / "x.nii"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((6, 5, 4), np.int16), np.eye(4)), file)
+    content = bytearray(file.read_bytes())
+    content[40 + 2 * axis : 42 + 2 * axis] = (-3).to_bytes(2, "little", signed=True)
+    file.write_bytes(content)
+    for read in (count_slices, lambda path: check_cases([{"image": str(path)}], {0, 1}, channels=1, num_workers=1)):
+        with pytest.raises(DataError, match="x.nii cannot be read: its header names the shape"):
+            read(file)

@@ -122,3 +122,16 @@ def test_a_depth_that_fits_no_memory_is_refused_by_its_size(tmp_path):
     (tmp_path / "x.png").write_bytes(content)
     with pytest.raises(DataError, match="it has 8000 x 8000 pixels, more than are read at 16 bits"):
         read_image(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(("colour", "samples"), [(0, 1), (2, 3), (4, 2)])
+def test_a_part_that_promises_more_than_the_file_has_is_damage_before_memory_is_asked_for(tmp_path, colour, samples):
+    write_png(tmp_path / "x.png", samples_of(16, samples), 16, colour)
+    content = (tmp_path / "x.png").read_bytes()
+    end = content.index(b"IEND") - 4
+    late = (1 << 31).to_bytes(4, "big") + b"tEXt\0\0\0\0"
+    (tmp_path / "x.png").write_bytes(content[:end] + late + content[end:])
+    with pytest.raises(DataError, match=r"its part 'tEXt' ends \d+ bytes after the file"):
+        read_image(tmp_path / "x.png")
+    (tmp_path / "x.png").write_bytes(content + b"more that is no part of it")
+    assert read_image(tmp_path / "x.png", channels=3).ndim == 3
