@@ -15,7 +15,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $
 	wheel clean
 
 heart: $(VENV)/.installed
-	$(BIN)/python -m monai.bundle run --config_file bundles/heart_fd/configs/train.json
+	$(BIN)/python -m monai_freq run --config_file bundles/heart_fd/configs/train.json
 
 test: $(VENV)/.developing
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
