@@ -63,7 +63,7 @@ tutorials: $(VENV)/.developing
 	$(BIN)/python tutorials/execute.py
 
 reliability: $(VENV)/.developing
-	$(BIN)/python tests/reliability/fuzz.py --files 15600
+	$(BIN)/python tests/reliability/fuzz.py --files 17400
 	$(BIN)/python tests/reliability/fuzz.py --files 2000 --dicom
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest tests/reliability -rs
 
