@@ -11,12 +11,13 @@ import torch
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.data import MetaTensor
 from monai.transforms import InvertibleTransform, MapTransform, Resize
-from monai.utils import TransformBackends, ensure_tuple_rep
+from monai.utils import TraceKeys, TransformBackends, ensure_tuple_rep
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .anti_alias import anti_aliased
 from .image import as_image, like_image, require_finite, source_of
-from .label_grid import Structure, resize_label
+from .label_grid import Structure, nearest_voxels, resize_label
 from .naming import naming
 
 __all__ = ["AlignedResize", "AlignedResized"]
@@ -35,7 +36,8 @@ class AlignedResize(InvertibleTransform):
 
     - A label stays *aligned with the image*: centres move by less than .02 voxels of the grid, but for what a single
       object's coarse voxels do. ``mode="nearest"`` moves all by half a voxel, and ``"nearest-exact"`` by a quarter
-      where the size halves. Where an axis gets longer, borders have no steps that the image has not.
+      where the size halves. Where an axis gets longer, borders have no steps that the image has not, and the inverse
+      gives what was given.
     - A structure of the label that lies between the voxels of the grid is kept in the cell where it lies. That, and
       what is lost all the same, is said in the log, with the file's name.
     - An image that gets smaller is smoothed before, continued by its mirror image: a constant stays constant.
@@ -89,18 +91,16 @@ class AlignedResize(InvertibleTransform):
         shape = tuple(new if new > 0 else old for new, old in zip(self.spatial_size, image.shape[1:], strict=True))
         if self.mode == LABEL:
             return self._label(tracked, image, shape)
-        floating = image if image.is_floating_point() else image.to(torch.float32)
+        floating = image.to(torch.float32, copy=True)  # of the result's type, and no part of the image that was given
         return self._resize(like_image(anti_aliased(floating, shape), tracked))
 
     def _label(self, tracked: NdarrayOrTensor, image: Tensor, shape: tuple[int, ...]) -> Tensor:
         if image.shape[0] != 1:
             raise ValueError(f"a label must hold class numbers in one channel, got {image.shape[0]} channels.")
-        classes, kept, lost = resize_label(image[0].detach().cpu().numpy(), shape)
+        classes, kept, lost = resize_label(_array(image[0]), shape)
         _tell(kept, lost, shape, source_of(tracked))
         resized = self._resize(tracked)  # for its metadata, and for what it remembers to invert it
-        values = resized.as_tensor() if isinstance(resized, MetaTensor) else resized
-        values.copy_(torch.from_numpy(np.ascontiguousarray(classes))[None])
-        return resized
+        return like_image(torch.tensor(classes, dtype=torch.float32, device=resized.device)[None], resized)
 
     def _resize(self, img: Any) -> Tensor:
         resized: Tensor = self.resize(img)
@@ -108,8 +108,15 @@ class AlignedResize(InvertibleTransform):
 
     def inverse(self, data: Tensor) -> Tensor:
         """Bring one image, label or prediction back to its own grid."""
-        restored: Tensor = self.resize.inverse(data)
-        return restored
+        mode = self.resize.get_most_recent_transform(data)[TraceKeys.EXTRA_INFO]["mode"]
+        restored: Tensor = self.resize.inverse(data)  # its metadata, and for a label its shape
+        if not str(mode).startswith("nearest"):
+            return restored
+        values = data.as_tensor() if isinstance(data, MetaTensor) else data
+        for axis, (own, grid) in enumerate(zip(restored.shape[1:], data.shape[1:], strict=True), start=1):
+            voxels = torch.from_numpy(nearest_voxels(own, grid))
+            values = values.index_select(axis, voxels.to(values.device))
+        return like_image(values.to(restored.dtype), restored)
 
 
 class AlignedResized(MapTransform, InvertibleTransform):
@@ -155,6 +162,11 @@ class AlignedResized(MapTransform, InvertibleTransform):
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Bring the images, labels and predictions of an item back to their own grids."""
         return {**data, **{key: self.transforms[key].inverse(data[key]) for key in self.key_iterator(data)}}
+
+
+def _array(label: Tensor) -> NDArray[Any]:
+    plain = label.detach().cpu()
+    return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()  # a type that NumPy lacks
 
 
 def _tell(kept: Sequence[Structure], lost: Sequence[Structure], shape: Sequence[int], source: str) -> None:

@@ -44,7 +44,7 @@ def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
     tracked = convert_to_tensor(_readable(img), track_meta=get_track_meta())
     if not isinstance(tracked, Tensor):
         is_path = isinstance(img, (str, os.PathLike))
-        got = f"the path '{img}': put LoadImaged before, with this key" if is_path else type(img).__name__
+        got = f"the path '{named(img)}': put LoadImaged before, with this key" if is_path else type(img).__name__
         raise ValueError(f"an image must be an array or a tensor, got {got}.")
     tensor = tracked.as_tensor() if isinstance(tracked, MetaTensor) else tracked
     if not 2 <= tensor.ndim <= 4:
@@ -53,6 +53,7 @@ def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
         )
     if not is_real(tensor.dtype) or tensor.numel() == 0:
         raise ValueError(f"an image must be real and not empty, got {tensor.dtype}, shape {tuple(tensor.shape)}.")
+    tensor = tensor.resolve_neg()  # a view that negates only as it is read, as the imaginary part of a conjugate
     return tracked, tensor if tensor.dtype in _KEPT else tensor.to(torch.float32)
 
 

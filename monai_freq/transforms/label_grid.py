@@ -60,12 +60,12 @@ def resize_label(classes: Classes, shape: Sequence[int]) -> tuple[Classes, list[
 
     A voxel of the grid takes the class of the nearest voxel where the one is the other's nearest. Where an axis gets
     longer there are voxels between these: they take the class that has most of the linear interpolation, as the image
-    beside has it, so that borders have no steps that the image has not. The way back to the nearest voxels gives what
-    was given, but for axes that got shorter.
+    beside has it, so that borders have no steps that the image has not. The way back by :func:`nearest_voxels` gives
+    what was given, but for axes that got shorter.
 
     On those, a structure, the connected voxels of one class, may lie between the voxels that are looked at. It is
     written to the cells of the grid in which its voxels lie: one of a single voxel becomes one voxel. It goes over
-    another class only where it has no cell of the background.
+    another class only where it has no cell of the background, and never over the last cell of one that is looked at.
 
     Args:
         classes: class numbers; 0 is the background.
@@ -73,7 +73,7 @@ def resize_label(classes: Classes, shape: Sequence[int]) -> tuple[Classes, list[
 
     Returns:
         The class numbers on the grid, the structures that were kept so, and those that are lost all the same since
-        another structure has their cells.
+        other structures have their cells, and no others.
 
     Example:
         >>> label = np.zeros((8, 8), int)
@@ -93,12 +93,18 @@ def resize_label(classes: Classes, shape: Sequence[int]) -> tuple[Classes, list[
         result[between] = _most_of(classes, result)[between]
     if all(new >= old for new, old in sizes):
         return result, [], []  # every voxel is looked at
-    missed = [(structure, _cells(structure, cells)) for structure in _missed(classes, looked_at)]
-    for structure, places in missed:  # smaller ones come later, so that a larger one does not cover them
-        free = result[places] == 0
-        result[tuple(place[free] for place in places) if free.any() else places] = structure.number
-    lost = [structure for structure, places in missed if structure.number not in result[places]]
-    kept = [structure for structure, places in missed if structure.number in result[places]]
+    parts, missed = _parts(classes, looked_at)
+    owners = np.where(result == classes[looked_at], parts[looked_at], 0)  # 0: nobody's, or anybody's to take
+    cells_of = np.bincount(owners.ravel())
+    placed = [(structure, _cells(structure, cells)) for structure in missed]
+    for structure, places in placed:  # smaller ones come later, so that a larger one does not cover them
+        free = places[:, result[tuple(places)] == 0]
+        for place in map(tuple, (free if free.size else places).T):
+            if owners[place] == 0 or cells_of[owners[place]] > 1:
+                cells_of[owners[place]] -= 1
+                owners[place], result[place] = 0, structure.number
+    lost = [structure for structure, places in placed if structure.number not in result[tuple(places)]]
+    kept = [structure for structure, places in placed if structure.number in result[tuple(places)]]
     return result, kept, lost
 
 
@@ -115,22 +121,26 @@ def _most_of(classes: Classes, nearest: Classes) -> Classes:
     return result
 
 
-def _cells(structure: Structure, cells: Sequence[NDArray[np.intp]]) -> tuple[NDArray[np.intp], ...]:
-    return tuple(line[column] for line, column in zip(cells, structure.voxels.T, strict=True))
+def _cells(structure: Structure, cells: Sequence[NDArray[np.intp]]) -> NDArray[np.intp]:
+    """Cells of the grid in which its voxels lie, ``(axes, cells)``."""
+    places = np.stack([line[column] for line, column in zip(cells, structure.voxels.T, strict=True)])
+    return np.unique(places, axis=1)
 
 
-def _missed(classes: Classes, looked_at: tuple[NDArray[np.intp], ...]) -> list[Structure]:
-    """Structures of which no voxel is looked at, the largest first."""
+def _parts(classes: Classes, looked_at: tuple[NDArray[np.intp], ...]) -> tuple[NDArray[np.intp], list[Structure]]:
+    """A number for each structure in its voxels, and those of which no voxel is looked at, the largest first."""
     from scipy.ndimage import find_objects, label
 
-    found = []
+    numbered, missed, count = np.zeros(classes.shape, np.intp), [], 0
     neighbours = np.ones((3,) * classes.ndim)
     for number in np.unique(classes[classes != 0]):
-        parts, count = label(classes == number, neighbours)
-        gone = np.setdiff1d(np.arange(1, count + 1), parts[looked_at])
+        parts, more = label(classes == number, neighbours)
+        gone = np.setdiff1d(np.arange(1, more + 1), parts[looked_at])
         boxes = find_objects(parts) if gone.size else []
         for part in gone:
             box = boxes[part - 1]
             voxels = np.argwhere(parts[box] == part) + [side.start for side in box]
-            found.append(Structure(int(number), voxels))
-    return sorted(found, key=lambda structure: len(structure.voxels), reverse=True)
+            missed.append(Structure(int(number), voxels))
+        numbered += np.where(parts > 0, parts + count, 0)
+        count += more
+    return numbered, sorted(missed, key=lambda structure: len(structure.voxels), reverse=True)

@@ -262,7 +262,9 @@ def test_resizing_adds_no_value_and_no_class_and_gives_both_their_grid_back(imag
         assert back[key].shape == origin.shape
         torch.testing.assert_close(back[key].affine, origin.affine)
     assert set(bare(back["label"]).unique().tolist()) <= set(bare(label).unique().tolist())
-    same = AlignedResized(["image", "label"], [0] * dims, mode=[mode, "nearest-exact"])({"image": image, "label": label})
+    same = AlignedResized(["image", "label"], [0] * dims, mode=[mode, "nearest-exact"])(
+        {"image": image, "label": label}
+    )
     assert torch.equal(bare(same["image"]).float(), values.float())
     assert torch.equal(bare(same["label"]), bare(label))
 

@@ -57,6 +57,48 @@ def test_a_prediction_is_inverted_with_what_its_image_remembers():
     assert ((back > 0.5) != disc.bool()).float().mean() < 0.02
 
 
+@pytest.mark.parametrize("nearest_interp", [False, True])
+@pytest.mark.parametrize("size", [(40, 56, 40), (70, 100, 72), (36, 51, 37)])
+def test_a_label_on_a_larger_grid_comes_back_voxel_for_voxel(size, nearest_interp):
+    generator = torch.Generator().manual_seed(0)
+    label = MetaTensor(torch.randint(0, 3, (1, 35, 50, 36), generator=generator).float())  # no two voxels alike
+    step = AlignedResized("label", size, mode="nearest-exact")
+    small = step({"label": label})
+    small["pred"] = MetaTensor(small["label"].as_tensor().clone())
+    assert torch.equal(Invertd("pred", step, orig_keys="label", nearest_interp=nearest_interp)(small)["pred"], label)
+    assert torch.equal(step.inverse(small)["label"], label)
+
+
+def test_classes_inverted_to_the_nearest_do_not_move():
+    """MONAI's ``nearest_interp`` moves them by half a voxel where the image gets larger again."""
+    step = AlignedResized("image", (20, 20), mode="bilinear")
+    image = MetaTensor(torch.zeros(2, 40, 40))
+    item = step({"image": image})
+    item["pred"] = MetaTensor(torch.zeros(2, 20, 20))
+    item["pred"][0, 5, 7] = item["pred"][1, 0, 19] = 1  # a batch of classes, one-hot
+    back = Invertd("pred", step, orig_keys="image", nearest_interp=True)(item)["pred"]
+    assert back[0].nonzero().tolist() == [[10, 14], [10, 15], [11, 14], [11, 15]]
+    assert back[1].nonzero().tolist() == [[0, 38], [0, 39], [1, 38], [1, 39]]
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest-exact"])
+@pytest.mark.parametrize("size", [(8, 9), (0, 0)])
+def test_a_result_of_the_same_size_is_no_view_of_what_was_given(mode, size):
+    image = MetaTensor(torch.rand(1, 8, 9).round())
+    before = image.clone()
+    AlignedResize(size, mode)(image).add_(1)
+    assert torch.equal(image, before)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest-exact"])
+def test_views_that_negate_as_they_are_read_and_halves(mode):
+    image = torch.rand(1, 12, 12).round()
+    expected = AlignedResize((8, 16), mode)(image)
+    assert torch.equal(AlignedResize((8, 16), mode)(torch._neg_view(-image)), expected)
+    for dtype in (torch.float16, torch.bfloat16):
+        assert torch.equal(AlignedResize((8, 16), mode)(image.to(dtype)), expected)
+
+
 def test_what_was_kept_and_what_is_lost_is_said_with_the_file(caplog):
     label = torch.zeros(1, 64, 64)
     label[0, 20, 32] = 1

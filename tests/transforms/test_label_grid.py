@@ -138,3 +138,25 @@ def test_a_thin_line_stays_whole_where_it_grows():
     grown, _, _ = resize_label(label, (24, 24, 24))
     found = np.unique(np.argwhere(grown)[:, 2]).tolist()
     assert found in (list(range(3, 20)), list(range(3, 21)))  # of the line's 3.2 to 20.8
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (4, 7), (5, 12), (14, 6)])
+def test_no_structure_is_lost_without_being_named(shape):
+    """Each that a voxel of the grid looks at keeps one; each other is kept, or named as lost."""
+    rng = np.random.default_rng(0)
+    looked_at = np.ix_(*[nearest_voxels(new, 12) for new in shape])
+    for _ in range(100):
+        label = rng.integers(1, 4, (12, 12)) * (rng.random((12, 12)) < rng.choice([0.05, 0.2, 0.6]))
+        small, kept, lost = resize_label(label, shape)
+        assert set(np.unique(label[looked_at])) - {0} <= set(np.unique(small))
+        named = {structure.number for structure in lost}
+        assert set(np.unique(label)) - {0} <= set(np.unique(small)) | named
+        assert {structure.number for structure in kept} <= set(np.unique(small))
+
+
+def test_the_only_voxel_of_a_class_that_is_looked_at_stays():
+    label = np.zeros((9, 9), int)
+    label[4, 4:6] = 1, 2
+    small, kept, lost = resize_label(label, (3, 3))
+    assert small.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+    assert (kept, [structure.number for structure in lost]) == ([], [2])
