@@ -60,5 +60,5 @@ def test_a_shape_below_zero_is_damage(tmp_path, axis):
     content[40 + 2 * axis : 42 + 2 * axis] = (-3).to_bytes(2, "little", signed=True)
     file.write_bytes(content)
     for read in (count_slices, lambda path: check_cases([{"image": str(path)}], {0, 1}, channels=1, num_workers=1)):
-        with pytest.raises(DataError, match="x.nii cannot be read: its header names the shape"):
+        with pytest.raises(DataError, match=r"x\.nii cannot be read: its header names the shape"):
             read(file)
