@@ -121,6 +121,7 @@ SEGRESNET = {
         "blocks_up": [1],
     },
     "filters": 8,
+    "intensity": {"_target_": "monai.transforms.NormalizeIntensityd", "keys": "image", "nonzero": True},
 }
 SEGMENTED = {"fusion": "late", "theta": 0.3, "features": 4, "image_size": [16, 16, 8], "intensity_window": [0, 900]}
 SEGMENTED |= {"val_cases": 3, "test_cases": 2, "split_seed": 5, "train_size": 4, "draw": 1}
@@ -139,13 +140,15 @@ def test_a_segmentation_is_evaluated_without_an_option(tmp_path, monkeypatch):
 
     call("train", "segresnet.json", dataset_dir=data.name, epochs=1, val_interval=1, **SEGMENTED)
     run = copy / "runs/late"
-    assert json.loads((run / "settings.json").read_text())["images"] == {"train": 4, "val": 3, "test": 2}
+    recorded = json.loads((run / "settings.json").read_text())
+    assert recorded["images"] == {"train": 4, "val": 3, "test": 2}
+    assert recorded["intensity"] == SEGRESNET["intensity"]
     call("evaluate", "segresnet.json", dataset_dir=data.name, **SEGMENTED)
     reference = (run / "evaluation/cases.csv").read_text()
     assert len(reference.splitlines()) == 1 + 2
     shutil.rmtree(run / "evaluation")
     monkeypatch.chdir(copy)  # from where the data set has another name
-    call("evaluate", fusion="late")
+    call("evaluate", fusion="late")  # without the file of overlays
     assert (run / "evaluation/cases.csv").read_text() == reference
     moved = run.rename(tmp_path / "moved")
     for given in ({"output_dir": str(moved)}, {"checkpoint": str(moved / "model.pt")}):

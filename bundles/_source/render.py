@@ -60,7 +60,9 @@ def _take_from_training(config: Config) -> None:
                 choices = config[match[1]]
                 config[match[1]] = {choice: _completed(key, default) for choice, default in choices.items()}
     config["output_dir"] = f"$bundle.results_folder(@checkpoint, {config['output_dir'][1:]})"
-    config["backbone"] = _component("@settings.get('backbone')", config["backbone"])
+    for part in ("backbone", "intensity"):
+        if part in config:
+            config[part] = _component(f"@settings.get('{part}')", config[part])
     if "artifacts" in config:
         recorded = "@settings.get('artifacts', {{}}).get('{}')"
         config["artifacts"] = {n: _component(recorded.format(n), one) for n, one in config["artifacts"].items()}

@@ -7,7 +7,7 @@ from .classification import class_names, log_samples, prepare_sources, prepare_t
 from .component_record import described, trained_component
 from .data_folder import counted
 from .initial_weights import check_weights, load_init
-from .intensity import check_window, over_full_scale, over_maximum
+from .intensity import check_window, over_full_scale, over_maximum, scaled_intensity
 from .location import find_bundle
 from .normalization import check_normalization, normalization_of
 from .run_folder import (
@@ -56,6 +56,7 @@ __all__ = [
     "recorded_settings",
     "results_folder",
     "shown_artifact",
+    "scaled_intensity",
     "silence_known_warnings",
     "trained_component",
     "warn_of_scale",

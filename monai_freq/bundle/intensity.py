@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from monai.data import MetaTensor
+from monai.transforms import MapTransform, ScaleIntensityd, ScaleIntensityRanged
 from torch import Tensor
 
 from ..quoting import named
 
-__all__ = ["check_window", "over_full_scale", "over_maximum"]
+__all__ = ["check_window", "over_full_scale", "over_maximum", "scaled_intensity"]
 
 
 def check_window(window: object) -> None:
@@ -41,6 +43,22 @@ def _is_window(window: object) -> bool:
     if any(isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) for end in window):
         return False
     return bool(window[0] < window[1])
+
+
+def scaled_intensity(window: Sequence[float] | None) -> MapTransform:
+    """Transform of an item's image that brings its intensities to [0, 1].
+
+    Args:
+        window: intensities that become 0 and 1, clipped beyond; None for each image's own minimum and maximum.
+
+    Example:
+        >>> import torch
+        >>> scaled_intensity([-160, 240])({"image": torch.tensor([-1000.0, 40.0, 240.0])})["image"]
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    if window is None:
+        return ScaleIntensityd("image")
+    return ScaleIntensityRanged("image", *window, 0, 1, clip=True)
 
 
 def over_maximum(image: Tensor) -> Tensor:
