@@ -42,7 +42,7 @@ class SaveSegmentationd(MapTransform):
         of 1 at its end.
 
     Raises:
-        ValueError: the class numbers have another shape than their image, or no file is known.
+        ValueError: the class numbers have another shape than their image or are none, or no file is known.
         DataError: the image's file is gone.
 
     Example:
@@ -96,7 +96,11 @@ def _on(shape: tuple[int, ...], classes: NDArray[Any], key: Hashable) -> NDArray
     """Class numbers in the shape of their image's file."""
     if classes.shape[0] != 1 or _without_ones(classes.shape[1:]) != _without_ones(shape):
         raise ValueError(f"'{key}' has the shape {classes.shape}, and its image {shape}: invert the transforms first.")
-    return classes.astype(np.uint8).reshape(shape)
+    with np.errstate(invalid="ignore"):  # NaN is found below
+        saved = np.clip(classes, 0, 255).astype(np.uint8)
+    if not np.array_equal(saved, classes):
+        raise ValueError(f"'{key}' must hold class numbers, whole and from 0 to 255: take the argmax first.")
+    return saved.reshape(shape)
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:

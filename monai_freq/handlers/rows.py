@@ -11,6 +11,7 @@ from ignite import distributed as idist
 from torch import distributed
 
 from ..files import replacing
+from ..quoting import shown
 
 __all__ = ["column_names", "from_all_processes", "write_rows"]
 
@@ -22,7 +23,7 @@ def column_names(classes: Mapping[str, str] | Mapping[int, str]) -> dict[int, st
         classes: number -> name.
 
     Raises:
-        ValueError: two classes have one number, or names that make one column.
+        ValueError: two classes have one number, or names that make one column; a name cannot be printed.
 
     Example:
         >>> column_names({"1": "left atrium"})
@@ -37,6 +38,8 @@ def column_names(classes: Mapping[str, str] | Mapping[int, str]) -> dict[int, st
         if int(number) in columns:
             raise ValueError(f"'classes' has two of the number {number}.\nGive each class its own number and name.")
         column = str(name).strip().replace(" ", "_")
+        if not column.isprintable():
+            raise ValueError(f"'classes' has a name that cannot be printed, '{shown(name)}'.\nGive it another one.")
         if column in columns.values():
             raise ValueError(f"'classes' has two of the name {name!r}.\nGive each class its own number and name.")
         columns[int(number)] = column

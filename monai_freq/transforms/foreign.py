@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from numbers import Real
@@ -256,14 +257,17 @@ def _parts(artifact: object, seen: set[int]) -> Iterator[object]:
 
 
 def _copied(value: Any) -> Any:
-    """Tensors and arrays as copies, within containers too, of which others may be shared."""
+    """A copy of whatever can be written into, within containers too, of which others may be shared."""
     if isinstance(value, Tensor):
         return value.clone()  # a MetaTensor's metadata, too
-    if isinstance(value, np.ndarray):
-        return value.copy()
     if type(value) is dict:
         return {name: _copied(each) for name, each in value.items()}
-    return type(value)(map(_copied, value)) if type(value) in (list, tuple, set) else value
+    if type(value) in (list, tuple, set):
+        return type(value)(map(_copied, value))
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # of whatever the item holds, as an open file, or a tensor within that has a history
+        return value
 
 
 def _torchio() -> Any:

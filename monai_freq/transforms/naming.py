@@ -14,6 +14,7 @@ import torch
 from monai.data import MetaTensor
 from torch import Tensor
 
+from ..quoting import shown
 from .image import source_of
 
 __all__ = ["OncePerItem", "fingerprint", "naming"]
@@ -41,11 +42,12 @@ def naming(key: Hashable, img: object, item: Mapping[Hashable, Any] | None = Non
         ValueError: the image is empty. (key 't1')
     """
     source = source_of(img)
-    token = _called.set(f"key '{key}'{source or _entries(item, key)}")
+    called = f"key '{shown(key)}'"
+    token = _called.set(f"{called}{source or _entries(item, key)}")
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{error} (key '{key}'{source})") from error
+        raise ValueError(f"{error} ({called}{source})") from error
     finally:
         _called.reset(token)
 
@@ -111,7 +113,9 @@ def fingerprint(img: object) -> str:
 def _entries(item: Mapping[Hashable, Any] | None, key: Hashable) -> str:
     """Short entries of an item, which may tell it from others."""
     short = [(name, value) for name, value in (item or {}).items() if name != key and _is_short(value)]
-    told = [f"{name}={value!r:.60}" if isinstance(value, str) else f"{name}={value}" for name, value in short]
+    told = [
+        f"{shown(name)}={value!r:.60}" if isinstance(value, str) else f"{shown(name)}={value}" for name, value in short
+    ]
     return f", of the item with {', '.join(told[:_SHOWN])}" if told else ""
 
 

@@ -29,3 +29,10 @@ def test_names_become_columns():
 def test_classes_without_a_column_may_share_a_name(tmp_path):
     """ImageNet has two cranes."""
     assert ScoreReport(tmp_path, {str(number): "crane" for number in range(21)}).classes[20] == "crane"
+
+
+@pytest.mark.parametrize("name", ["at\x1b[31mrium", "left\natrium", "a\u202eb"])
+def test_a_name_that_would_steer_a_terminal_is_refused(name):
+    with pytest.raises(ValueError, match=r"a name that cannot be printed, '.*'") as caught:
+        column_names({"1": name})
+    assert all(line.isprintable() for line in str(caught.value).splitlines())

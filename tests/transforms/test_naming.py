@@ -9,6 +9,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
+from monai_freq.transforms import FourierLowPass
 from monai_freq.transforms.naming import OncePerItem, fingerprint, naming
 
 
@@ -55,6 +56,13 @@ def test_names_of_files_cannot_steer_a_terminal():
         naming("t1", from_file("a\x1b[2J\n.nii")),
     ):
         raise ValueError("it is dark.")
+
+
+def test_keys_cannot_steer_a_terminal():
+    with pytest.raises(ValueError, match=r"\(key 't\\x1b\[2J1'\)"), naming("t\x1b[2J1", None):
+        raise ValueError("it is dark.")
+    with pytest.raises(ValueError, match=r"the path 'a\\x1b\[2J\.nii'"):
+        FourierLowPass(0.2)("a\x1b[2J.nii")
 
 
 def test_threads_name_their_own_items():

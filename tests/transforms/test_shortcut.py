@@ -2,9 +2,12 @@
 
 import pickle
 import random
+import threading
 import time
 import warnings
+from collections import OrderedDict, defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -512,12 +515,19 @@ def test_the_artifact_gets_copies_of_all_that_it_can_write_into():
             data["mask"].zero_()
             data["array"][:] = 0
             data["more"]["box"][0].fill_(9)
+            data["ordered"]["mask"].zero_()
+            data["many"].default_factory()  # a dictionary of another kind
+            data["many"]["mask"][:] = 0
+            data["pair"].mask.zero_()
+            data["queue"].append(3)
             data["image"].mul_(2)
             return data
 
     image = meta_image()
     image.meta["nested"] = {"deep": [1]}
     one = {"image": image, "mask": torch.ones(2), "array": np.ones(2), "more": {"box": [torch.ones(2)]}}
+    one |= {"ordered": OrderedDict(mask=torch.ones(2)), "many": defaultdict(list, mask=np.ones(2))}
+    one |= {"pair": SimpleNamespace(mask=torch.ones(2)), "queue": deque([1, 2]), "lock": threading.Lock()}
     for static in (False, True):
         result = ApplyShortcutd("image", Spoiling("image"), static=static)({**one, "shortcut": True})
         assert torch.equal(result["image"], image * 2)
@@ -526,6 +536,8 @@ def test_the_artifact_gets_copies_of_all_that_it_can_write_into():
         assert image.meta["nested"] == {"deep": [1]}
         assert torch.equal(image, meta_image())
         assert float(one["mask"].sum()) == one["array"].sum() == float(one["more"]["box"][0].sum()) == 2
+        assert float(one["ordered"]["mask"].sum()) == one["many"]["mask"].sum() == float(one["pair"].mask.sum()) == 2
+        assert list(one["queue"]) == [1, 2]
 
 
 def test_identity_which_is_there_to_do_nothing_is_not_named():
