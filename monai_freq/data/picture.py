@@ -33,7 +33,7 @@ class Picture:
     Args:
         pixels: (height, width, 1) in grey or (height, width, 3) in colour.
         white: What the brightest sample is, 255 for 8 bits; None where the format does not say, as for floats.
-        alpha: (height, width), in the scale of ``white``; 0 is transparent.
+        alpha: (height, width), in the scale of ``white``, up to 1 where there is none; 0 is transparent.
         premultiplied: Whether the samples have been multiplied by alpha already.
         orientation: As EXIF and TIFF number it, 1 to 8; 1 is as stored.
 

@@ -3,16 +3,18 @@
 import logging
 import os
 import re
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.picture import MAX_BYTES, MAX_PIXELS, Picture, UnreadableError
+from monai_freq.data.picture import MAX_BYTES, MAX_PIXELS, Picture, UnreadableError, orientation_of
 
 __all__ = ["read_tiff"]
 
@@ -20,6 +22,10 @@ MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 PREMULTIPLIED, STRAIGHT = 1, 2
 DECODED_HERE = (1, 8, 32773, 32946)  # none, Deflate and PackBits: what tifffile decodes by itself
+LZW, DEEP = 5, (8, 16, 32, 64)
+IN_SOME_LIBTIFF = (34925, 50000)  # LZMA and Zstandard
+DECODED_BY_PILLOW = (*DECODED_HERE, LZW, 2, 3, 4, 7, *IN_SOME_LIBTIFF)  # CCITT's three and JPEG
+DECODED_BY_ITK = (*DECODED_HERE, LZW)
 SMALLER_COPY = 1 | 4  # a thumbnail or a mask
 _IMAGEJ = re.compile(r"\AImageJ=.*^images=(\d+)", re.DOTALL | re.MULTILINE)
 
@@ -42,6 +48,7 @@ class _Layout:
     tiled: bool
     planar: bool
     orientation: int
+    plain_order: bool  # of bytes and bits: little-endian, the highest bit first
 
     @property
     def white(self) -> int | None:
@@ -53,18 +60,19 @@ class _Layout:
 
 
 def read_tiff(file: str | os.PathLike[str]) -> Picture:
-    """Read a TIFF of one page at its full depth: 1 to 64 bits, integers or floats, of either byte order, BigTIFF too.
+    """Read a TIFF of one page at its full depth: integers of 8 to 64 bits or floats of 16 to 64, BigTIFF too.
 
-    Grey of fewer than 8 bits is scaled to 8. What the tags say decides who decodes: tifffile what is not compressed or
-    packed with Deflate or PackBits; of what else there is, Pillow what it keeps whole, and SimpleITK deep strips, which
-    it reads as they are (tiles it would cut to 8 bits).
+    Grey and palettes of 1, 2 and 4 bits are read as well, grey scaled to 8. Grey of 12 bits is read where it is
+    little-endian and its lowest value is black. What the tags say decides who decodes: tifffile what is not compressed
+    or packed with Deflate or PackBits; of what else there is, Pillow what it keeps whole, and SimpleITK deep strips,
+    which it reads as they are (tiles it would cut to 8 bits).
 
     Args:
         file: A TIFF file.
 
     Raises:
-        UnreadableError: It has several pages or bands, too many pixels, or a kind of sample or compression, named in
-            the message, that none of them reads exactly.
+        UnreadableError: It has several pages or bands, too many pixels, or a depth, a kind of sample or a compression,
+            named in the message, that none of them reads exactly.
         Exception: Whatever the three raise on damaged files.
 
     Reference:
@@ -127,6 +135,7 @@ def _layout(page: Any) -> _Layout:
         tiled=bool(page.is_tiled),
         planar=int(page.planarconfig) == 2 and int(page.samplesperpixel) > 1,
         orientation=int(orientation.value) if orientation and orientation.value in range(1, 9) else 1,
+        plain_order=page.parent.byteorder == "<" and int(page.fillorder) == 1,
     )
 
 
@@ -147,16 +156,40 @@ def _require_readable(layout: _Layout) -> None:
         raise UnreadableError(f"it has {layout.samples} bands; one in grey or three in colour are read, and alpha")
     if layout.photometric in (CMYK, YCBCR, PALETTE) and (layout.bits > 8 or layout.format != UNSIGNED):
         raise UnreadableError(f"it has {layout.bits} bits of a colour type that is read with 8; export it as RGB")
+    if layout.photometric in (CMYK, YCBCR) and layout.alpha:
+        raise UnreadableError("it has alpha beside a colour type that is read without; export it as RGB")
     if layout.bits > 32 and layout.format != FLOAT and (layout.photometric == RGB or layout.alpha):
         raise UnreadableError(f"it has {layout.bits} bits a colour; up to 32 are read")
+    if layout.format == SIGNED and layout.alpha == STRAIGHT:
+        raise UnreadableError("its alpha is of signed numbers, which have none for opaque; export it without alpha")
     if layout.photometric == MIN_IS_WHITE and layout.format != UNSIGNED:
         raise UnreadableError("its lowest number is white, but its numbers have no highest, which would be black")
+    if layout.bits not in (depths := _depths(layout)):
+        *some, last = map(str, depths)
+        read = f"{', '.join(some)} and {last}"
+        raise UnreadableError(f"it has {layout.bits} bits a sample; {read} are read in a TIFF of its kind")
     if not (_is_for_tifffile(layout) or _is_for_pillow(layout) or _is_for_itk(layout)):
-        form = "tiles" if layout.tiled else "planes" if layout.planar else "strips"
-        raise UnreadableError(
-            f"its {layout.bits}-bit {form} are packed in a way that is not read there (TIFF's compression "
-            f"{layout.compression}): save it without compression, or with Deflate"
-        )
+        raise _not_decoded(layout)
+
+
+def _depths(layout: _Layout) -> tuple[int, ...]:
+    """Bits a sample that are read; of 12 Pillow knows one kind."""
+    if layout.format == FLOAT:
+        return DEEP[1:]
+    if layout.format == SIGNED or layout.samples > 1:
+        return DEEP
+    twelve = (12,) if layout.plain_order and layout.photometric == MIN_IS_BLACK else ()
+    return (1, 2, 4, 8, *twelve, *DEEP[1:])
+
+
+def _not_decoded(layout: _Layout) -> UnreadableError:
+    form = "tiles" if layout.tiled else "planes" if layout.planar else "strips"
+    known = layout.compression in DECODED_HERE and layout.predictor not in (1, 2)
+    how = f"predictor {layout.predictor}" if known else f"compression {layout.compression}"
+    return UnreadableError(
+        f"its {layout.bits}-bit {form} are packed in a way that is not read there (TIFF's {how}): "
+        "save it without compression, or with Deflate and no predictor"
+    )
 
 
 def _require_complete(page: Any, length: int) -> None:
@@ -174,6 +207,8 @@ def _is_for_tifffile(layout: _Layout) -> bool:
 
 
 def _is_for_pillow(layout: _Layout) -> bool:
+    if layout.compression not in DECODED_BY_PILLOW:
+        return False
     if layout.samples == 1 and layout.photometric != PALETTE and layout.bits > 8:
         return (layout.bits, layout.format) in ((12, UNSIGNED), (16, UNSIGNED), (32, FLOAT))
     return layout.bits <= 8 and layout.format == UNSIGNED and layout.alpha != PREMULTIPLIED
@@ -182,7 +217,8 @@ def _is_for_pillow(layout: _Layout) -> bool:
 def _is_for_itk(layout: _Layout) -> bool:
     strips = not layout.tiled and not layout.planar and layout.samples != 2
     deep = layout.bits in (8, 16, 32) and (layout.bits == 32 or layout.format != FLOAT)
-    return strips and deep and (layout.grey or layout.photometric == RGB)
+    packed = layout.compression in DECODED_BY_ITK
+    return packed and strips and deep and (layout.grey or layout.photometric == RGB)
 
 
 def _by_tifffile(page: Any) -> Pixels:
@@ -194,21 +230,51 @@ def _by_tifffile(page: Any) -> Pixels:
 def _by_itk(file: str | os.PathLike[str], layout: _Layout) -> Pixels:
     import SimpleITK
 
-    samples = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(os.fspath(file), imageIO="TIFFImageIO"))
+    with _as_stored(file, layout) as path:
+        samples = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(path, imageIO="TIFFImageIO"))
     if samples.dtype.itemsize * 8 != layout.bits:
         raise ValueError(f"it was read as {samples.dtype}")
     return np.asarray(samples).reshape(layout.height, layout.width, layout.samples)
 
 
-def _by_pillow(file: str | os.PathLike[str], layout: _Layout) -> Picture:
-    from PIL import Image
+@contextmanager
+def _as_stored(file: str | os.PathLike[str], layout: _Layout) -> Iterator[str]:
+    """The file, or a copy that is not to be turned: SimpleITK would turn some, and cut the others to 8 bits."""
+    import tifffile
 
-    with Image.open(file, formats=("TIFF",)) as image:
+    if layout.orientation == 1:
+        yield os.fspath(file)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copyfile(file, os.path.join(folder, "stored.tif"))
+        with tifffile.TiffFile(copy, mode="r+b") as tiff:
+            _only_page(tiff).tags["Orientation"].overwrite(1)
+        yield copy
+
+
+def _by_pillow(file: str | os.PathLike[str], layout: _Layout) -> Picture:
+    from PIL import Image, UnidentifiedImageError
+
+    with open(file, "rb") as stream:  # of a name it would map the file to memory, and scramble what is to be turned
+        try:
+            image = Image.open(stream, formats=("TIFF",))
+        except UnidentifiedImageError as error:  # its tags are sound, or tifffile would have refused them
+            raise _not_decoded(layout) from error
         wanted = {"1": "L", "P": "RGB", "PA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "RGBX": "RGB"}.get(image.mode)
         if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "F") and not wanted:
             raise UnreadableError(f"its pixels are of Pillow's mode {image.mode}")
+        try:
+            image.load()
+        except OSError as error:
+            if layout.compression in IN_SOME_LIBTIFF:
+                raise _not_decoded(layout) from error
+            raise
+        turned = orientation_of(image) == 1  # Pillow turns a TIFF as it loads it, and forgets that it had to be
         samples = np.array(image.convert(wanted) if wanted else image)
-    samples = samples.reshape(layout.height, layout.width, -1).astype(samples.dtype.newbyteorder("="))
+    if sorted(samples.shape[:2]) != sorted((layout.height, layout.width)):
+        raise ValueError(f"it was read with {samples.shape[1]} x {samples.shape[0]} pixels")
+    samples = samples.reshape(*samples.shape[:2], -1).astype(samples.dtype.newbyteorder("="))
+    layout = replace(layout, orientation=1) if turned else layout
     if layout.bits > 8:
         return _picture(samples, layout, None)
     alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None  # white is 255: Pillow inverts and scales these
@@ -224,6 +290,8 @@ def _picture(samples: Pixels, layout: _Layout, colormap: Pixels | None) -> Pictu
     colours = samples[..., : 3 if layout.photometric == RGB else 1]
     if layout.photometric == MIN_IS_WHITE and white is not None:
         colours = (white - colours.astype(np.uint64)).astype(colours.dtype)
+    if layout.format == FLOAT and layout.alpha == STRAIGHT and not ((alpha >= 0) & (alpha <= 1)).all():
+        raise UnreadableError("its alpha is not within 0 and 1, which is opaque in floats; export it without alpha")
     if layout.photometric == PALETTE:
         colours, white = _looked_up(colours[..., 0], colormap)
     return Picture(colours, white, alpha, layout.alpha == PREMULTIPLIED, layout.orientation)

@@ -1,6 +1,7 @@
 """TIFF in its many kinds, written by tifffile, Pillow and SimpleITK: read exactly, or refused for what it is."""
 
 import numpy as np
+import PIL
 import pytest
 import SimpleITK
 import tifffile
@@ -111,11 +112,7 @@ def test_what_libtiff_packs(file, kind, compression):
 def test_packed_colour_keeps_its_depth(file, kind, bands, compressor):
     colour = values(kind, (*SHAPE, bands))
     colour[..., 3:] = np.iinfo(kind).max
-    writer = SimpleITK.ImageFileWriter()
-    writer.SetFileName(str(file))
-    writer.SetCompressor(compressor)
-    writer.UseCompressionOn()
-    writer.Execute(SimpleITK.GetImageFromArray(colour, isVector=True))
+    write_by_itk(file, colour, compressor)
     with tifffile.TiffFile(file) as tiff:
         assert tiff.pages[0].compression != 1
     np.testing.assert_array_equal(read_image(file, 3), colour[..., :3])
@@ -128,6 +125,89 @@ def test_what_is_read_nowhere_exactly_is_refused_for_it(file):
     message = refusal(file)
     assert "its 16-bit tiles are packed in a way that is not read there (TIFF's compression 5)" in message
     assert "Copy it again" not in message
+
+
+@pytest.mark.parametrize("compression", [6, 34661, 34712, 34887, 50001, 65000])
+@pytest.mark.parametrize("kind", ["u1", "u2", "i2", "f4"])
+def test_a_compression_that_nothing_decodes_is_the_reason(file, kind, compression):
+    tifffile.imwrite(file, values(kind), photometric="minisblack")
+    with tifffile.TiffFile(file, mode="r+b") as tiff:
+        tiff.pages[0].tags["Compression"].overwrite(compression)
+    message = refusal(file)
+    assert f"are packed in a way that is not read there (TIFF's compression {compression}): save it" in message
+    assert "Copy it again" not in message
+
+
+@pytest.mark.parametrize("compression", ["lzma", "zstd"])
+@pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
+def test_other_compressions_that_libtiff_unpacks(file, kind, compression):
+    grey = values(kind)
+    try:
+        Image.fromarray(grey).save(file, compression=compression)
+    except OSError:  # a libtiff that was built without it
+        tifffile.imwrite(file, grey, photometric="minisblack")
+        with tifffile.TiffFile(file, mode="r+b") as tiff:
+            tiff.pages[0].tags["Compression"].overwrite({"lzma": 34925, "zstd": 50000}[compression])
+        assert "packed in a way that is not read there" in refusal(file)
+    else:
+        np.testing.assert_array_equal(read_image(file), grey)
+
+
+def test_a_predictor_that_nothing_undoes_is_the_reason(file):
+    tifffile.imwrite(file, values("i2"), photometric="minisblack", compression="zlib", tile=(16, 16), predictor=2)
+    with tifffile.TiffFile(file, mode="r+b") as tiff:
+        tiff.pages[0].tags["Predictor"].overwrite(34894)
+    assert "(TIFF's predictor 34894)" in refusal(file)
+
+
+@pytest.mark.parametrize(("kind", "depths"), [("u1", (3, 5, 6, 7)), ("u2", (9, 10, 11, 13, 14, 15)), ("u4", (24,))])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_a_depth_that_nothing_reads_is_the_reason(file, kind, depths, photometric):
+    for bits in depths:
+        tifffile.imwrite(file, values(kind), photometric=photometric)
+        with tifffile.TiffFile(file, mode="r+b") as tiff:
+            tiff.pages[0].tags["BitsPerSample"].overwrite(bits)
+        message = refusal(file)
+        assert f"it has {bits} bits a sample; 1, 2, 4, 8, " in message
+        assert "and 64 are read in a TIFF of its kind" in message
+        assert "Copy it again" not in message
+
+
+@pytest.mark.parametrize(("order", "photometric"), [("<", "minisblack"), ("<", "miniswhite"), (">", "minisblack")])
+def test_twelve_bits_are_read_in_one_kind_of_grey(file, order, photometric):
+    grey = RNG.integers(0, 4096, SHAPE)
+    pairs = np.stack([grey[:, ::2] >> 4, (grey[:, ::2] & 15) << 4 | grey[:, 1::2] >> 8, grey[:, 1::2] & 255], axis=2)
+    tifffile.imwrite(file, pairs.reshape(SHAPE[0], -1).astype(np.uint8), byteorder=order, photometric=photometric)
+    with tifffile.TiffFile(file, mode="r+b") as tiff:
+        tiff.pages[0].tags["BitsPerSample"].overwrite(12)
+        tiff.pages[0].tags["ImageWidth"].overwrite(SHAPE[1])
+    if (order, photometric) == ("<", "minisblack"):
+        np.testing.assert_array_equal(read_image(file), grey)
+        assert read_tiff(file).white == 4095
+    else:
+        assert "it has 12 bits a sample; 1, 2, 4, 8, 16, 32 and 64 are read in a TIFF of its kind" in refusal(file)
+
+
+@pytest.mark.parametrize("kind", ["i1", "i2", "i4"])
+def test_alpha_of_signed_numbers_has_no_value_for_opaque(file, kind):
+    pixels = np.full((*SHAPE, 2), 100, kind)
+    pixels[..., 1] = np.iinfo(kind).max
+    pixels[0, 0, 1] = 0
+    tifffile.imwrite(file, pixels, photometric="minisblack", extrasamples=["unassalpha"])
+    assert "its alpha is of signed numbers, which have none for opaque" in refusal(file)
+
+
+@pytest.mark.parametrize("bands", [2, 4])
+def test_alpha_of_floats_goes_from_0_to_1(file, bands):
+    pixels = np.full((*SHAPE, bands), 200, np.float32)
+    pixels[..., -1] = 1
+    pixels[0, :2, -1] = 0, 0.25
+    photometric = "rgb" if bands == 4 else "minisblack"
+    tifffile.imwrite(file, pixels, photometric=photometric, extrasamples=["unassalpha"])
+    assert read_image(file)[0, :3].tolist() == pytest.approx([0, 50, 200])
+    pixels[1, 1, -1] = 255
+    tifffile.imwrite(file, pixels, photometric=photometric, extrasamples=["unassalpha"])
+    assert "its alpha is not within 0 and 1, which is opaque in floats" in refusal(file)
 
 
 @pytest.mark.parametrize(("step", "white"), [(257, 255), (256, 255), (1, 65535)])
@@ -149,15 +229,56 @@ def test_jpeg_in_tiff_is_read_as_colour(file):
     assert np.abs(read_image(file).astype(int) - smooth).max() <= 4
 
 
+def upright(pixels, orientation):
+    rows_down, columns_across = {
+        **{1: (pixels, False), 2: (pixels[:, ::-1], False), 3: (pixels[::-1, ::-1], False), 4: (pixels[::-1], False)},
+        **{5: (pixels, True), 6: (pixels[::-1], True), 7: (pixels[::-1, ::-1], True), 8: (pixels[:, ::-1], True)},
+    }[orientation]
+    return rows_down.swapaxes(0, 1) if columns_across else rows_down
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_orientation_tag_is_followed(file, orientation):
     grey = values("u2")
     tifffile.imwrite(file, grey, extratags=[(274, "H", 1, orientation, True)])
-    rows_down, columns_across = {
-        **{1: (grey, False), 2: (grey[:, ::-1], False), 3: (grey[::-1, ::-1], False), 4: (grey[::-1], False)},
-        **{5: (grey, True), 6: (grey[::-1], True), 7: (grey[::-1, ::-1], True), 8: (grey[:, ::-1], True)},
-    }[orientation]
-    np.testing.assert_array_equal(read_image(file), rows_down.T if columns_across else rows_down)
+    np.testing.assert_array_equal(read_image(file), upright(grey, orientation))
+
+
+PILLOWS = [(mode, "tiff_lzw") for mode in ("L", "LA", "RGB", "RGBA", "P", "1", "I;16", "F", "CMYK", "YCbCr")]
+PILLOWS += [(mode, "jpeg") for mode in ("L", "RGB", "CMYK", "YCbCr")]
+PILLOWS += [("1", "group4"), ("CMYK", "raw"), ("YCbCr", "raw")]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("mode", "compression"), PILLOWS)
+def test_the_orientation_tag_is_followed_once_where_pillow_decodes(file, mode, compression, orientation):
+    image = Image.fromarray(values("u2")) if mode == "I;16" else Image.fromarray(values("u1")).convert(mode)
+    if mode == "YCbCr" and compression != "jpeg" and int(PIL.__version__.partition(".")[0]) < 12:
+        pytest.skip("older Pillows write this kind with a part of its colours")
+    image.save(file, compression=compression)
+    stored = read_image(file, 3)
+    image.save(file, compression=compression, tiffinfo={274: orientation})
+    np.testing.assert_array_equal(read_image(file, 3), upright(stored, orientation))
+
+
+def write_by_itk(file, pixels, compressor="LZW"):
+    writer = SimpleITK.ImageFileWriter()
+    writer.SetFileName(str(file))
+    writer.SetCompressor(compressor)
+    writer.UseCompressionOn()
+    writer.Execute(SimpleITK.GetImageFromArray(pixels, isVector=pixels.ndim > 2))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("kind", "bands"), [("u2", 3), ("u2", 4), ("i2", 1), ("u4", 1), ("i4", 1)])
+def test_the_orientation_tag_is_followed_once_where_simpleitk_decodes(file, kind, bands, orientation):
+    pixels = values(kind, (*SHAPE, bands) if bands > 1 else SHAPE)
+    pixels[..., 3:] = np.iinfo(kind).max if bands == 4 else pixels[..., 3:]
+    write_by_itk(file, pixels)
+    with tifffile.TiffFile(file, mode="r+b") as tiff:
+        tiff.pages[0].tags["Orientation"].overwrite(orientation)
+    colour = pixels[..., :3] if bands > 1 else np.dstack([pixels] * 3)
+    np.testing.assert_array_equal(read_image(file, 3), upright(colour, orientation))
 
 
 def test_several_pages_are_refused_and_a_thumbnail_is_none(file):
