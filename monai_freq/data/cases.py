@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_freq.data.errors import DataError
-from monai_freq.data.nifti import open_nifti
+from monai_freq.data.nifti import open_nifti, places_voxels
 from monai_freq.quoting import named, reason_of
 
 __all__ = ["check_cases"]
@@ -28,8 +28,8 @@ def check_cases(
 ) -> None:
     """Read all images and labels in full and refuse the first faulty one.
 
-    An image must be 3D, or 4D with channels last, and finite; its label must have the same spatial shape (an axis
-    of 1 may follow) and affine and hold only the integers in ``labels``, exactly.
+    An image must be 3D, or 4D with channels last, and finite, and its affine invertible; its label must have the same
+    spatial shape (an axis of 1 may follow) and affine and hold only the integers in ``labels``, exactly.
 
     Args:
         cases: ``{"image": path, "label": path}`` each; a case without ``"label"`` has its image checked.
@@ -77,6 +77,11 @@ def _check_image(path: str, channels: int | None) -> tuple[tuple[int, ...], NDAr
     voxels, affine = _read(path)
     if voxels.ndim not in (3, 4):
         raise DataError(f"{_short(path)} must be 3D, or 4D with channels last, but has the shape {voxels.shape}.")
+    if not places_voxels(affine):
+        raise DataError(
+            f"{_short(path)} has an affine that places no voxels: it is singular, NaN or infinite.\n"
+            "Correct its header, or convert the volume again."
+        )
     found = voxels.shape[3] if voxels.ndim == 4 else 1
     if channels is not None and found != channels:
         raise DataError(f"{_short(path)} has {found} channels, {channels} expected. Export the channel that is meant.")

@@ -7,13 +7,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from monai_freq.data.errors import DataError
 from monai_freq.data.file_kinds import kind_of
 from monai_freq.quoting import named, shown
 
-__all__ = ["case_name", "is_nifti_name", "is_packed", "open_nifti"]
+__all__ = ["case_name", "is_nifti_name", "is_packed", "open_nifti", "places_voxels"]
 
 BLOCK = 1 << 20  # bytes
+FLATTEST = 1e-4  # smallest singular value of an affine's axes, each of length 1
 
 # ".Nii" would not do: nibabel looks for the file as "x.nii" then.
 _NAME = re.compile(r".+\.(nii|NII)(\.gz)?", re.IGNORECASE)
@@ -104,6 +108,24 @@ def open_nifti(path: str | os.PathLike[str]) -> Any:
     if promised > held:
         raise EOFError(f"it has {held} bytes, where its header promises {promised}")
     return volume
+
+
+def places_voxels(affine: NDArray[Any]) -> bool:
+    """Whether an affine gives every voxel a place of its own: it is finite, and its axes span space.
+
+    Args:
+        affine: The (4, 4) matrix of a header, which may be anything.
+
+    >>> places_voxels(np.diag([0.5, 0.5, 3.0, 1.0])), places_voxels(np.diag([0.5, 0.5, 0.0, 1.0]))
+    (True, False)
+    """
+    matrix = np.asarray(affine, dtype=np.float64)
+    if not np.isfinite(matrix).all():
+        return False
+    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
+        return False
+    return bool(np.linalg.svd(matrix[:3, :3] / lengths, compute_uv=False)[-1] > FLATTEST)
 
 
 def _require_nifti(path: str | os.PathLike[str]) -> None:

@@ -1,9 +1,10 @@
 """Volumes of slices: HDF5 files, pickles of KneeMRI and NIfTI, told by their content."""
 
+import logging
 import os
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from monai_freq.data.errors import DataError
 from monai_freq.data.file_kinds import kind_of, named_as
 from monai_freq.data.hdf5_slices import read_hdf5_slice, slices_shape
-from monai_freq.data.nifti import is_packed, open_nifti
+from monai_freq.data.nifti import is_packed, open_nifti, places_voxels
 from monai_freq.data.pck import read_pck
 from monai_freq.quoting import named, reason_of
 
@@ -21,6 +22,8 @@ __all__ = ["VOLUMES", "count_slices", "read_volume_slice"]
 VOLUMES = ("HDF5", "pickle", "NIfTI")
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}  # other units, and none, count as mm
 KEPT = 1  # unpacked volumes of one process
+
+_log = logging.getLogger(__name__)
 
 Slice = NDArray[np.generic]
 Affine = NDArray[np.float64]
@@ -58,8 +61,8 @@ def read_volume_slice(file: str | os.PathLike[str], index: int) -> tuple[Slice, 
         index: Number of the slice, from 0; along the third axis of a NIfTI.
 
     Returns:
-        (rows, columns), and the (4, 4) matrix from (row, column, 0) to mm, or None where the file has none. The rows
-        of a NIfTI's slice lie along its second axis.
+        (rows, columns), and the (4, 4) matrix from (row, column, 0) to mm, or None where the file has none, or one
+        that places no voxels, which the log says. The rows of a NIfTI's slice lie along its second axis.
 
     Raises:
         DataError: The file is missing, damaged or of another kind, or has no such slice.
@@ -142,15 +145,25 @@ def _checked(file: str | os.PathLike[str], volume: Any) -> _Nifti:
     if len(full) < 2 or 0 in full or any(size != 1 for size in full[3:]):
         raise DataError(f"{named(file)} must be 3D with voxels, but has the shape {full}.\nConvert the volume again.")
     width, height, slices = (*full, 1)[:3]
-    return _Nifti(volume.dataobj, (width, height, slices), _affine_in_mm(volume))
+    return _Nifti(volume.dataobj, (width, height, slices), _affine_in_mm(file, volume))
 
 
-def _affine_in_mm(volume: Any) -> Affine | None:
+def _affine_in_mm(file: str | os.PathLike[str], volume: Any) -> Affine | None:
     scale = MM.get(volume.header.get_xyzt_units()[0], 1.0)
     affine = np.array(volume.affine, dtype=np.float64)
     affine[:3] *= scale
-    lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    return affine if np.isfinite(affine).all() and (lengths > 0).all() else None
+    if places_voxels(affine):
+        return affine
+    _tell_no_size(os.path.abspath(file))
+    return None
+
+
+@cache  # once a file, which is opened for each of its slices
+def _tell_no_size(file: str) -> None:
+    _log.warning(
+        f"{named(file)} has an affine that places no voxels: it is singular, NaN or infinite. "
+        "Its pixels count as 1 mm, unless 'spacing' says more."
+    )
 
 
 def _read_nifti(file: str | os.PathLike[str], volume: _Nifti, index: int) -> tuple[Slice, Affine | None]:

@@ -1,12 +1,15 @@
 """NIfTI files: their names and shapes (their other damages are in tests/reliability/fuzz.py)."""
 
+import struct
+
 import nibabel
 import numpy as np
 import pytest
 from monai.transforms import LoadImage
 
 from monai_freq.data import DataError, check_cases
-from monai_freq.data.nifti import case_name
+from monai_freq.data.load_slice import LoadSlice
+from monai_freq.data.nifti import case_name, places_voxels
 from monai_freq.data.volumes import count_slices
 
 
@@ -62,3 +65,38 @@ def test_a_shape_below_zero_is_damage(tmp_path, axis):
     for read in (count_slices, lambda path: check_cases([{"image": str(path)}], {0, 1}, channels=1, num_workers=1)):
         with pytest.raises(DataError, match=r"x\.nii cannot be read: its header names the shape"):
             read(file)
+
+
+PARALLEL = np.array([[1, 2, 0, 0], [1, 2, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], np.float32)
+PLACELESS = [np.zeros((4, 4)), np.diag([1, 1, 0, 1]), PARALLEL, np.full((4, 4), np.nan), np.diag([1, np.inf, 1, 1])]
+
+
+def write_with_affine(file, affine):
+    nibabel.save(nibabel.Nifti1Image(np.ones((6, 5, 4), np.int16), np.eye(4)), file)
+    content = bytearray(file.read_bytes())
+    struct.pack_into("<2h", content, 252, 0, 1)  # the sform counts
+    struct.pack_into("<12f", content, 280, *np.asarray(affine, np.float32)[:3].ravel())
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("affine", PLACELESS, ids=["zero", "flat", "parallel", "nan", "infinite"])
+def test_an_affine_that_places_no_voxels_is_refused_or_said(tmp_path, affine, caplog):
+    file = tmp_path / "x.nii"
+    write_with_affine(file, affine)
+    with pytest.raises(DataError, match=r"x\.nii has an affine that places no voxels") as caught:
+        check_cases([{"image": str(file)}], (), channels=1)
+    assert len(str(caught.value).splitlines()) == 2
+    assert not places_voxels(affine)
+    for index in (0, 1):
+        assert LoadSlice()(f"{file}#{index}").affine.diagonal().tolist() == [1, 1, 1, 1]
+    assert caplog.messages == [
+        f"{file} has an affine that places no voxels: it is singular, NaN or infinite. "
+        "Its pixels count as 1 mm, unless 'spacing' says more."
+    ]
+
+
+@pytest.mark.parametrize("steps", [(1e-3, 1e-3, 1e3), (0.4, 0.7, 5), (1e3, 1, 1)])
+def test_thin_and_oblique_voxels_have_a_place(tmp_path, steps):
+    shear = np.array([[1, 0, 0.9, 5], [0, 0.8, -0.6, 7], [0, 0.6, 0.8, 9], [0, 0, 0, 1]])
+    write_with_affine(tmp_path / "x.nii", shear @ np.diag([*steps, 1]))
+    check_cases([{"image": str(tmp_path / "x.nii")}], (), channels=1)
