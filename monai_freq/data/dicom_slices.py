@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from monai_freq.data.dicom_decoding import decoded_by_pydicom
 from monai_freq.data.errors import DataError
-from monai_freq.data.file_kinds import kind_of, named_as
+from monai_freq.data.file_kinds import content_of, kind_of, named_as
 from monai_freq.quoting import named, reason_of, shown
 
 __all__ = [
@@ -228,6 +228,8 @@ def _reader(file: str | os.PathLike[str]) -> Any:
 
 
 def _unreadable(file: str | os.PathLike[str], error: Exception) -> DataError:
+    if not kind_of(file) and (content := content_of(file)) in ("empty", "text", "a pointer of Git LFS"):
+        return DataError(f"{named(file)} cannot be read as DICOM: it is {content}.\nCopy or export it again.")
     return DataError(
         f"{named(file)} cannot be read as DICOM: {reason_of(error)}.\n"
         "Copy it again, or, if it is compressed, convert it to a transfer syntax that is not."

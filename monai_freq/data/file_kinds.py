@@ -1,5 +1,6 @@
 """What a file is, by its first bytes: names may have any ending, or lie."""
 
+import codecs
 import gzip
 import os
 import struct
@@ -10,10 +11,12 @@ from pathlib import Path
 from monai_freq.data.errors import DataError
 from monai_freq.quoting import named, reason_of, shown
 
-__all__ = ["kind_of", "left_out", "named_as"]
+__all__ = ["content_of", "kind_of", "left_out", "named_as"]
 
 LOOKED_AT = 560  # bytes; the signature of an HDF5 file may come after 512, a NIfTI-2 header has 540
 NAMED = 20  # files in a message
+LFS_POINTER = b"version https://git-lfs"
+UNKNOWN = "of no known kind"
 
 #: kind -> the offset and the bytes that tell it
 _SIGNATURES = {
@@ -75,6 +78,43 @@ def kind_of(file: str | os.PathLike[str]) -> str:
     >>> kind_of(file)
     'DICOM'
     """
+    start = _start(file)
+    for kind, signatures in _SIGNATURES.items():
+        if any(start[offset : offset + len(signature)] == signature for offset, signature in signatures):
+            return kind
+    claimed = named_as(file)
+    return claimed if claimed in _BY_NAME else ""
+
+
+def content_of(file: str | os.PathLike[str]) -> str:
+    """What lies in a file that :func:`kind_of` does not know: "empty", "text", "a pointer of Git LFS", or what is left.
+
+    Args:
+        file: Any file.
+
+    Raises:
+        DataError: See :func:`kind_of`.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp(), "scan.png")
+    >>> _ = file.write_text("<html>Log in first.</html>")
+    >>> content_of(file)
+    'text'
+    """
+    start = _start(file)
+    if not start:
+        return "damaged" if os.path.getsize(file) else "empty"
+    if start.startswith(LFS_POINTER):
+        return "a pointer of Git LFS"
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)  # which may be cut within a character
+    except UnicodeDecodeError:
+        return UNKNOWN
+    return "text" if all(each.isprintable() or each in "\t\n\r\f" for each in text) else UNKNOWN
+
+
+def _start(file: str | os.PathLike[str]) -> bytes:
+    """The first bytes, unpacked; nothing of a damaged gzip file."""
     if not os.path.isfile(file):  # a device or a pipe could be read for ever
         raise DataError(f"{named(file)} is missing or not a file.\nCorrect the name, or copy it again.")
     try:
@@ -86,11 +126,7 @@ def kind_of(file: str | os.PathLike[str]) -> str:
         raise DataError(
             f"{named(file)} cannot be read: {reason_of(error)}.\nGive yourself the right to, or copy it again."
         ) from error
-    for kind, signatures in _SIGNATURES.items():
-        if any(start[offset : offset + len(signature)] == signature for offset, signature in signatures):
-            return kind
-    claimed = named_as(file)
-    return claimed if claimed in _BY_NAME else ""
+    return start
 
 
 def _unpacked(file: str | os.PathLike[str]) -> bytes:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from monai_freq.data.dicom_slices import is_dicom, read_dicom_with_affine
 from monai_freq.data.errors import DataError
-from monai_freq.data.file_kinds import kind_of, named_as
+from monai_freq.data.file_kinds import content_of, kind_of, named_as
 from monai_freq.data.jpeg import read_jpeg
 from monai_freq.data.picture import Picture, UnreadableError, flattened
 from monai_freq.data.png import read_png
@@ -121,7 +121,7 @@ def load_image(address: str | os.PathLike[str], channels: int = 1) -> Image:
         return Image(_in_channels(pixels, channels), affine)
     if kind in VOLUMES:
         raise DataError(f"{named(path)} is a {kind} volume.\nName one of its slices, as in {named(path)}#0.")
-    picture = _read_picture(path, kind or named_as(path))
+    picture = _read_picture(path, kind)
     return Image(flattened(picture, channels), None, picture.white, picture.transparent)
 
 
@@ -135,8 +135,10 @@ def _full_scale(pixels: NDArray[np.generic]) -> int | None:
 
 def _read_picture(file: str, kind: str) -> Picture:
     if kind not in _PICTURES:
+        claimed = "" if kind else named_as(file)
+        what = f"it is no {claimed}, but {content_of(file)}" if claimed else f"it is {kind or 'of no known kind'}"
         raise DataError(
-            f"{named(file)} cannot be read as an image: it is {kind or 'of no known kind'}.\n"
+            f"{named(file)} cannot be read as an image: {what}.\n"
             "It must be a PNG, JPEG, TIFF or DICOM file; export it as one."
         )
     try:

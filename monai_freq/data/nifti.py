@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_freq.data.errors import DataError
-from monai_freq.data.file_kinds import kind_of
+from monai_freq.data.file_kinds import content_of, kind_of
 from monai_freq.quoting import named, shown
 
 __all__ = ["case_name", "is_nifti_name", "is_packed", "open_nifti", "places_voxels"]
@@ -133,7 +133,9 @@ def _require_nifti(path: str | os.PathLike[str]) -> None:
     if kind not in ("NIfTI", ""):
         remedy = _CONVERSIONS.get(kind, "Export the volume as .nii or .nii.gz.").format(file=name, stem=stem)
         raise DataError(f"{name} is no NIfTI file of one piece, but {kind}.\n{remedy}")
-    if kind != "NIfTI":  # damaged, or something else by a NIfTI file's name: nibabel says what is wrong
+    if kind != "NIfTI":
+        if (content := content_of(path)) != "damaged":  # of which gzip says what is wrong
+            raise ValueError(f"it is no NIfTI file, but {content}")
         return
     right = f"{stem}.nii.gz" if is_packed(path) else f"{stem}.nii"
     if not _READABLE.fullmatch(Path(path).name) or Path(path).name.lower().endswith(".gz") != is_packed(path):

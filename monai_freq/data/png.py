@@ -15,6 +15,8 @@ __all__ = ["read_png"]
 
 GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6
 SAMPLES = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+BLOCK = 1 << 20  # bytes
 DEPTHS = {GREY: (1, 2, 4, 8, 16), PALETTE: (1, 2, 4, 8), COLOUR: (8, 16), GREY_ALPHA: (8, 16), COLOUR_ALPHA: (8, 16)}
 
 
@@ -24,6 +26,15 @@ class _Header:
     height: int
     depth: int
     colour: int
+    interlaced: bool
+
+    @property
+    def length(self) -> int:
+        """Bytes of all rows, each with that of its filter before it."""
+        passes = ADAM7 if self.interlaced else ((0, 0, 1, 1),)  # first row and column, and their steps
+        sizes = [(len(range(y, self.height, dy)), len(range(x, self.width, dx))) for y, x, dy, dx in passes]
+        bits = SAMPLES[self.colour] * self.depth
+        return sum(rows * (1 + (columns * bits + 7) // 8) for rows, columns in sizes if columns)
 
 
 def read_png(file: str | os.PathLike[str]) -> Picture:
@@ -61,26 +72,49 @@ def read_png(file: str | os.PathLike[str]) -> Picture:
 def _header(file: str | os.PathLike[str]) -> _Header:
     with open(file, "rb") as stream:
         start = stream.read(29)
-        _require_whole_chunks(stream)
-    width, height, depth, colour = struct.unpack(">IIBB", start[16:26])
-    if start[12:16] != b"IHDR" or not width or not height or depth not in DEPTHS.get(colour, ()):
-        raise ValueError(f"its header names {depth} bits of the colour type {colour}, which PNG does not have")
-    if width * height > MAX_PIXELS or width * height * SAMPLES[colour] * (depth + 7) // 8 > MAX_BYTES:
-        raise UnreadableError(f"it has {width} x {height} pixels, more than are read at {depth} bits")
-    return _Header(width, height, depth, colour)
+        parts = _pixel_parts(stream)
+        width, height, depth, colour, interlaced = struct.unpack(">IIBB2xB", start[16:29])
+        if start[12:16] != b"IHDR" or not width or not height or depth not in DEPTHS.get(colour, ()):
+            raise ValueError(f"its header names {depth} bits of the colour type {colour}, which PNG does not have")
+        if width * height > MAX_PIXELS or width * height * SAMPLES[colour] * (depth + 7) // 8 > MAX_BYTES:
+            raise UnreadableError(f"it has {width} x {height} pixels, more than are read at {depth} bits")
+        header = _Header(width, height, depth, colour, bool(interlaced))
+        _require_all_rows(stream, parts, header.length)
+    return header
 
 
-def _require_whole_chunks(stream: BinaryIO) -> None:
-    """Refuse a chunk that promises more bytes than there are: a decoder would ask for the memory first."""
+def _pixel_parts(stream: BinaryIO) -> list[tuple[int, int]]:
+    """Places and lengths of the chunks of pixels.
+
+    A chunk that promises more bytes than there are is refused: a decoder would ask for the memory first.
+    """
     size, place = stream.seek(0, os.SEEK_END), 8
+    found = []
     while place + 12 <= size:
         stream.seek(place)
         length, name = struct.unpack(">I4s", stream.read(8))
-        place += 12 + length
-        if place > size:
-            raise ValueError(f"its part {name.decode('latin1')!r} ends {place - size} bytes after the file")
+        if place + 12 + length > size:
+            over = place + 12 + length - size
+            raise ValueError(f"its part {name.decode('latin1')!r} ends {over} bytes after the file")
+        if name == b"IDAT":
+            found.append((place + 8, length))
         if name == b"IEND":
-            return
+            break
+        place += 12 + length
+    return found
+
+
+def _require_all_rows(stream: BinaryIO, parts: list[tuple[int, int]], wanted: int) -> None:
+    """Refuse fewer bytes of pixels than the header promises: Pillow fills what is not there with zeros."""
+    unpacking, held = zlib.decompressobj(), 0
+    for place, length in parts:
+        stream.seek(place)
+        packed = stream.read(length)
+        while packed and held < wanted:
+            held += len(unpacking.decompress(packed, BLOCK))
+            packed = unpacking.unconsumed_tail
+    if held < wanted:
+        raise ValueError(f"it holds {held} bytes of pixels, where its header promises {wanted}")
 
 
 def _opened(file: Any) -> Any:

@@ -129,7 +129,7 @@ def test_any_name_will_do(tmp_path, name):
 def test_old_files_are_told_by_their_ending_and_others_are_damaged(tmp_path):
     write_dicom(tmp_path / "a.ima", PIXELS, preamble=False)
     write_dicom(tmp_path / "b", PIXELS, preamble=False)
-    (tmp_path / "c.dcm").write_bytes(b"damaged")
+    (tmp_path / "c.dcm").write_bytes(b"\xffdamaged")
     assert [is_dicom(tmp_path / name) for name in ("a.ima", "b", "c.dcm")] == [True, False, True]
     with pytest.raises(DataError, match=r"c\.dcm cannot be read as DICOM: Cannot read requested file"):
         list(scan_dicom_folder(tmp_path))

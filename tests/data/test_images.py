@@ -123,6 +123,36 @@ def test_an_image_that_is_no_image(tmp_path, content):
     assert "it is of no known kind" in refusal(read_image, tmp_path / "x.txt")
 
 
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+CONTENTS = [(b"", "empty"), ("<html>Bitte anmelden: Größe</html>".encode() * 40, "text"), (LFS, "a pointer of Git LFS")]
+CONTENTS += [(bytes(800), "of no known kind"), (b"P5 2 2 255\n\xff\xff\xff\xff", "of no known kind")]
+
+
+@pytest.mark.parametrize(("content", "what"), CONTENTS)
+@pytest.mark.parametrize(("ending", "claimed"), [("png", "PNG"), ("JPG", "JPEG"), ("tif", "TIFF"), ("nii", "NIfTI")])
+def test_what_lies_under_the_name_of_an_image_is_said(tmp_path, content, what, ending, claimed):
+    (tmp_path / f"x.{ending}").write_bytes(content)
+    message = refusal(read_image, tmp_path / f"x.{ending}")
+    assert f"x.{ending} cannot be read as an image: it is no {claimed}, but {what}.\n" in message
+    assert "complete" not in message
+
+
+@pytest.mark.parametrize(("content", "what"), CONTENTS)
+def test_what_lies_under_the_name_of_a_volume_or_dicom_is_said(tmp_path, content, what):
+    for name in ("x.nii", "x.dcm"):
+        (tmp_path / name).write_bytes(content)
+    assert f"x.nii cannot be read: it is no NIfTI file, but {what}.\n" in refusal(read_image, f"{tmp_path}/x.nii#0")
+    message = refusal(read_image, tmp_path / "x.dcm")
+    if what != "of no known kind":
+        assert message.endswith(f"x.dcm cannot be read as DICOM: it is {what}.\nCopy or export it again.")
+
+
+@pytest.mark.parametrize("form", ["PPM", "ICO", "TGA", "PCX"])
+def test_formats_without_a_name_here_are_of_no_known_kind(tmp_path, form):
+    Image.fromarray(GREY).save(tmp_path / "x.png", format=form)
+    assert "it is no PNG, but of no known kind.\n" in refusal(read_image, tmp_path / "x.png")
+
+
 @pytest.mark.parametrize(
     ("form", "kind"), [("GIF", "GIF"), ("BMP", "BMP"), ("WEBP", "WebP"), ("JPEG2000", "JPEG 2000")]
 )

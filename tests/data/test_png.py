@@ -1,5 +1,7 @@
 """PNG at every depth and colour type, against files that are written here byte by byte."""
 
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -105,6 +107,21 @@ def test_truncated_and_flipped_bytes_are_damage_at_16_bits(tmp_path, colour, sam
         (tmp_path / "x.png").write_bytes(content)
         with pytest.raises(DataError, match=r"It must be a complete PNG\. Copy it again"):
             read_image(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(("colour", "samples", "depth"), [*KINDS, (3, 1, 4), (3, 1, 8)])
+def test_rows_that_are_missing_from_a_sound_stream_are_damage(tmp_path, colour, samples, depth, interlaced):
+    pixels = samples_of(depth, samples, 10)
+    before = chunk(b"PLTE", bytes(3 * 2**depth)) if colour == 3 else b""
+    write_png(tmp_path / "x.png", pixels, depth, colour, before=before, interlaced=interlaced)
+    assert read_image(tmp_path / "x.png").shape == (10, 17)
+    content = bytearray((tmp_path / "x.png").read_bytes())
+    content[20:24] = (16).to_bytes(4, "big")  # rows
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"it holds \d+ bytes of pixels, where its header promises \d+\.\n.*Copy it"):
+        read_image(tmp_path / "x.png")
 
 
 def test_an_animation_is_refused_as_one(tmp_path):
