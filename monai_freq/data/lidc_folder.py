@@ -8,8 +8,8 @@ from pathlib import Path
 
 from monai_freq.data.dicom_slices import DicomSlice, is_dicom, scan_dicom_files
 from monai_freq.data.errors import DataError
-from monai_freq.data.file_kinds import left_out
-from monai_freq.data.lidc_readings import read_malignancies
+from monai_freq.data.file_kinds import left_out, named_as
+from monai_freq.data.lidc_readings import is_readings, read_malignancies
 from monai_freq.quoting import named, shown
 
 __all__ = ["LidcFolder"]
@@ -21,13 +21,14 @@ class LidcFolder:
     """The slices of a copy of LIDC-IDRI that carry a rated nodule.
 
     Readings belong to slices by their SOP instance UID, so that an XML file may lie beside its scan or in a folder of
-    its own. A slice that is there twice counts once.
+    its own; what is called XML counts, and what is one by its content. A slice that is there twice counts once. Hidden
+    files are left out, and named in the log.
 
     Args:
         root: Folder of the copy, or of a part of one.
 
     Raises:
-        DataError: There is no such folder, no XML file or no other file in it; or an XML file is damaged.
+        DataError: There is no such folder, or no XML file in it; or an XML file is damaged, or none rates a nodule.
 
     >>> import SimpleITK, tempfile
     >>> root = Path(tempfile.mkdtemp())
@@ -50,8 +51,8 @@ class LidcFolder:
             raise DataError(
                 f"There is no folder {self.name}.\nIt must hold DICOM and XML files of LIDC-IDRI, at any depth."
             )
-        files = [path for path in sorted(Path(root).rglob("*")) if path.is_file() and not path.name.startswith(".")]
-        xml = [path for path in files if path.suffix.lower() == ".xml"]
+        files = [path for path in sorted(Path(root).rglob("*")) if path.is_file()]
+        xml = [path for path in files if not _is_hidden(path) and named_as(path) != "DICOM" and is_readings(path)]
         if not xml:
             raise DataError(
                 f"{self.name} holds no XML file.\nDownload LIDC-IDRI's readings too, to any folder below it."
@@ -59,13 +60,17 @@ class LidcFolder:
         self.readings: dict[str, list[int]] = {}
         for file in xml:
             self._note(read_malignancies(file), file)
-        self.number_of_xml = len(xml)
+        self.xml = _number(len(xml), "XML file")
+        if not self.readings:
+            raise DataError(
+                f"No nodule of the {self.xml} in {self.name} has a malignancy from 1 to 5.\n"
+                "Copy them again, or more of LIDC-IDRI: scans without such a nodule give no labels."
+            )
         self.slices = 0
         self.rated = 0
         self._folders: dict[Path, list[Path]] = defaultdict(list)
-        for path in files:
-            if path.suffix.lower() != ".xml":
-                self._folders[path.parent].append(path)
+        for path in sorted({*files} - {*xml}):
+            self._folders[path.parent].append(path)
 
     def _note(self, readings: Mapping[str, list[int]], file: Path) -> None:
         for uid, malignancies in readings.items():
@@ -83,15 +88,20 @@ class LidcFolder:
         """
         seen: set[str] = set()
         for number, (folder, files) in enumerate(self._folders.items(), 1):
-            scans = [file for file in files if is_dicom(file)]
-            if others := left_out(set(files) - set(scans), "neither DICOM nor XML"):
-                _log.info(others)
-            slices = list(scan_dicom_files(scans))
-            found = [each for each in slices if each.uid in self.readings and each.uid not in seen]
-            seen |= {each.uid for each in found}
+            hidden = {file for file in files if _is_hidden(file)}
+            scans = [file for file in files if file not in hidden and is_dicom(file)]
+            for others, kind in ((hidden, "hidden"), ({*files} - hidden - {*scans}, "neither DICOM nor XML")):
+                if said := left_out(others, kind):
+                    _log.info(said)
+            slices, found = list(scan_dicom_files(scans)), []
+            for each in slices:
+                if each.uid in self.readings and each.uid not in seen:
+                    seen.add(each.uid)
+                    found.append(each)
             self.slices += len(slices)
             self.rated += len(found)
-            _log.info(f"{named(folder)}, {number} of {len(self._folders)}: {len(found)} slices with rated nodules.")
+            rated = f"{_number(len(found), 'slice')} with rated nodules"
+            _log.info(f"{named(folder)}, {number} of {len(self._folders)}: {rated}.")
             yield from found
 
     def why_nothing_matches(self, others: str | os.PathLike[str]) -> DataError:
@@ -102,15 +112,23 @@ class LidcFolder:
         """
         if not self.slices:
             return DataError(
-                f"{self.name} holds {self.number_of_xml} XML files and no DICOM file.\n"
+                f"{self.name} holds {self.xml} and no DICOM file.\n"
                 "Download the images of LIDC-IDRI too, to any folder below it."
             )
         if not self.rated:
             return DataError(
-                f"Of the {self.slices} DICOM slices in {self.name}, its {self.number_of_xml} XML files rate none.\n"
+                f"None of the {_number(self.slices, 'DICOM slice')} in {self.name} is rated in its {self.xml}.\n"
                 "They name slices by their SOP instance UIDs: take both from LIDC-IDRI, not anonymised anew."
             )
         return DataError(
-            f"None of the {self.rated} rated slices in {self.name} is found in {named(others)}.\n"
+            f"None of the {_number(self.rated, 'rated slice')} in {self.name} is found in {named(others)}.\n"
             "Copy more of LIDC-IDRI or of LoDoPaB-CT: these parts of the two may share no scan."
         )
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name.startswith(".")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

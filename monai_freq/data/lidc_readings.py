@@ -1,17 +1,45 @@
 """What LIDC-IDRI's readers say of the slices of a scan."""
 
+import gzip
 import os
+import re
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 from xml.etree import ElementTree
 
 from monai_freq.data.errors import DataError
+from monai_freq.data.nifti import is_packed
 from monai_freq.quoting import named, reason_of
 
-__all__ = ["read_malignancies"]
+__all__ = ["is_readings", "read_malignancies"]
 
 MOST_BYTES = 64 * 2**20
+LOOKED_AT = 4096  # bytes: the root comes after a declaration and, it may be, comments
+_ROOT = re.compile(rb"<(?:\w+:)?(?:Lidc|Idri)ReadMessage\b")
+
+
+def is_readings(file: str | os.PathLike[str]) -> bool:
+    """Whether a file is called XML, or is one of LIDC-IDRI by its content, packed with gzip or not.
+
+    Args:
+        file: There.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp(), "069")
+    >>> _ = file.write_text('<?xml version="1.0"?><LidcReadMessage></LidcReadMessage>')
+    >>> is_readings(file)
+    True
+    """
+    if Path(file).suffix.lower() == ".xml":
+        return True
+    try:
+        with _opened(Path(file)) as stream:
+            return _ROOT.search(stream.read(LOOKED_AT)) is not None
+    except (OSError, EOFError, zlib.error):  # as a file that is not for this user to read
+        return False
 
 
 def read_malignancies(file: str | os.PathLike[str]) -> dict[str, list[int]]:
@@ -21,7 +49,7 @@ def read_malignancies(file: str | os.PathLike[str]) -> dict[str, list[int]]:
     malignancy (those below 3 mm) and values outside 1 to 5 count as not read.
 
     Args:
-        file: An XML file of LIDC-IDRI, one for each CT series.
+        file: An XML file of LIDC-IDRI, one for each CT series; it may be packed with gzip.
 
     Returns:
         SOP instance UID of the slice -> malignancy by each reader who saw a nodule there.
@@ -55,18 +83,22 @@ def read_malignancies(file: str | os.PathLike[str]) -> dict[str, list[int]]:
 
 def _parse(file: Path) -> ElementTree.Element:
     try:
-        with file.open("rb") as stream:
+        with _opened(file) as stream:
             content = stream.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES or b"<!ENTITY" in content:  # entities can grow, and LIDC-IDRI has none
             raise ValueError("it is too large or defines entities")
         root = ElementTree.fromstring(content)
-    except (OSError, ValueError, LookupError, ElementTree.ParseError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, ElementTree.ParseError) as error:
         raise DataError(
             f"{named(file)} cannot be read: {reason_of(error)}.\nIt must be an XML file of LIDC-IDRI. Copy it again."
         ) from error
     if _name(root) not in ("LidcReadMessage", "IdriReadMessage"):
         raise DataError(f"{named(file)} holds no readings of a CT series.\nIt must be an XML file of LIDC-IDRI.")
     return root
+
+
+def _opened(file: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(file)) if is_packed(file) else file.open("rb")
 
 
 def _name(element: ElementTree.Element) -> str:

@@ -1,6 +1,7 @@
 """Slices of LoDoPaB-CT are found in the scans that they were made from, or not at all."""
 
 import csv
+import gzip
 import locale
 import random
 import re
@@ -237,6 +238,52 @@ def test_any_layout_of_the_copy_gives_the_same_table(data, tmp_path, ending, apa
     assert f"1 entry of {copy} left out, as it is neither DICOM nor XML: LICENSE" in caplog.messages
 
 
+@pytest.mark.parametrize("name", ["000003 (copy).dcm", "0.dcm", "again/000003.dcm"])
+def test_a_slice_that_is_there_twice_counts_once(data, tmp_path, name):
+    shutil.copytree(data / "LIDC-IDRI", tmp_path / "LIDC-IDRI")
+    [series] = tmp_path.glob("LIDC-IDRI/*-0000/study/series")
+    (series / name).parent.mkdir(exist_ok=True)
+    shutil.copy(series / "000003.dcm", series / name)
+    assert write_labels(tmp_path / "LIDC-IDRI", data / "lodopab", tmp_path / "labels.csv") == 4
+    folder = LidcFolder(tmp_path / "LIDC-IDRI")
+    uids = [scan.uid for scan in folder.rated_slices()]
+    assert len(uids) == len(set(uids)) == 12
+
+
+@pytest.mark.parametrize("name", ["069", "069.xml.gz", "readings.txt", "069.XML"])
+def test_readings_are_found_by_their_content(data, tmp_path, name):
+    content = (data / "LIDC-IDRI/LIDC-IDRI-0000/study/series/069.xml").read_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    (tmp_path / "other").write_text('<?xml version="1.0"?><svg/>')
+    expected = LidcFolder(data / "LIDC-IDRI/LIDC-IDRI-0000").readings
+    assert LidcFolder(tmp_path).readings == expected
+    if name.endswith(".gz"):
+        (tmp_path / "069.xml").write_bytes(gzip.compress(content)[:-9])
+        assert "069.xml cannot be read" in refusal(LidcFolder, tmp_path)
+
+
+def test_hidden_files_are_left_out_and_named(data, tmp_path, caplog):
+    caplog.set_level("INFO")
+    series = shutil.copytree(data / "LIDC-IDRI/LIDC-IDRI-0000/study/series", tmp_path / "series")
+    shutil.copy(series / "000001.dcm", series / ".0.dcm")
+    shutil.copy(series / "069.xml", series / "._069.xml")
+    (series / ".DS_Store").touch()
+    assert len(list(LidcFolder(series).rated_slices())) == 4
+    assert (
+        f"3 entries of {series} left out, as they are hidden: .0.dcm (DICOM), .DS_Store, ._069.xml" in caplog.messages
+    )
+    assert f"{series}, 1 of 1: 4 slices with rated nodules." in caplog.messages
+
+
+@pytest.mark.parametrize("malignancy", ["9", "high", "", None])
+def test_ratings_outside_the_scale_are_the_reason_when_there_are_no_others(data, tmp_path, malignancy):
+    source = slices_of(data, 2)[1]
+    shutil.copy(source.file, tmp_path)
+    write_readings(tmp_path / "069.xml", [[(malignancy, [source.uid])]])
+    message = refusal(write_labels, tmp_path, data / "lodopab", tmp_path / "x.csv")
+    assert message.startswith(f"No nodule of the 1 XML file in {tmp_path} has a malignancy from 1 to 5.\n")
+
+
 def test_what_is_missing_of_a_copy_is_named(data, tmp_path):
     series = data / "LIDC-IDRI" / "LIDC-IDRI-0002" / "study" / "series"
     for name in ("neither", "no_xml", "no_dicom", "other_uids", "other_scans"):
@@ -250,9 +297,9 @@ def test_what_is_missing_of_a_copy_is_named(data, tmp_path):
         "missing": "There is no folder",
         "neither": "holds no XML file",
         "no_xml": "holds no XML file",
-        "no_dicom": "holds 1 XML files and no DICOM file",
-        "other_uids": "Of the 1 DICOM slices in .*, its 1 XML files rate none",
-        "other_scans": "None of the 1 rated slices in .* is found in .*lodopab",
+        "no_dicom": "holds 1 XML file and no DICOM file",
+        "other_uids": "None of the 1 DICOM slice in .* is rated in its 1 XML file",
+        "other_scans": "None of the 1 rated slice in .* is found in .*lodopab",
     }.items():
         message = refusal(write_labels, tmp_path / name, data / "lodopab", tmp_path / "x.csv")
         assert re.search(says, message)
