@@ -17,7 +17,7 @@ __all__ = ["central_slices", "read_kneemri"]
 INDEX = "metadata.csv"
 COLUMNS = ["examId", "seriesNo", "aclDiagnosis", "roiZ", "roiDepth", "volumeFilename"]
 MOST = 4096  # slices of a volume
-SUFFIXES = (".nii", ".pck")  # a converted folder may hold both
+SUFFIXES = (".nii", ".pck")
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,8 @@ def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) 
 
     An exam gives the slice in the middle of its region, ``roiZ + roiDepth // 2``, and with ``slices_per_exam`` those
     nearest to it. The volumes may be the original ``.pck`` files in ``vol01`` to ``vol10`` or what
-    :func:`monai_freq.data.kneemri_nifti.convert_kneemri` has made of them. They are not opened here:
+    :func:`monai_freq.data.kneemri_nifti.convert_kneemri` has made of them; where both are there, the table's ending
+    decides. They are not opened here:
     :func:`monai_freq.data.check_images` does that.
 
     Args:
@@ -104,13 +105,13 @@ def central_slices(start: int, depth: int, count: int) -> list[int]:
 
 
 def _volumes(root: Path) -> dict[str, Path]:
-    """Volumes by name without suffix, from the folder or the folders vol01, vol02, ... in it."""
+    """Volumes by name, from the folder or the folders vol01, vol02, ... in it."""
     found: dict[str, Path] = {}
-    for suffix in SUFFIXES:  # of two, the first is taken
+    for suffix in SUFFIXES:
         for path in sorted([*root.glob(f"*{suffix}"), *root.glob(f"vol*/*{suffix}")]):
             if path.name.startswith("._"):
                 continue
-            if (other := found.setdefault(path.stem, path)) != path and other.suffix == suffix:
+            if (other := found.setdefault(path.name, path)) != path:
                 raise DataError(f"{other} and {path} have one name.\nKeep the one that {INDEX} means.")
     return found
 
@@ -122,9 +123,13 @@ def _tell_unlisted(volumes: Sequence[Path], root: Path) -> None:
 
 
 def _volume(row: Row, volumes: dict[str, Path], root: Path) -> str:
+    """The file that a line names, or where there is none, the one that it was converted to or from."""
     name = Path(row.text("volumeFilename").replace("\\", "/")).name
-    path = volumes.get(name.removesuffix(".pck").removesuffix(".nii"))
-    if path is None:
+    stem = name.removesuffix(".pck").removesuffix(".nii")
+    found = [volumes[each] for each in (name, *(stem + suffix for suffix in SUFFIXES)) if each in volumes]
+    if not found:
         remedy = f"Unpack vol01 to vol10 in {root}, or delete the line."
         raise row.fault("volumeFilename", "must be a volume in the folders vol01 to vol10", remedy)
-    return str(path)
+    if found[0].name != name and len(found) > 1:
+        raise row.fault("volumeFilename", f"must say which is meant, {found[0].name} or {found[1].name}")
+    return str(found[0])

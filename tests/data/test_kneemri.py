@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import random
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -133,6 +134,23 @@ def test_an_empty_table_and_two_volumes_of_one_name(folder):
     (folder / "vol09" / "329637-8.pck").unlink()
     write(folder, [])
     assert "lists no exam" in refusal(read_kneemri, folder)
+
+
+@pytest.mark.parametrize("ending", [".pck", ".nii", ""])
+def test_of_two_volumes_of_one_stem_the_one_that_the_table_names_is_read(folder, tmp_path, ending, caplog):
+    caplog.set_level("INFO")
+    target = convert_kneemri(folder, tmp_path / "nifti")
+    for volume in target.rglob("*.nii"):
+        shutil.copy(volume, folder / volume.relative_to(target))
+    table = folder / "metadata.csv"
+    table.write_text(table.read_text().replace(".pck", ending))
+    if ending:
+        assert {Path(item["image"].partition("#")[0]).suffix for item in read_kneemri(folder)} == {ending}
+        assert "of the volumes there" in caplog.text
+    else:
+        message = refusal(read_kneemri, folder)
+        assert message.startswith("'volumeFilename' in line 2 of ")
+        assert "must say which is meant, 329637-8.nii or 329637-8.pck, got '329637-8'" in message
 
 
 def test_a_region_beyond_its_volume_is_refused_before_training(folder):
