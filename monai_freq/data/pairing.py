@@ -5,13 +5,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from monai_freq.data.nifti import case_name
+from monai_freq.data.nifti import case_name, is_nifti_name
 from monai_freq.quoting import shown
 
 __all__ = ["crossed_pair", "describe_unlike", "describe_unlisted", "find_unlisted"]
 
 PARTS = ("imagesTr", "labelsTr", "imagesTs")
-ENDINGS = (".nii", ".nii.gz")
 SHOWN = 3  # names in a message
 
 Case = Mapping[str, str]
@@ -44,7 +43,7 @@ def find_unlisted(root: Path, listed: Sequence[str]) -> tuple[str, ...]:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
         if Path(folder) == root:
-            names = [name for name in names if name.endswith(ENDINGS)]
+            names = [name for name in names if is_nifti_name(name)]
         found += [path for name in names if (path := os.path.join(folder, name)) not in known]
     return tuple(sorted(found))
 

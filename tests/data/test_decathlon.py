@@ -221,23 +221,27 @@ def test_a_missing_file_may_be_taken_out_of_the_list(folder):
 def test_the_script_of_the_documentation_lists_what_has_a_label(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     files = {
-        "imagesTr": ["a.nii.gz", "b.nii", "c 1.nii", "d.nii.gz", "._a.nii.gz", "e.nii.gz", "a.nii.txt"],
-        "labelsTr": ["a.nii.gz", "b.nii", "c 1.nii.gz", "._a.nii.gz", "._d.nii.gz", "f.nii"],
-        "imagesTs": ["x.nii", "w.nii.gz", "._x.nii"],
+        "imagesTr": ["a.nii.gz", "b.nii", "c 1.nii", "d.nii.gz", "._a.nii.gz", "e.nii.gz", "a.nii.txt", "G.NII.GZ"],
+        "labelsTr": ["a.nii.gz", "b.nii", "c 1.nii.gz", "._a.nii.gz", "._d.nii.gz", "f.nii", "g.nii"],
+        "imagesTs": ["x.nii", "w.nii.gz", "\x1b[2J.nii.txt"],
     }
     for part, names in files.items():
         Path("MyAtria", part).mkdir(parents=True)
         for name in names:
             Path("MyAtria", part, name).touch()
+    Path("MyAtria/imagesTr/h.nii").mkdir()
     (script,) = blocks("docs/own_data.md", "python")
     write_index = compile(script.text, "docs/own_data.md", "exec")
     exec(write_index, {})
     found = read_decathlon("MyAtria")
     listed = [[Path(case[part]).name for part in ("image", "label")] for case in found.training]
-    assert listed == [["a.nii.gz"] * 2, ["b.nii"] * 2, ["c 1.nii", "c 1.nii.gz"]]
+    assert sorted(listed) == [["G.NII.GZ", "g.nii"], ["a.nii.gz"] * 2, ["b.nii"] * 2, ["c 1.nii", "c 1.nii.gz"]]
     assert [Path(path).name for path in found.test] == ["w.nii.gz", "x.nii"]
+    others = "left out, as they are no NIfTI file"
     assert capsys.readouterr().out.splitlines() == [
-        "1 files that are no NIfTI, left out: ./imagesTr/a.nii.txt",
+        f"3 entries of MyAtria/imagesTr {others}, or hidden: ._a.nii.gz, a.nii.txt, h.nii/",
+        f"2 entries of MyAtria/labelsTr {others}, or hidden: ._a.nii.gz, ._d.nii.gz",
+        "1 entry of MyAtria/imagesTs left out, as it is no NIfTI file, or hidden: \\x1b[2J.nii.txt",
         "2 images without a label, left out: ./imagesTr/d.nii.gz, ./imagesTr/e.nii.gz",
         "1 labels without an image, left out: ./labelsTr/f.nii",
     ]
@@ -368,6 +372,16 @@ def test_labels_of_other_images_by_their_names(folder, index):
     index["test"].append("./imagesTr/la_003.nii.gz")
     write(folder, index)
     assert "pairs imagesTr/la_007.nii.gz with labelsTr/la_003.nii.gz" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["c.nii", "C.NII.GZ", "c.Nii.gz"])
+def test_what_lies_beside_the_list_counts_in_letters_of_either_case(folder, index, name):
+    (folder / name).touch()
+    (folder / "c.nii.gz.txt").touch()
+    (folder / "listed.nii").touch()
+    index["test"].append("./listed.nii")
+    write(folder, index)
+    assert read_decathlon(folder).unlisted == (f"{folder}/{name}",)
 
 
 def test_what_is_there_and_not_listed_is_counted_and_named(folder, index):
