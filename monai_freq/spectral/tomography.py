@@ -33,6 +33,8 @@ __all__ = ["ParallelBeam"]
 #: The period of a projection in units of the detector: room for what the limited bandwidth spreads beyond its ends.
 _ROOM = 1.05
 _ROUNDING = 1e-6
+#: Angles times bins that a scan has at most, which take a gigabyte; one of 4096 x 4096 pixels has 4e7.
+_MOST_RAYS = 2**27
 
 
 class ParallelBeam:
@@ -61,7 +63,7 @@ class ParallelBeam:
             even number, bins of half the width are computed as well.
 
     Raises:
-        ValueError: an argument outside its range.
+        ValueError: an argument outside its range; angles times bins, as many as resolve a pixel, are more than 1.3e8.
 
     Reference:
         J. Leuschner et al. (2021), "LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction",
@@ -89,6 +91,7 @@ class ParallelBeam:
         self.n_angles = n_angles
         diagonal = math.hypot(self.shape[0] * self.spacing[0], self.shape[1] * self.spacing[1])
         finest = min(self.spacing)
+        _check_rays(self.shape, self.spacing, n_angles * max(diagonal / finest, n_detectors or 0))
         self.n_detectors = n_detectors or 2 * math.ceil(diagonal / (2 * finest) - _ROUNDING) + 1
         #: width of a detector bin
         self.bin_width = diagonal / self.n_detectors
@@ -340,6 +343,15 @@ def _check(shape: Sequence[int], spacing: Sequence[float], n_angles: int, n_dete
         raise ValueError(f"'n_angles' must be a positive integer, got {n_angles!r}.")
     if n_detectors is not None and not _is_count(n_detectors):
         raise ValueError(f"'n_detectors' must be a positive integer, got {n_detectors!r}.")
+
+
+def _check_rays(shape: tuple[int, int], spacing: tuple[float, float], rays: float) -> None:
+    if rays > _MOST_RAYS:
+        size = f"{shape[0]} x {shape[1]} pixels of {spacing[0]:.3g} x {spacing[1]:.3g}"
+        raise ValueError(
+            f"a scan of {size} has {rays:.2g} rays, more than {_MOST_RAYS:.2g}, and would take hours: "
+            "check 'spacing', 'n_angles' and 'n_detectors'."
+        )
 
 
 def _is_count(value: object) -> bool:

@@ -23,7 +23,7 @@ from ..spectral.scalars import is_finite_number
 from ..spectral.tomography import ParallelBeam
 from .image import as_image, check_probability, like_image, require_finite
 from .keyed import RandKeyed
-from .pixel_size import pixel_size_mm, slice_axes
+from .pixel_size import check_extent_mm, pixel_size_mm, slice_axes
 
 __all__ = ["PhotonNoise", "PhotonNoised", "RandPhotonNoise", "RandPhotonNoised"]
 
@@ -75,8 +75,9 @@ class PhotonNoise(RandomizableTransform):
         ``(C, H, W)`` or ``(C, *volume)`` -> the same; integers become float32, metadata are kept.
 
     Raises:
-        ValueError: an argument outside its range, unknown pixel size, an image with 98% of its values in [-1, 1] said
-            to be in HU, NaN or infinity in the image, or another number of dimensions.
+        ValueError: an argument outside its range, unknown pixel size, a slice shorter than 0.1 mm or longer than 4 m,
+            more than 1.3e8 rays, an image with 98% of its values in [-1, 1] said to be in HU, NaN or infinity in the
+            image, or another number of dimensions.
 
     Warns:
         UserWarning: once, where slices are oblique or not axial, where the axes of a slice are not known, where an
@@ -272,9 +273,9 @@ class _Scan:
         self._warn_if_tilted(affine, axes)
         result = image.to(compute_dtype(image), copy=True)
         slices = result[:, None] if across is None else result.movedim(1 + across, 1)
-        beam = ParallelBeam(
-            slices.shape[2:], self._spacing_mm(slices.shape[2:], axes, img, doubt), self.n_angles, self.n_detectors
-        )
+        spacing = self._spacing_mm(slices.shape[2:], axes, img, doubt)
+        check_extent_mm(slices.shape[2:], spacing)
+        beam = ParallelBeam(slices.shape[2:], spacing, self.n_angles, self.n_detectors)
         self._warn_if_starved(torch.stack([self._add_noise(*each, beam, n_photons) for each in _seeded(slices, seed)]))
         return like_image(result.to(image.dtype) if image.is_floating_point() else result, tracked)
 

@@ -327,6 +327,9 @@ def test_pickled_it_is_small_and_does_the_same():
         ({"n_detectors": -1}, "'n_detectors' must be a positive integer, got -1"),
         ({"n_detectors": 13.0}, "'n_detectors' must be a positive integer, got 13.0"),
         ({"n_detectors": True}, "'n_detectors' must be a positive integer, got True"),
+        ({"n_detectors": 10**9}, r"of 8 x 8 pixels of 1 x 1 has 1e\+12 rays, more than 1.3e\+08, .*'n_detectors'"),
+        ({"n_angles": 10**9}, r"has 1.1e\+10 rays, .* would take hours: check 'spacing', 'n_angles' and"),
+        ({"spacing": (5e-324, 1e300)}, "has inf rays"),
     ],
     ids=str,
 )

@@ -437,6 +437,26 @@ def test_a_normalized_image_is_hardly_in_hu():
 
 
 @pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (
+            {"extent_mm": 1e9},
+            r"pixels of 1.56e\+07 x 1.56e\+07 mm would be 1e\+09 mm long, and must be 0.1 to 4000",
+        ),
+        ({"extent_mm": 1e-9}, "would be 1e-09 mm long, .* give 'spacing' or 'extent_mm' in mm"),
+        (
+            {"spacing": (4.3e-17, 5.0)},
+            r"4.3e-17 x 5 has 7.4e\+21 rays, more than 1.3e\+08, .*check 'spacing'",
+        ),
+    ],
+    ids=str,
+)
+def test_sizes_that_no_scanner_has_are_refused_before_the_scan(size, message):
+    with pytest.raises(ValueError, match=message):
+        PhotonNoise(**size)(torch.zeros(1, 64, 64))
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"n_photons": 0}, "'n_photons' must be positive, got 0"),

@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
-from monai.transforms import EnsureChannelFirst, LoadImage, Orientation, SqueezeDim
+from monai.transforms import (
+    CenterSpatialCrop,
+    EnsureChannelFirst,
+    Flip,
+    Lambda,
+    LoadImage,
+    Orientation,
+    RandFlip,
+    Rotate90,
+    Spacing,
+    SplitDim,
+    SqueezeDim,
+)
 
 from monai_freq.data.load_slice import LoadSlice
 from monai_freq.transforms import PhotonNoise
@@ -94,6 +106,83 @@ def test_a_turned_and_squeezed_slice_keeps_its_sizes(tmp_path, directions, codes
         np.testing.assert_allclose(found, [SIZES[axis] for axis in order if axis != 2], rtol=1e-5)
     else:
         assert codes == "ASR"
+
+
+TURNS = {
+    "RAS": Orientation("RAS", labels=None),
+    "SAR": Orientation("SAR", labels=None),
+    "PIL": Orientation("PIL", labels=None),
+    "Rotate90 of 0 and 1": Rotate90(1, (0, 1)),
+    "Rotate90 of 1 and 2": Rotate90(3, (1, 2)),
+    "Flip": Flip(1),
+    "Lambda": Lambda(lambda image: image / 2),
+}
+CUTS = {
+    "index": lambda image, axis: image[(slice(None),) * (1 + axis) + (3,)],
+    "mean": lambda image, axis: image.mean(1 + axis),
+    "squeeze": lambda image, axis: image.narrow(1 + axis, 3, 1).squeeze(1 + axis),
+    "SplitDim": lambda image, axis: SplitDim(1 + axis, keepdim=False)(image)[3],
+}
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+@pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
+@pytest.mark.parametrize("directions", [UPRIGHT, UPRIGHT[:, [1, 2, 0]], OBLIQUE], ids=["axial", "sagittal", "oblique"])
+def test_a_turned_volume_has_the_sizes_of_the_axes_that_are_left(tmp_path, directions, turn, cut):
+    """The shape in the file is in another order than the axes are."""
+    image = turn(volume(tmp_path, directions))
+    sizes = np.linalg.norm(image.affine[:3, :3], axis=0)
+    for gone in range(3):
+        np.testing.assert_allclose(sizes_of(cut(image, gone)), np.delete(sizes, gone), rtol=1e-5)
+
+
+def test_a_sagittal_file_that_is_turned_has_the_noise_of_its_size_in_mm(tmp_path):
+    image = volume(tmp_path, UPRIGHT[:, [1, 2, 0]])
+    cut = Orientation("RAS", labels=None)(image)[:, 3]
+    np.testing.assert_allclose(sizes_of(cut), (0.4, 0.7), rtol=1e-5)
+
+
+CHANGES = {
+    "crop": (CenterSpatialCrop((9, 9, 9)), None),
+    "crop to the size of another axis": (CenterSpatialCrop((24, 24, 9)), None),
+    "spacing": (Spacing((0.7, 0.7, 5.0)), None),
+    "turned after the cut": (None, Rotate90(1, (0, 1))),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), CHANGES.values(), ids=CHANGES)
+def test_where_the_shape_is_no_longer_that_of_the_file_the_axes_are_not_known(tmp_path, before, after):
+    image = volume(tmp_path, UPRIGHT)
+    image = before(image) if before else image
+    for gone in range(3):
+        cut = image.select(1 + gone, 3)
+        assert "give 'spacing' or 'extent_mm'" in slice_axes(after(cut) if after else cut)[1]
+
+
+def test_a_flip_after_the_cut_changes_no_axis(tmp_path):
+    for flip in (Flip(0), RandFlip(prob=1, spatial_axis=1), RandFlip(prob=0)):
+        np.testing.assert_allclose(sizes_of(flip(volume(tmp_path, UPRIGHT)[:, 3])), SIZES[1:], rtol=1e-5)
+
+
+def test_a_turned_volume_without_a_shape_does_not_tell_its_axes():
+    image = MetaTensor(torch.zeros(1, 8, 8, 8), torch.diag(torch.tensor([*SIZES, 1.0])))
+    assert "assumed" in slice_axes(Rotate90(1, (0, 2))(image)[:, 3])[1]
+    assert slice_axes(image[..., 3]) == ((0, 1), "")
+
+
+@pytest.mark.filterwarnings("ignore:After SqueezeDim, img.affine is ill-posed")
+def test_the_rounding_of_a_turn_is_no_size(tmp_path):
+    cut = SqueezeDim(1)(Rotate90(1, (0, 1))(volume(tmp_path, UPRIGHT))[:, 5:6])
+    with pytest.raises(ValueError, match=r"tilted or was turned.*\n?.*give 'spacing' or 'extent_mm'"):
+        sizes_of(cut)
+    with pytest.raises(ValueError, match="give 'spacing'"):
+        PhotonNoise(n_angles=9)(cut)
+    cut.meta.pop("original_affine")
+    with pytest.raises(ValueError, match="give 'spacing'"):
+        pixel_size_mm(cut, (0, 1))
+    residue = MetaTensor(torch.zeros(1, 8, 8), torch.diag(torch.tensor([1e-3, 5.0, 1.0])))
+    with pytest.raises(ValueError, match="does not tell the size of a pixel"):
+        pixel_size_mm(residue, (0, 1))
 
 
 def test_a_size_that_is_lost_is_refused():
