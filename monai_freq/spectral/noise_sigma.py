@@ -19,6 +19,8 @@ _MEDIAN_OF_NORMAL = 0.6744897501960817
 _BINS = 256
 #: Share of the cells below which a class of them may be defects, or the corners of a picture, and not tissue.
 _FEW = 0.1
+#: Share of the cells of a class that lie within it, among its own, below which it has edges and nothing else.
+_LEAST_WITHIN = 0.2
 #: Most thresholds that are tried one after the other, which no image has needed half of.
 _MOST = 16
 #: Differences of numbers that stand for the same step differ by rounding, as a share of their mean.
@@ -38,9 +40,10 @@ def estimate_noise_sigma(x: Tensor, *, spatial_dims: int) -> Tensor:
       burnt-in box, what is saturated. So are cells repeated along an axis, as padding by the border makes them. Where
       all is constant, :math:`\hat\sigma = 0`.
     - *Otsu's threshold* of the mean of the middle voxels parts bright cells from dark ones. A class whose own noise is
-      larger than what sets it apart is defects, such as hot or dead pixels and text, and is left out. So is a bright
-      minority with less than half the noise of the rest, and a tenth of the cells or less where they are dark, or have
-      not more noise than the rest. The others are parted again.
+      larger than what sets it apart is defects, such as hot or dead pixels, and is left out. So is a minority with more
+      than twice the noise of the rest where few of its cells have all their neighbours in it: it is made of edges, as
+      text is. So is a bright minority with less than half the noise of the rest, and a tenth of the cells or less where
+      they are dark, or have not more noise than the rest. The others are parted again.
     - *The background of a magnitude image*, where noise is Rayleigh distributed with 0.66 of the SD, does not count:
       the bright cells do, and darker ones as long as they have the same noise. Where the brighter class is the one
       that holds nothing but weaker noise, the image is inverted, and the darker one counts.
@@ -90,16 +93,19 @@ class _Cells:
     mean: Tensor
     detail: Tensor  #: along all axes at once, its magnitude
     gradient: Tensor  #: of single axes, the sum of their magnitudes
+    place: Tensor  #: in the grid of all cells, flat
+    grid: tuple[int, ...]
 
     def of(self, chosen: Tensor) -> _Cells:
-        return _Cells(self.level[chosen], self.mean[chosen], self.detail[chosen], self.gradient[chosen])
+        return _Cells(*(part[chosen] for part in self._parts), self.grid)
 
     def joined(self, others: _Cells) -> _Cells:
-        return _Cells(*(torch.cat([mine, theirs]) for mine, theirs in zip(self._parts, others._parts, strict=True)))
+        pairs = zip(self._parts, others._parts, strict=True)
+        return _Cells(*(torch.cat(pair) for pair in pairs), self.grid)
 
     @property
     def _parts(self) -> tuple[Tensor, ...]:
-        return self.level, self.mean, self.detail, self.gradient
+        return self.level, self.mean, self.detail, self.gradient, self.place
 
     @property
     def size(self) -> int:
@@ -109,6 +115,17 @@ class _Cells:
     def sigma(self) -> float:
         calm = self.gradient <= self.gradient.median()
         return float(_median(self.detail[calm])) / _MEDIAN_OF_NORMAL
+
+    @cached_property
+    def share_within(self) -> float:
+        """Share of the cells that have all neighbours along the axes among them, or beyond the border."""
+        theirs = torch.zeros(self.grid, dtype=torch.bool, device=self.place.device)
+        theirs.view(-1)[self.place] = True
+        within = theirs.clone()
+        for axis, size in enumerate(self.grid):
+            within.narrow(axis, 0, size - 1).logical_and_(theirs.narrow(axis, 1, size - 1))
+            within.narrow(axis, 1, size - 1).logical_and_(theirs.narrow(axis, 0, size - 1))
+        return float(within.sum()) / self.size
 
 
 def _sigma(image: Tensor) -> Tensor:
@@ -120,10 +137,11 @@ def _sigma(image: Tensor) -> Tensor:
         return image.new_zeros(())
     unit = 2.0 ** (-len(axes) - 2)  # exact, and no sum or difference of sums overflows
     voxels = _voxels(image * unit, axes)
-    voxels = voxels[..., ~_constant(voxels)]
-    if not voxels.numel():
+    place = (~_constant(voxels)).nonzero().flatten()
+    if not len(place):
         return image.new_zeros(())
-    sigma = _foreground(_cells(voxels)).sigma / (unit * 2 ** (len(axes) / 2))
+    grid = tuple(image.shape[axis] // 2 for axis in axes)
+    sigma = _foreground(_cells(voxels[..., place], place, grid)).sigma / (unit * 2 ** (len(axes) / 2))
     return torch.tensor(sigma, dtype=image.dtype, device=image.device)
 
 
@@ -138,13 +156,13 @@ def _voxels(image: Tensor, axes: Collection[int]) -> Tensor:
     return torch.stack(corners).view(*[2] * len(axes), -1)
 
 
-def _cells(voxels: Tensor) -> _Cells:
+def _cells(voxels: Tensor, place: Tensor, grid: tuple[int, ...]) -> _Cells:
     axes = range(voxels.ndim - 1)
     flat, mean, detail = voxels.flatten(0, -2), _haar(voxels, ()), _haar(voxels, axes).abs()
     if len(axes) == 1:  # there is no middle, and the gradient would be the detail
-        return _Cells(mean, mean, detail, torch.zeros_like(detail))
+        return _Cells(mean, mean, detail, torch.zeros_like(detail), place, grid)
     gradient = torch.stack([_haar(voxels, [axis]).abs() for axis in axes]).sum(0)
-    return _Cells(mean - flat.amin(0) - flat.amax(0), mean, detail, gradient)
+    return _Cells(mean - flat.amin(0) - flat.amax(0), mean, detail, gradient, place, grid)
 
 
 def _haar(voxels: Tensor, along: Collection[int]) -> Tensor:
@@ -199,9 +217,11 @@ def _foreground(cells: _Cells) -> _Cells:
 
 
 def _is_defects(cells: _Cells, others: _Cells) -> bool:
-    """Whether a minority of the cells differs within itself more than it does from the others."""
+    """Whether a minority of the cells differs within itself more than from the others, or is of lines and specks."""
+    if cells.size >= others.size or cells.sigma <= 2 * others.sigma:
+        return False
     apart = abs(float(cells.mean.median() - others.mean.median()))
-    return cells.size < others.size and cells.sigma > 2 * others.sigma and apart < 3 * cells.sigma
+    return apart < 3 * cells.sigma or cells.share_within < _LEAST_WITHIN
 
 
 def _is_too_even(high: _Cells, low: _Cells) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,9 @@ __all__ = ["NonLocalMeans", "NonLocalMeansd", "RandNonLocalMeans", "RandNonLocal
 
 #: Range in which an estimate of the noise can be true, in SDs of the image; of a few pixels it is uncertain.
 _LEAST, _MOST = 1e-6, 2.5
+#: Share of the values that lie nearer to their median than one SD of the noise, where the noise is of a few others.
+_NEAR = 0.98
+_ENOUGH, _SAMPLE = 500, 1_000_000  # values, which tell their quantiles
 
 
 class NonLocalMeans(Transform):
@@ -48,7 +52,8 @@ class NonLocalMeans(Transform):
         sigma: SD of the noise in units of the image; by default estimated, see
             :func:`monai_freq.spectral.noise_sigma.estimate_noise_sigma`. At 0, as in a constant image, the image
             returns unchanged. So it does where the estimate cannot be true, with a warning: where no noise is found in
-            an image that is not constant, or more than 2.5 times the SD of the image.
+            an image that is not constant, or more than 2.5 times the SD of the image, or more than 98% of the values
+            are from their median, the commonest value left out and of 500 values at least.
         noise_model: ``"rician"`` for magnitudes, which are not negative and whose zero is no signal, so that an image
             must not be shifted before; ``"gaussian"`` for others.
         channel_wise: whether a channel's sigma is its own, or all have their mean, of those that can be true.
@@ -235,10 +240,10 @@ class _Settings:
         if self.sigma is not None or not needed:
             return [self.sigma or 0.0] * len(image)
         found = estimate_noise_sigma(image, spatial_dims=image.ndim - 1).double()
-        spread = _spread(image)
-        sound = (found >= _LEAST * spread) & (found <= _MOST * spread)
+        spread, reach = _spread(image), torch.stack([_reach(channel) for channel in image.flatten(1)])
+        sound = (found >= _LEAST * spread) & (found <= _MOST * spread) & (found <= reach)
         for channel in (~sound).nonzero().flatten().tolist()[:1]:
-            self.untold.warn(_doubt(channel, float(found[channel]), float(spread[channel])), img)
+            self.untold.warn(_doubt(channel, *(float(each[channel]) for each in (found, spread, reach))), img)
         if self.channel_wise:
             return found.where(sound, 0).tolist()
         return [float(found[sound].mean()) if sound.any() else 0.0] * len(image)
@@ -250,10 +255,23 @@ def _spread(image: Tensor) -> Tensor:
     return image.flatten(1).double().std(1, correction=0).where(low < high, 0)
 
 
-def _doubt(channel: int, sigma: float, spread: float) -> str:
-    found = f"noise with an SD of {sigma:.3g}" if sigma > spread else "no noise"
+def _reach(values: Tensor) -> Tensor:
+    """Distance from their median that 98% of the values have at most, but for the commonest value, as a background."""
+    some = values[:: max(1, len(values) // _SAMPLE)].double()
+    varied = some[some != some.mode().values]
+    if len(varied) < _ENOUGH:
+        return some.new_full((), math.inf)
+    return (varied - varied.median()).abs().kthvalue(math.ceil(_NEAR * len(varied))).values
+
+
+def _doubt(channel: int, sigma: float, spread: float, reach: float) -> str:
+    found, values = f"noise with an SD of {sigma:.3g}", f"whose values have an SD of {spread:.3g}"
+    if sigma < _LEAST * spread:
+        found = "no noise"
+    elif sigma <= _MOST * spread:
+        values = f"of whose values {_NEAR:.0%} are within {reach:.3g} of their median"
     return (
-        f"{found} is found in channel {channel} of an image, whose values have an SD of {spread:.3g}: that cannot be, "
+        f"{found} is found in channel {channel} of an image, {values}: that cannot be, "
         "and 0 is taken, which leaves the image as it is. Give 'sigma', the SD of the noise"
     )
 

@@ -1,8 +1,10 @@
 """The SD of the noise: that which was put in, whatever the anatomy and the background."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
 
 from monai_freq.spectral.noise_sigma import estimate_noise_sigma
 
@@ -120,6 +122,72 @@ DEFECTS = {
 def test_defects_and_constants_do_not_count(name, shape):
     image = DEFECTS[name](magnitude(head(shape), 0.04)).float()
     assert float(estimate_noise_sigma(image, spatial_dims=len(shape))) == pytest.approx(0.04, rel=0.05)
+
+
+def disk(n, seed=0):
+    """A disk of 300 with a noise of 15 in both channels."""
+    axis = torch.arange(n, dtype=torch.float64) - n // 2
+    return magnitude(300 * (axis[:, None].square() + axis.square() < (0.39 * n) ** 2), 15, seed)
+
+
+def written_on(image, text, value, size, *, smooth=True, place=(4, 4)):
+    """Text of a scanner, of which smooth letters have grey edges."""
+    mask = Image.new("L", image.shape[::-1])
+    draw = ImageDraw.Draw(mask)
+    draw.fontmode = "L" if smooth else "1"
+    draw.multiline_text(place, text, fill=255, font=ImageFont.load_default(size))
+    share = torch.from_numpy(np.asarray(mask) / 255)
+    return image * (1 - share) + value * share
+
+
+LINE = "PATIENT L 12345 cm"
+LINES = "PATIENT\nL 12345\n12 cm"
+MANY = "\n".join(["PATIENT L 12", "cm 3.4 R"] * 4)
+
+
+@pytest.mark.parametrize("smooth", [True, False], ids=["smooth", "binary"])
+@pytest.mark.parametrize(
+    ("n", "text", "size", "values"),
+    [
+        (128, "L", 10, (1000, 4095, 16383, 65535)),
+        (128, "R 12", 20, (1000, 4095, 65535)),
+        (128, LINE, 14, (2000, 4095, 65535)),
+        (128, LINE, 10, (2000, 65535)),
+        (128, LINES, 12, (4095, 65535)),
+        (256, LINES, 20, (4095, 16383)),
+        (256, MANY, 14, (2000, 4095, 16383, 65535)),
+    ],
+    ids=lambda value: value.split("\n")[0] if isinstance(value, str) else "",
+)
+def test_text_does_not_count(n, text, size, values, smooth):
+    for value in values:
+        image = written_on(disk(n), text, value, size, smooth=smooth)
+        assert float(estimate_noise_sigma(image, spatial_dims=2)) == pytest.approx(15, rel=0.2)
+
+
+def test_text_on_a_volume_does_not_count():
+    volume = torch.stack([disk(64, seed) for seed in range(24)], dim=-1)
+    letters = written_on(torch.zeros(64, 64), LINE, 65535, 12)[..., None]
+    one, all_slices = volume.clone(), torch.where(letters > 0, letters, volume)
+    one[..., 10:11] = all_slices[..., 10:11]
+    for image in (one, all_slices):
+        assert float(estimate_noise_sigma(image, spatial_dims=3)) == pytest.approx(15, rel=0.4)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_spoilt_slices_do_not_count(count):
+    volume = torch.stack([disk(64, seed) for seed in range(32)], dim=-1)
+    volume[..., 6 : 6 + count] = 5000 * torch.rand(64, 64, count, generator=torch.Generator().manual_seed(1))
+    assert float(estimate_noise_sigma(volume, spatial_dims=3)) == pytest.approx(15, rel=0.1)
+
+
+@pytest.mark.parametrize("background", [0.1, 0.5])
+@pytest.mark.parametrize("shape", [(320, 256), (40, 36, 32)], ids=["2D", "3D"])
+def test_a_background_with_weak_noise_makes_no_defects_of_an_object(shape, background):
+    signal = F.pad(head(shape), (20,) * (2 * len(shape)))
+    noisy = magnitude(signal, 0.03)
+    image = torch.where(signal > 0, noisy, background * noisy)
+    assert float(estimate_noise_sigma(image, spatial_dims=len(shape))) == pytest.approx(0.03, rel=0.1)
 
 
 def ball(shape, radius=0.85):

@@ -103,6 +103,15 @@ def test_defects_do_not_change_what_becomes_of_the_rest(place, value):
     torch.testing.assert_close(found, expected, rtol=0.02, atol=0)
 
 
+def test_noise_of_a_few_values_is_not_that_of_the_image():
+    """An inset of noise looks like tissue, and would have the rest wiped."""
+    image = magnitude()
+    image[0, 4:16, 4:16] = 10000 + 2000 * torch.randn(12, 12, generator=torch.Generator().manual_seed(0))
+    with pytest.warns(UserWarning, match="of whose values 98% are within .* of their median: that cannot be.*'sigma'"):
+        assert torch.equal(NonLocalMeans()(image), image)
+    assert not torch.equal(NonLocalMeans(sigma=15)(image), image)
+
+
 def test_images_normalized_within_a_mask_are_denoised():
     """Whatever the seed: their zeros are among the values of the object."""
     for seed in range(6):
