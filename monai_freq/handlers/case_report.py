@@ -22,6 +22,7 @@ from torch import Tensor
 from ..data.nifti import case_name
 from ..figures import three_planes
 from ..files import replacing
+from .engine_parts import folder_of
 from .rows import column_names, from_all_processes, write_rows
 
 _log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class CaseReport:
     def __init__(
         self, output_dir: str | os.PathLike[str], classes: Mapping[str, str] | Mapping[int, str], pictures: bool = True
     ) -> None:
-        self.folder = Path(output_dir)
+        self.folder = folder_of("output_dir", output_dir)
         self.columns = {number: column for number, column in column_names(classes).items() if number > 0}
         self.classes = {int(number): name for number, name in classes.items() if int(number) > 0}
         self.pictures = pictures

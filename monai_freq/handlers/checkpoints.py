@@ -17,7 +17,7 @@ from torch import nn
 
 from ..files import release, replacing, set_aside
 from ..quoting import named, reason_of
-from .engine_parts import bare
+from .engine_parts import bare, folder_of
 
 __all__ = ["Checkpoints"]
 
@@ -69,7 +69,7 @@ class Checkpoints:
             raise ValueError(f"'objects' must hold the network under the key 'network', got {sorted(objects)}.")
         if str(resume).lower() not in ("true", "false"):
             raise ValueError(f"'resume' must be true or false, got {resume!r}.")
-        self.folder = Path(output_dir)
+        self.folder = folder_of("output_dir", output_dir)
         self.objects = dict(objects)
         self.evaluator = evaluator
         self.resume = str(resume).lower() == "true"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-__all__ = ["bare", "positive"]
+__all__ = ["bare", "check_tag", "folder_of", "positive"]
 
 
 def bare(item: Any) -> Any:
@@ -43,3 +46,42 @@ def positive(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"'{name}' must be a positive integer, got {value!r}.")
     return value
+
+
+def folder_of(name: str, value: str | os.PathLike[str]) -> Path:
+    """Path of an argument that has to be a folder, there or not.
+
+    Args:
+        name: of the argument.
+        value: as given.
+
+    Raises:
+        TypeError: it is no path: text of it would be a folder, called ``None`` for example.
+
+    Example:
+        >>> folder_of("log_dir", None)
+        Traceback (most recent call last):
+        TypeError: 'log_dir' must be the path of a folder, got None.
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"'{name}' must be the path of a folder, got {value!r}.")
+    return Path(value)
+
+
+def check_tag(tag: str) -> None:
+    """Refuse a tag that would name a file outside its folder, or none.
+
+    Args:
+        tag: name of a file without its ending, which may have folders before it.
+
+    Raises:
+        ValueError: it is no such name.
+
+    Example:
+        >>> check_tag("../psd")
+        Traceback (most recent call last):
+        ValueError: 'tag' must name a file within the folder, as "psd" or "train/psd", got '../psd'.
+    """
+    parts = re.split(r"[/\\]", tag) if isinstance(tag, str) and tag.isprintable() else [""]
+    if any(part.strip() in ("", ".", "..") or part[1:2] == ":" for part in parts):
+        raise ValueError(f'\'tag\' must name a file within the folder, as "psd" or "train/psd", got {tag!r}.')

@@ -21,14 +21,13 @@ from torch import Tensor, nn
 from ..chance import seeded
 from ..files import set_aside
 from ..spectral.frequency_axis import finest_axis, on_axis
-from ..spectral.frequency_unit import require_per_voxel
 from ..spectral.learning_priority import Loss, learning_priority
 from ..spectral.psd import radial_psd
 from ..transforms.artifact import artifact_residual
 from ..transforms.foreign import as_artifact, dictionary_keys
-from .engine_parts import bare, positive
+from .engine_parts import bare, check_tag, folder_of, positive
 from .first_samples import FirstSamples
-from .psd_history import KINDS, PSDHistory
+from .psd_history import KINDS, PSDHistory, as_float64, axis_per_voxel
 from .sample_losses import InferredNetwork, SampleLosses
 
 if TYPE_CHECKING:
@@ -83,10 +82,10 @@ class PSDHandler(TensorBoardHandler):
         tag: first word of the names in TensorBoard, and name of the file: handlers of one folder need different ones.
 
     Raises:
-        ValueError: interval or max_samples is not a positive integer; the artifact's frequencies and density are none,
-            or not in cycles per voxel; trainer and evaluator are both given; the engine has no network or loss and none
-            is given; a batch has no image or label.
-        TypeError: the artifact can be neither called nor unpacked.
+        ValueError: interval or max_samples is not a positive integer; the tag leads out of the folder; the artifact's
+            frequencies and density are none, or not in cycles per voxel; trainer and evaluator are both given; the
+            engine has no network or loss and none is given; a batch has no image or label.
+        TypeError: the artifact can be neither called nor unpacked; log_dir is no path.
 
     Reference:
         Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
@@ -127,9 +126,10 @@ class PSDHandler(TensorBoardHandler):
         if trainer is not None and evaluator is not None:
             raise ValueError("give 'evaluator' and attach to the trainer, or 'trainer' and attach to the evaluator.")
         self.network, self.loss, self.trainer, self.evaluator = network, loss, trainer, evaluator
+        check_tag(tag)
         self.tag = tag
         folder = getattr(summary_writer, "log_dir", None) or getattr(summary_writer, "logdir", None)  # tensorboardX's
-        self.file = Path(str(folder or log_dir), f"{tag}.npz")
+        self.file = (Path(str(folder)) if folder else folder_of("log_dir", log_dir)) / f"{tag}.npz"
         self.internal_writer = False
         if idist.get_rank() == 0:
             super().__init__(summary_writer=summary_writer, log_dir=str(log_dir))
@@ -330,14 +330,14 @@ def _as_density(artifact: object) -> tuple[Tensor, Tensor] | None:
     """Frequencies and density, where that is what was given."""
     if not isinstance(artifact, tuple):
         return None
-    parts = [torch.as_tensor(part).detach().cpu().double() for part in artifact]
+    parts = [torch.from_numpy(as_float64("artifact", part)) for part in artifact]
     shapes = [tuple(part.shape) for part in parts]
-    if len(parts) != 2 or shapes[0] != shapes[1] or len(shapes[0]) != 1:
+    if len(parts) != 2 or shapes[0] != shapes[1] or len(shapes[0]) != 1 or shapes[0] == (0,):
         raise ValueError(f"'artifact' must be frequencies and a density of one length, got the shapes {shapes}.")
     frequencies, density = parts
     if not (bool((frequencies.diff() > 0).all()) and bool((density.isfinite() & (density >= 0)).all())):
         given = f"{frequencies.tolist()} and {density.tolist()}"
         raise ValueError(f"'artifact' must be rising frequencies and a density of at least 0, got {given}.")
-    require_per_voxel(frequencies, "artifact")
+    axis_per_voxel("artifact", artifact[0])
     on_axis(torch.tensor([0.0, 0.5]), frequencies, density)  # as far as those of images go
     return frequencies, density

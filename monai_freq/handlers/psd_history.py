@@ -17,12 +17,13 @@ from ..files import replacing
 from ..quoting import named, reason_of
 from ..spectral.frequency_axis import on_axis
 from ..spectral.frequency_unit import require_per_voxel
+from ..spectral.precision import check_dense
 from ..spectral.psd import band_shares, centroid, overlap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["KINDS", "Kind", "PSDHistory"]
+__all__ = ["KINDS", "Kind", "PSDHistory", "as_float64", "axis_per_voxel"]
 
 Array = NDArray[np.float64]
 _Given = Array | Tensor | tuple[Tensor, Tensor]
@@ -77,11 +78,10 @@ class PSDHistory:
     """
 
     def __init__(self, frequencies: Array | Tensor, norm: str = "backward") -> None:
-        axis = frequencies if isinstance(frequencies, Tensor) else torch.as_tensor(_float64("frequencies", frequencies))
-        require_per_voxel(axis)
+        axis = axis_per_voxel("frequencies", frequencies)
         if norm not in _DIVISORS:
             raise ValueError(f"'norm' must be one of {', '.join(_DIVISORS)}, got {norm!r}.")
-        self.frequencies = _float64("frequencies", frequencies)
+        self.frequencies = axis
         self.norm = norm
         self.epochs: list[int] = []
         self.samples: list[int] = []
@@ -109,8 +109,9 @@ class PSDHistory:
         """
         rows = self._checked(_epoch_after(self.epochs, epoch), densities)
         for kind, density in rows.items():
-            self.mean.setdefault(kind, []).append(density.mean(0))
-            self.sd.setdefault(kind, []).append(density.std(0, ddof=1) if len(density) > 1 else 0 * density[0])
+            mean, sd = _mean_and_sd(density)
+            self.mean.setdefault(kind, []).append(mean)
+            self.sd.setdefault(kind, []).append(sd)
             samples = len(density)
         self.epochs.append(operator.index(epoch))
         self.samples.append(samples)
@@ -138,14 +139,15 @@ class PSDHistory:
     def _over_these(self, kind: str, given: _Given) -> Array:
         """Density of its own, which is over the frequencies of the history where it says over which it is."""
         if not isinstance(given, tuple):
-            return _float64(kind, given)
+            return as_float64(kind, given)
+        if len(given) != 2:
+            raise ValueError(f"'{kind}' must be a density, or (frequencies, density), got a tuple of {len(given)}.")
         frequencies, density = given
-        require_per_voxel(frequencies)
-        axis = _float64("frequencies", frequencies)
+        axis = axis_per_voxel("frequencies", frequencies)
         if axis.shape != self.frequencies.shape or not np.allclose(axis, self.frequencies, rtol=1e-5):
             ends = f"{len(axis)} to {axis[-1]:.3g} and {len(self.frequencies)} to {self.frequencies[-1]:.3g}"
             raise ValueError(f"'{kind}' must be over the frequencies of the history, got {ends}: use on_axis or over.")
-        return _float64(kind, density)
+        return as_float64(kind, density)
 
     def before(self, epoch: int) -> PSDHistory:
         """The history up to an epoch, without that epoch: what a resumed run continues."""
@@ -282,11 +284,51 @@ def _epoch_after(epochs: list[int], epoch: int) -> int:
     return number
 
 
-def _float64(name: str, values: object) -> Array:
-    """Copy of an array or a tensor of any device and precision."""
+def _mean_and_sd(density: Array) -> tuple[Array, Array]:
+    """Over samples ``(n, K)``, computed near 1, as sums and squares of very large or small numbers are none."""
+    exponents = np.frexp(density.max(0))[1]
+    scaled = np.ldexp(density, -exponents)
+    sd = scaled.std(0, ddof=1) if len(density) > 1 else 0 * scaled[0]
+    return np.ldexp(scaled.mean(0), exponents), np.ldexp(sd, exponents)
+
+
+def axis_per_voxel(name: str, frequencies: Array | Tensor) -> Array:
+    """Copy of frequencies, if they are an axis in cycles per voxel.
+
+    Args:
+        name: of the argument.
+        frequencies: ``(K,)``.
+
+    Raises:
+        ValueError: there is none, they are not rising, or not in cycles per voxel.
+
+    Example:
+        >>> axis_per_voxel("frequencies", torch.tensor([0.0, 0.25, 0.5]))
+        array([0.  , 0.25, 0.5 ])
+    """
+    axis = as_float64(name, frequencies)
+    require_per_voxel(frequencies if isinstance(frequencies, Tensor) else torch.from_numpy(axis), name)
+    if not axis.size:
+        raise ValueError(f"'{name}' must have a frequency at least, got none.")
+    return axis
+
+
+def as_float64(name: str, values: object) -> Array:
+    """Copy of an array or a tensor of any device and precision.
+
+    Args:
+        name: of the argument.
+        values: real numbers.
+
+    Raises:
+        ValueError: they are no real numbers, or not all in memory.
+
+    Example:
+        >>> as_float64("density", torch.tensor([1, 2], dtype=torch.uint8))
+        array([1., 2.])
+    """
     if isinstance(values, Tensor):
-        own = values.detach().cpu().resolve_conj()
-        values = (own if own.is_complex() else own.double()).numpy()
+        values = _own_array(name, values)
     try:
         array = np.asarray(values)
     except ValueError:  # of lists of several lengths
@@ -294,3 +336,9 @@ def _float64(name: str, values: object) -> Array:
     if array.dtype.kind not in "biuf":
         raise ValueError(f"'{name}' must be real numbers, got {array.dtype}.")
     return np.array(array, dtype=np.float64)
+
+
+def _own_array(name: str, values: Tensor) -> object:
+    check_dense(values, name)
+    own = values.detach().cpu().resolve_conj().resolve_neg()
+    return (own if own.is_complex() else own.double()).numpy()

@@ -16,6 +16,7 @@ from monai.metrics import compute_roc_auc
 from torch import Tensor
 
 from ..files import replacing
+from .engine_parts import folder_of
 from .rows import column_names, from_all_processes, write_rows
 
 _log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class ScoreReport:
         sample: str = "sample",
         condition: str = "condition",
     ) -> None:
-        self.folder = Path(output_dir)
+        self.folder = folder_of("output_dir", output_dir)
         self.columns = column_names(classes) if len(classes) <= _MOST_COLUMNS else {}
         self.classes = {int(number): name for number, name in classes.items()}
         self.sample = sample

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,7 +11,7 @@ from ignite.engine import Engine, Events
 from monai.handlers import TensorBoardHandler
 
 from ..figures import three_planes
-from .engine_parts import positive
+from .engine_parts import folder_of, positive
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -51,14 +52,14 @@ class SlicePictures(TensorBoardHandler):
     def __init__(
         self,
         summary_writer: SummaryWriter | None = None,
-        log_dir: str = "runs",
+        log_dir: str | os.PathLike[str] = "runs",
         interval: int = 1,
         trainer: Engine | None = None,
         classes: Mapping[str, str] | None = None,
         tag: str = "validation case",
     ) -> None:
         self.interval = positive("interval", interval)
-        super().__init__(summary_writer=summary_writer, log_dir=log_dir)
+        super().__init__(summary_writer, str(folder_of("log_dir", log_dir)))
         self.trainer = trainer
         self.classes = {int(number): name for number, name in (classes or {}).items()}
         self.tag = tag

@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-__all__ = ["as_computed", "as_given", "check_image", "compute_dtype", "full_precision", "is_real"]
+__all__ = ["as_computed", "as_given", "check_dense", "check_image", "compute_dtype", "full_precision", "is_real"]
 
 _INTEGERS = (torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8, torch.int16, torch.int32, torch.int64)
 _EIGHT_BITS = (
@@ -40,6 +40,27 @@ def is_real(dtype: torch.dtype) -> bool:
         (True, False, False)
     """
     return dtype in _REAL
+
+
+def check_dense(x: Tensor, name: str = "x") -> None:
+    """Refuse a tensor that does not hold each of its numbers, one after another.
+
+    Args:
+        x: tensor of any type.
+        name: of the argument.
+
+    Raises:
+        ValueError: x is sparse, nested, or packed by another library.
+
+    Example:
+        >>> check_dense(torch.eye(2).to_sparse())
+        Traceback (most recent call last):
+        ValueError: 'x' must be a dense tensor, got torch.sparse_coo: pass x.to_dense().
+    """
+    if x.is_nested:
+        raise ValueError(f"'{name}' must be a dense tensor, got a nested one: pass its parts one by one.")
+    if x.layout != torch.strided:
+        raise ValueError(f"'{name}' must be a dense tensor, got {x.layout}: pass {name}.to_dense().")
 
 
 def check_image(x: Tensor, spatial_dims: int, *, name: str = "x") -> None:

@@ -1,10 +1,12 @@
 """What handlers ask of an engine's parts and of their own arguments."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
-from monai_freq.handlers.engine_parts import bare, positive
+from monai_freq.handlers.engine_parts import bare, check_tag, folder_of, positive
 
 
 @pytest.mark.usefixtures("single_process_group")
@@ -37,3 +39,19 @@ def test_a_positive_integer_is_returned(value):
 def test_anything_else_is_refused_by_name(value):
     with pytest.raises(ValueError, match=r"^'interval' must be a positive integer, got "):
         positive("interval", value)
+
+
+@pytest.mark.parametrize("value", ["runs", Path("runs")])
+def test_a_folder_is_its_path(value):
+    assert folder_of("log_dir", value) == Path("runs")
+
+
+@pytest.mark.parametrize("value", [None, 3, True, b"runs"])
+def test_what_is_no_path_is_no_folder(value):
+    with pytest.raises(TypeError, match=r"^'log_dir' must be the path of a folder, got "):
+        folder_of("log_dir", value)
+
+
+@pytest.mark.parametrize("tag", ["psd", "train/psd", "psd 2", "a..b", ".psd", "α"])
+def test_a_tag_within_the_folder_is_taken(tag):
+    check_tag(tag)

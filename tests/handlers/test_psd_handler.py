@@ -1040,6 +1040,23 @@ def test_a_bad_number_is_refused_and_leaves_no_folder(tmp_path, argument, value)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("folder", [None, 3, True, ["runs"]])
+def test_what_is_no_folder_is_refused_and_makes_none(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TypeError, match=r"'log_dir' must be the path of a folder, got "):
+        PSDHandler(log_dir=folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "tag", ["a/../../b", "../b", "..", "", " ", "a/", "/b", "a\\..\\..\\b", "C:\\b", "C:b", "a\nb", "a\0b", None, 3]
+)
+def test_a_tag_that_leads_out_of_the_folder_is_refused_and_leaves_no_folder(tmp_path, tag):
+    with pytest.raises(ValueError, match=r"'tag' must name a file within the folder, as"):
+        PSDHandler(log_dir=tmp_path / "runs", tag=tag)
+    assert list(tmp_path.iterdir()) == []
+
+
 K = torch.linspace(0, 0.5, 5)
 
 
@@ -1057,6 +1074,10 @@ K = torch.linspace(0, 0.5, 5)
         ((K.flip(0), K), ValueError, "must be rising frequencies and a density of at least 0"),
         ((K, -K), ValueError, "must be rising frequencies and a density of at least 0"),
         ((K, K / 0), ValueError, "must be rising frequencies and a density of at least 0"),
+        ((None, K), ValueError, "'artifact' must be real numbers, got object"),
+        ((K, K * 1j), ValueError, "'artifact' must be real numbers, got complex64"),
+        ((K[:0], K[:0]), ValueError, "must be frequencies and a density of one length"),
+        ((), ValueError, "must be frequencies and a density of one length"),
     ],
 )
 def test_a_bad_artifact_is_refused_and_leaves_no_folder(tmp_path, artifact, error, message):

@@ -243,6 +243,8 @@ TAKEN = {
     "numpy of half": lambda x: x.numpy().astype(np.float16),
     "big-endian": lambda x: x.numpy().astype(">f4"),
     "a list": torch.Tensor.tolist,
+    "conjugated": lambda x: (x + 0j).conj().real,
+    "negated": lambda x: torch.complex(torch.zeros_like(x), -x).to(torch.complex128).conj().imag,  # a view with a sign
 }
 
 
@@ -254,6 +256,14 @@ def test_a_density_is_an_array_or_a_tensor_of_any_kind(as_given):
     history.add(0, {"images": given})
     assert history.mean["images"][0].tolist() == density.mean(0).tolist()
     assert history.mean["images"][0].dtype == history.sd["images"][0].dtype == np.float64
+
+
+@pytest.mark.parametrize("size", [1.7e308, 1e200, 1e-300])
+def test_numbers_of_any_size_have_a_mean_and_an_sd(size):
+    history = PSDHistory(K)
+    history.add(0, {"images": size * np.outer([1.0, 0.5, 0.75], np.ones(len(K)))})
+    np.testing.assert_allclose(history.mean["images"][0] / size, 0.75)
+    np.testing.assert_allclose(history.sd["images"][0] / size, 0.25)
 
 
 def test_what_was_added_is_a_copy():
@@ -306,6 +316,24 @@ BAD = densities(0)
             ValueError,
             "got cycles per mm",
         ),
+        (3, BAD | {"images": (None, np.ones((5, 9)))}, ValueError, "'frequencies' must be real numbers, got object"),
+        (
+            3,
+            BAD | {"images": (np.ones(0), np.ones((5, 0)))},
+            ValueError,
+            "'frequencies' must have a frequency at least",
+        ),
+        (3, BAD | {"images": (K[None], np.ones((5, 9)))}, ValueError, "'frequencies' must be rising from 0 in one dim"),
+        (3, BAD | {"images": (torch.tensor(0.5), np.ones((5, 9)))}, ValueError, "'frequencies' must be rising from 0"),
+        (3, BAD | {"images": (K + 0j, np.ones((5, 9)))}, ValueError, "'frequencies' must be real numbers, got complex"),
+        (
+            3,
+            BAD | {"images": (K,)},
+            ValueError,
+            r"'images' must be a density, or \(frequencies, density\), got a tuple of 1",
+        ),
+        (3, BAD | {"images": (K, K, K)}, ValueError, "'images' must be a density, or .* got a tuple of 3"),
+        (3, BAD | {"images": torch.ones(5, 9).to_sparse()}, ValueError, "'images' must be a dense tensor, got"),
     ],
 )
 def test_an_addition_that_fails_changes_nothing(epoch, given, error, message, first):
@@ -323,6 +351,8 @@ def test_an_addition_that_fails_changes_nothing(epoch, given, error, message, fi
     [
         ((K / 3,), "'frequencies' must end at 0.5 cycles per voxel"),
         ((K[::-1],), "'frequencies' must be rising from 0"),
+        ((K[:0],), "'frequencies' must have a frequency at least, got none"),
+        ((torch.tensor([0, 0.5j]),), "'frequencies' must be real numbers, got complex64"),
         ((radial_psd(torch.rand(16, 16), (1.0, 1.0), spatial_dims=2)[0],), "got cycles per mm"),
         ((K, "both"), "'norm' must be one of backward, ortho, forward, got 'both'"),
     ],

@@ -136,3 +136,11 @@ def test_a_bad_interval_is_refused(tmp_path, interval):
     with pytest.raises(ValueError, match=f"'interval' must be a positive integer, got {interval!r}"):
         SlicePictures(log_dir=str(tmp_path), interval=interval)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", [None, 3])
+def test_what_is_no_folder_is_refused_and_makes_none(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TypeError, match=r"'log_dir' must be the path of a folder, got "):
+        SlicePictures(log_dir=folder)
+    assert list(tmp_path.iterdir()) == []
