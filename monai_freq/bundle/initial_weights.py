@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..networks.pretrained import load_pretrained, not_finite
+from ..networks.pretrained import load_pretrained, unsound
 from ..quoting import harmless, named, reason_of, shown
 from .data_folder import tell
 
@@ -58,7 +58,7 @@ def check_weights(network: nn.Module, checkpoint: str) -> None:
         checkpoint: file that a training saved.
 
     Raises:
-        SystemExit: the file cannot be read, or a weight is missing, left over, of another shape, or NaN or infinite.
+        SystemExit: the file cannot be read, or a weight is missing, left over, of another shape, or can be no weight.
 
     Example:
         >>> import tempfile
@@ -86,9 +86,10 @@ def check_weights(network: nn.Module, checkpoint: str) -> None:
             "Give the --config_file list and the settings that it was trained with."
         )
     own = network.state_dict()
-    if broken := not_finite({name: weight.to(own[name].dtype) for name, weight in state.items()}):
+    if fault := unsound(state, own):
+        what, broken = fault
         names = f"{broken[0]} and {len(broken) - 1} more are" if broken[1:] else f"{broken[0]} is"
-        raise SystemExit(f"{checkpoint}: {names} NaN or infinite.\nTrain again, with a lower --learning_rate.")
+        raise SystemExit(f"{named(checkpoint)}: {names} {what}.\nTrain again, with a lower --learning_rate.")
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:

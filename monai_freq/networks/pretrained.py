@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ..quoting import named, reason_of, shown
+from ..spectral.precision import is_real
 
-__all__ = ["load_pretrained", "not_finite", "read_weights"]
+__all__ = ["load_pretrained", "not_finite", "read_weights", "unsound"]
 
 #: what a ResNet is called where its parts are numbered, as in RadImageNet's files
 _NUMBERED = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
@@ -20,6 +21,7 @@ _NUMBERED = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer
 _WITHIN = ("network", "model", "state_dict", "model_state_dict")
 #: what MONAI's ResNets have and others do not; zero is the same as nothing there
 _ZERO = re.compile(r"layer\d+\.\d+\.downsample\.0\.bias|.*\.num_batches_tracked")
+_NOT_PLAIN = "sparse, nested, packed or without values"
 _SHOWN = 5
 
 
@@ -40,7 +42,8 @@ def load_pretrained(network: nn.Module, path: str | os.PathLike[str], *, may_dif
         Names of what the network has kept.
 
     Raises:
-        ValueError: the file cannot be read, or weights are missing, left over, of another shape, or NaN or infinite.
+        ValueError: the file cannot be read, or weights are missing, left over, of another shape, no plain real numbers,
+            NaN or infinite, or negative where they are variances.
 
     Example:
         >>> import tempfile
@@ -67,17 +70,36 @@ def load_pretrained(network: nn.Module, path: str | os.PathLike[str], *, may_dif
         raise ValueError(
             f"{named(path)} is of another network. Its weights are {listed}. 'may_differ' names what may be."
         )
-    used = {
-        name: value.to(own[name].dtype)
-        for name, value in weights.items()
-        if name in own and value.shape == own[name].shape
-    }
-    if broken := not_finite(used):
+    used = {name: value for name, value in weights.items() if name in own and value.shape == own[name].shape}
+    if fault := unsound(used, own):
         raise ValueError(
-            f"{named(path)} has weights that are NaN or infinite: {_listed(broken)}. Take another checkpoint."
+            f"{named(path)} has weights that are {fault[0]}: {_listed(fault[1])}. Take another checkpoint."
         )
     network.load_state_dict(own | used)
     return [name for name in own if name not in used]
+
+
+def unsound(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[str, list[str]] | None:
+    """What no weight of a network can be, and the names of those that are it; None where all can be used.
+
+    Args:
+        weights: by name.
+        own: the network's of these names, into whose types they go.
+
+    Example:
+        >>> unsound({"bn1.running_var": torch.tensor([1.0, -1.0])}, {"bn1.running_var": torch.ones(2)})
+        ('negative, as no variance can be', ['bn1.running_var'])
+    """
+    if unread := [name for name, weight in weights.items() if not _is_plain(weight)]:
+        return _NOT_PLAIN, unread
+    if parted := [name for name, weight in weights.items() if weight.is_complex() and not own[name].is_complex()]:
+        return "complex", parted
+    if broken := not_finite({name: weight.to(own[name].dtype) for name, weight in weights.items()}):
+        return "NaN or infinite", broken
+    variances = [name for name in weights if name.rpartition(".")[2] == "running_var"]
+    if negative := [name for name in variances if bool((weights[name].float() < 0).any())]:
+        return "negative, as no variance can be", negative
+    return None
 
 
 def not_finite(weights: Mapping[str, Tensor]) -> list[str]:
@@ -104,7 +126,8 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         path: the file.
 
     Raises:
-        ValueError: there is no such file, it is truncated, it holds something else, or it would run code.
+        ValueError: there is no such file, it is truncated, it holds something else, or it would run code; a weight is
+            sparse, nested, packed or without values.
 
     Example:
         >>> import tempfile
@@ -120,6 +143,8 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     weights = _state_dict(content)
     if weights is None:
         raise ValueError(f"{named(path)} holds no weights by name, but a {type(content).__name__}.")
+    if unread := [name for name, weight in weights.items() if not _is_plain(weight)]:
+        raise ValueError(f"{named(path)} has weights that are {_NOT_PLAIN}: {_listed(unread)}. Save them dense.")
     for prefix in ("module.", "backbone."):
         if all(name.startswith(prefix) for name in weights):
             weights = {name.removeprefix(prefix): value for name, value in weights.items()}
@@ -150,10 +175,16 @@ def _fitted(weights: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, 
     """Zeros where nothing is the same as zero, and a first layer for one channel."""
     zeros = {name: torch.zeros_like(own[name]) for name in own if name not in weights and _ZERO.fullmatch(name)}
     fitted = weights | zeros
-    channels = [tensors["conv1.weight"].shape[1] for tensors in (fitted, own) if "conv1.weight" in tensors]
-    if channels == [3, 1]:
+    channels = [tensors["conv1.weight"].shape[1:2] for tensors in (fitted, own) if "conv1.weight" in tensors]
+    if channels == [(3,), (1,)]:
         fitted["conv1.weight"] = fitted["conv1.weight"].sum(1, keepdim=True)
     return fitted
+
+
+def _is_plain(weight: Tensor) -> bool:
+    """Whether each of its numbers is in memory, one after another."""
+    dense = weight.layout == torch.strided and not weight.is_nested and weight.device.type != "meta"
+    return dense and (is_real(weight.dtype) or weight.is_complex())
 
 
 def _under(name: str, parts: Sequence[str]) -> bool:

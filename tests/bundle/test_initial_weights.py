@@ -83,6 +83,24 @@ def test_weights_of_another_network_are_refused(make, says, tmp_path):
     assert "--" in second
 
 
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda x: -x, "negative, as no variance can be"),
+        (lambda x: x + 1j, "complex"),
+        (torch.Tensor.to_sparse, "sparse, nested, packed or without values"),
+        (lambda x: x.to("meta"), "sparse, nested, packed or without values"),
+    ],
+)
+def test_what_can_be_no_variance_is_refused(change, what, tmp_path):
+    state = network().state_dict()
+    state["bn1.running_var"] = change(state["bn1.running_var"])
+    torch.save({"model": state}, tmp_path / "model.pt")
+    with pytest.raises(SystemExit) as stop:
+        check_weights(network(), str(tmp_path / "model.pt"))
+    assert str(stop.value).splitlines()[0] == f"{tmp_path}/model.pt: bn1.running_var is {what}."
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_refused(value, tmp_path):
     state = network().state_dict()

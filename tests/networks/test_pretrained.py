@@ -187,6 +187,62 @@ def test_weights_too_large_for_the_network_are_refused(file):
         load_pretrained(fresh(small), file)
 
 
+@pytest.mark.parametrize("name", ["bn1.running_var", "layer3.0.bn2.running_var"])
+def test_a_variance_below_zero_is_refused_by_name(file, name):
+    weights = trained(small).state_dict()
+    weights[name][0] = -1
+    torch.save(weights, file)
+    with pytest.raises(
+        ValueError, match=rf"weights\.pt has weights that are negative, as no variance can be: {name}\. T"
+    ):
+        load_pretrained(fresh(small), file)
+
+
+@pytest.mark.parametrize("name", ["conv1.weight", "bn1.bias"])
+def test_complex_weights_of_a_real_network_are_refused(file, name):
+    weights = trained(small).state_dict()
+    weights[name] = weights[name] + 1j
+    torch.save(weights, file)
+    with pytest.raises(ValueError, match=rf"has weights that are complex: {name}\. Take another"):
+        load_pretrained(fresh(small), file)
+
+
+def test_complex_weights_of_a_complex_network_are_taken(file):
+    network, other = (nn.Linear(2, 1, dtype=torch.complex64) for _ in range(2))
+    torch.save(network.state_dict(), file)
+    assert load_pretrained(other, file) == []
+    assert torch.equal(other.weight, network.weight)
+
+
+NOT_PLAIN = {
+    "sparse": torch.Tensor.to_sparse,
+    "compressed": lambda x: x.flatten(1).to_sparse_csr(),
+    "meta": lambda x: x.to("meta"),
+    "quantized": lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.quint8),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR", "ignore:.*quantize", "ignore:TypedStorage")
+@pytest.mark.parametrize("change", NOT_PLAIN.values(), ids=NOT_PLAIN)
+@pytest.mark.parametrize("read", [read_weights, lambda file: load_pretrained(fresh(small), file)])
+def test_what_is_no_dense_tensor_of_numbers_is_refused_by_name(file, change, read):
+    weights = trained(small).state_dict()
+    weights["conv1.weight"] = change(weights["conv1.weight"])
+    torch.save(weights, file)
+    with pytest.raises(
+        ValueError, match=r"weights that are sparse, nested, packed or without values: conv1\.weight\. S"
+    ):
+        read(file)
+
+
+@pytest.mark.parametrize("weight", [torch.zeros(3), torch.tensor(1.0), torch.zeros(0)])
+def test_a_first_layer_of_few_axes_is_of_another_shape(file, weight):
+    torch.save(trained(small).state_dict() | {"conv1.weight": weight}, file)
+    shape = str(tuple(weight.shape)).replace("(", r"\(").replace(")", r"\)")
+    with pytest.raises(ValueError, match=rf"is of another network.*conv1\.weight {shape} instead of \(4, 3"):
+        load_pretrained(fresh(small), file)
+
+
 def test_many_names_are_counted():
     weights = {f"w{number}": torch.tensor(float("nan")) for number in range(9)} | {"count": torch.tensor(3)}
     assert not_finite(weights) == [f"w{number}" for number in range(9)]
