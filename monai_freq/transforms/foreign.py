@@ -28,11 +28,14 @@ __all__ = [
     "is_unchanged",
     "may_have_passed",
     "name_of",
+    "seldom_acting",
     "with_artifact",
 ]
 
 Artifact = Callable[..., Any]
 
+#: Attribute that holds the probability of acting -> argument that sets it; MONAI's and TorchIO's.
+_CHANCES = {"prob": "prob", "probability": "p"}
 #: What a Fourier transform there and back changes by rounding is a tenth of this share of a float32 image.
 _ROUNDING = 1e-6
 
@@ -213,11 +216,33 @@ def may_have_passed(artifact: object) -> bool:
     for part in _parts(artifact, set()):
         if isinstance(part, choices):
             return True
-        probabilities = (getattr(part, name, None) for name in ("prob", "probability"))  # MONAI's and TorchIO's
-        chance = min((float(p) for p in probabilities if isinstance(p, Real)), default=1.0)
-        if chance < 1 and not getattr(part, "_do_transform", False):
+        if min(_chances(part).values(), default=1.0) < 1 and not getattr(part, "_do_transform", False):
             return True
     return False
+
+
+def seldom_acting(artifact: object) -> str:
+    """Which part of an artifact acts with a probability below 1, as a message for a plan's user; else nothing.
+
+    Args:
+        artifact: any transform.
+
+    Example:
+        >>> from monai.transforms import RandGaussianNoise
+        >>> print(seldom_acting(Compose([RandGaussianNoise()])))
+        RandGaussianNoise acts with a probability of 0.1: a marked image may stay as it was.
+        Pass prob=1, as the plan decides who gets a shortcut.
+        >>> seldom_acting(RandGaussianNoise(prob=1)), seldom_acting(Identity())
+        ('', '')
+    """
+    for part in _parts(artifact, set()):
+        for name, chance in _chances(part).items():
+            if chance < 1:
+                return (
+                    f"{name_of(part)} acts with a probability of {chance:g}: a marked image may stay as it was.\n"
+                    f"Pass {_CHANCES[name]}=1, as the plan decides who gets a shortcut."
+                )
+    return ""
 
 
 def name_of(artifact: object) -> str:
@@ -237,6 +262,12 @@ def _is_identity(artifact: object) -> bool:
     if isinstance(artifact, Compose):
         return all(map(_is_identity, artifact.transforms))
     return isinstance(artifact, (Identity, Identityd))
+
+
+def _chances(part: object) -> dict[str, float]:
+    """Probabilities of acting that a transform has, by the name of its attribute."""
+    found = {name: getattr(part, name, None) for name in _CHANCES}
+    return {name: float(chance) for name, chance in found.items() if isinstance(chance, Real)}
 
 
 def _parts(artifact: object, seen: set[int]) -> Iterator[object]:

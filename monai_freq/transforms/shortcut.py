@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from .foreign import (
     is_unchanged,
     may_have_passed,
     name_of,
+    seldom_acting,
     with_artifact,
 )
 from .image import as_image, source_of
@@ -49,7 +51,8 @@ class ApplyShortcutd(Randomizable, MapTransform):
     A marked item that the artifact leaves as it was, but for rounding, lacks its shortcut. So a warning names it, once,
     unless the artifact may have decided not to act: where its ``prob`` is below 1 and the draw was against it (with
     TorchIO's, any draw of a ``p`` below 1), or where it chooses one of several, as ``OneOf`` does. MONAI's ``Identity``
-    is no artifact, and nothing is said of it.
+    is no artifact, and nothing is said of it. Of a probability below 1, a warning tells when the transform is made: the
+    plan decides who gets a shortcut.
 
     The artifact gets copies of all that it could write into, so that the item given, metadata and other entries too,
     stays as it is.
@@ -79,7 +82,8 @@ class ApplyShortcutd(Randomizable, MapTransform):
             infinity or returns no image.
 
     Warns:
-        UserWarning: once for each marked item that the artifact has left as it was.
+        UserWarning: once for each marked item that the artifact has left as it was; and when it is made, of an artifact
+            or a part of it whose probability of acting is below 1.
 
     Reference:
         Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
@@ -120,6 +124,8 @@ class ApplyShortcutd(Randomizable, MapTransform):
         self.seed = seed
         self._drawn = 0
         self._unchanged = OncePerItem()
+        if seldom := seldom_acting(artifact):
+            warnings.warn(seldom, stacklevel=2)
 
     def randomize(self, data: NdarrayOrTensor | None = None) -> None:
         """Draw the seed of the artifact, or derive it from an image if it is static."""
@@ -212,7 +218,8 @@ class StaticShortcutd(ThreadUnsafe, MapTransform):
         TypeError, KeyError, ValueError: see :class:`ApplyShortcutd`.
 
     Warns:
-        UserWarning: once for each marked item that the artifact has left as it was, when the cache is filled.
+        UserWarning: once for each marked item that the artifact has left as it was, when the cache is filled; and when
+            it is made, of an artifact or a part of it whose probability of acting is below 1.
 
     Reference:
         Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",

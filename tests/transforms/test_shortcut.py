@@ -459,6 +459,28 @@ def test_an_item_without_a_file_is_named_by_its_entries():
 
 
 @pytest.mark.parametrize(
+    ("artifact", "says"),
+    [
+        (RandGaussianNoise(), "RandGaussianNoise acts with a probability of 0.1: a marked image may stay as it was"),
+        (RandGaussianNoise(prob=0), "RandGaussianNoise acts with a probability of 0: .*\nPass prob=1"),
+        (RandGaussianNoised("image"), "RandGaussianNoised acts with a probability of 0.1"),
+        (Compose([Identity(), RandGibbsNoise(prob=0.3)]), "RandGibbsNoise acts with a probability of 0.3"),
+        (OneOf([RandGaussianNoise(prob=1), RandGibbsNoise(prob=0.3)]), "RandGibbsNoise acts with a probability of 0.3"),
+        (RandNonLocalMeans(), "RandNonLocalMeans acts with a probability of 0.1"),
+        (torchio.RandomNoise(p=0.75), "RandomNoise acts with a probability of 0.75: .*\nPass p=1"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
+)
+def test_an_artifact_that_acts_seldom_is_told_of_when_the_transform_is_made(artifact, says):
+    for make in (ApplyShortcutd, StaticShortcutd):
+        with pytest.warns(UserWarning, match=says) as heard:
+            apply = make("image", artifact)
+        assert len(heard) == 1
+        assert heard_of(apply, [item()])[1] == [[]]
+
+
+@pytest.mark.filterwarnings("ignore:.* acts with a probability of 0.5")  # when it is made
+@pytest.mark.parametrize(
     "artifact",
     [
         RandGibbsNoise(prob=0.5, alpha=(0.4, 0.9)),
@@ -487,6 +509,7 @@ def test_who_asks_for_no_artifact_is_not_told_that_there_is_none():
         assert said == [[]]
 
 
+@pytest.mark.filterwarnings("ignore:.* acts with a probability of 0.5")  # when it is made
 def test_an_artifact_that_decides_to_act_and_does_nothing_is_named():
     """MONAI's tell whether they have acted."""
     artifact = RandGibbsNoise(prob=0.5, alpha=(1e-9, 2e-9))
