@@ -11,19 +11,29 @@ from torch import Tensor
 
 __all__ = ["PerMillimetre", "require_per_voxel", "unit_of"]
 
-#: methods whose results are the same frequencies, or some of them
-_KEEPING = {"to", "type", "float", "double", "half", "bfloat16", "cpu", "cuda"}
-_KEEPING |= {"clone", "detach", "contiguous", "__getitem__", "flatten", "reshape", "view", "flip"}
+#: functions and methods whose results are the same frequencies, some of them, or more of them
+_KEEPING = {"to", "type", "float", "double", "half", "bfloat16", "cpu", "cuda", "clone", "detach", "contiguous"}
+_KEEPING |= {"requires_grad_", "pin_memory", "__getitem__", "flatten", "ravel", "reshape", "reshape_as", "view"}
+_KEEPING |= {"view_as", "unflatten", "squeeze", "unsqueeze", "expand", "expand_as", "broadcast_to", "atleast_1d"}
+_KEEPING |= {"atleast_2d", "atleast_3d", "permute", "transpose", "t", "swapaxes", "swapdims", "movedim", "moveaxis"}
+_KEEPING |= {"flip", "fliplr", "flipud", "roll", "rot90", "sort", "msort", "topk", "unique", "unique_consecutive"}
+_KEEPING |= {"max", "min", "amax", "amin", "aminmax", "median", "kthvalue", "clamp", "clip", "masked_select"}
+_KEEPING |= {"narrow", "narrow_copy", "select", "index_select", "gather", "take", "take_along_dim", "unbind", "chunk"}
+_KEEPING |= {"split", "tensor_split", "hsplit", "vsplit", "cat", "concat", "concatenate", "stack", "hstack", "vstack"}
+_KEEPING |= {"dstack", "column_stack", "row_stack", "repeat", "tile", "repeat_interleave", "meshgrid", "unfold"}
+_KEEPING_ATTRIBUTES = [getattr(Tensor, name).__get__ for name in ("data", "T", "mT", "real")]
 
-#: of the shortest axis that has a frequency, three voxels, and of the corners of a volume
-_LOWEST_END, _HIGHEST_END = 1 / 3, math.sqrt(3) / 2
+#: of the corners of a volume; of an image of three voxels, which no axis ends before
+_HIGHEST_END, _LOWEST_END = math.sqrt(3) / 2, 1 / 3
+_ROUNDING = 1e-3  # of a step
 
 
 class PerMillimetre(Tensor):
     """Frequencies in cycles per mm.
 
-    Another precision or device, a copy and a part of them are in cycles per mm, too. What else is computed from them is
-    a plain tensor: times a voxel size in mm, they are cycles per voxel.
+    Another precision or device, a copy, a part, another shape or order of them, and what they are joined with are in
+    cycles per mm, too. What else is computed from them is a plain tensor: times a voxel size in mm, they are cycles per
+    voxel. NumPy's arrays have no unit.
 
     Example:
         >>> frequencies = torch.tensor([0.0, 0.1, 0.2]).as_subclass(PerMillimetre)
@@ -47,8 +57,7 @@ class PerMillimetre(Tensor):
         """Result of an operation, which is a plain tensor but for those that keep the frequencies as they are."""
         with torch._C.DisableTorchFunctionSubclass():
             result = func(*args, **(kwargs or {}))
-        own = func.__name__ in _KEEPING and type(result) is Tensor and result.is_floating_point()
-        return result.as_subclass(cls) if own else result
+        return _as(cls, result) if func.__name__ in _KEEPING or func in _KEEPING_ATTRIBUTES else result
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         """Copy, which torch leaves to subclasses."""
@@ -58,6 +67,13 @@ class PerMillimetre(Tensor):
     def __format__(self, format_spec: str) -> str:
         """As the number that one frequency is, which torch gives plain tensors only."""
         return format(self.as_subclass(Tensor), format_spec)
+
+
+def _as(kind: type[PerMillimetre], result: Any) -> Any:
+    """Numbers that are frequencies in their type, and indices among them as they are."""
+    if isinstance(result, (tuple, list)):
+        return type(result)([_as(kind, part) for part in result])
+    return result.as_subclass(kind) if type(result) is Tensor and result.is_floating_point() else result
 
 
 torch.serialization.add_safe_globals([PerMillimetre])  # torch.load takes no other types
@@ -81,8 +97,8 @@ def unit_of(frequencies: Any) -> str:
 def require_per_voxel(frequencies: Tensor, name: str = "frequencies") -> None:
     """Refuse frequencies that are no axis in cycles per voxel.
 
-    An image of any size has frequencies up to 1/2, or nearly so, and in its corners up to .87: those that end elsewhere
-    were computed with a voxel size, and have lost the type that would say so.
+    An image of any size has frequencies up to 1/2, or half a step below, and in its corners up to .87, in steps of 1/n
+    for n voxels: those that end elsewhere were computed with a voxel size, and have lost the type that would say so.
 
     Args:
         frequencies: ``(K,)``.
@@ -101,12 +117,22 @@ def require_per_voxel(frequencies: Tensor, name: str = "frequencies") -> None:
     if frequencies.ndim != 1 or not bool((frequencies >= 0).all() and (frequencies.diff() > 0).all()):
         raise ValueError(f"'{name}' must be rising from 0 in one dimension, got {frequencies.tolist()!s:.80}.")
     positive = frequencies[frequencies > 0]
-    if not len(positive):
-        return
-    first, last = float(positive[0]), float(positive[-1])
-    # the last ring of a coarse spectrum has its centre up to half a ring beyond the corner
-    if not (1 - 1e-6) * _LOWEST_END <= last <= (1 + 1e-6) * (_HIGHEST_END + first / 2):
+    eps = torch.finfo(positive.dtype).eps if positive.is_floating_point() else 0.0
+    if len(positive) and not _ends_per_voxel(positive.double(), eps):
         raise ValueError(
-            f"'{name}' must end at 0.5 cycles per voxel, at 0.87 with corners, but end at {last:.3g}: "
+            f"'{name}' must end at 0.5 cycles per voxel, at 0.87 with corners, but end at {float(positive[-1]):.3g}: "
             "are they in cycles per mm? Compute them without spacing."
         )
+
+
+def _ends_per_voxel(positive: Tensor, eps: float) -> bool:
+    """Whether an axis ends where that of an image without a voxel size may."""
+    last = float(positive[-1])
+    step = float(torch.cat([positive[:1], positive.diff()]).min())
+    half = (1 / 2 + _ROUNDING) * step + eps
+    if 0.5 - half <= last <= 0.5 + half:
+        return True
+    # the corners of images of a few voxels are the nearest, and their last ring may have its centre beyond them
+    nearest = math.hypot(max(0.5 - half, 0), _LOWEST_END) - half
+    size = round(last / step) / last  # in voxels, of which there are no fractions
+    return nearest <= last <= _HIGHEST_END + half and abs(size - round(size)) <= max(1e-2, 4 * eps * size)

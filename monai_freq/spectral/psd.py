@@ -13,6 +13,7 @@ Reference:
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
@@ -151,6 +152,9 @@ def band_shares(
         Name -> share ``(*,)``; those of the default bands sum to one unless the density is zero everywhere or has
         corners.
 
+    Warns:
+        UserWarning: the default bands end at 0.5 cycles per voxel, and the frequencies beyond.
+
     Raises:
         ValueError: the frequencies are not one for each value of the density; they are not in cycles per voxel, and
             there are no edges in their unit; an edge is negative, not below the next, or a band begins beyond the
@@ -167,10 +171,16 @@ def band_shares(
         {'below 0.1': '0.00', '0.1 to 0.3': '1.00'}
     """
     _check_axis(frequencies, density)
+    highest = float(frequencies.max())
     if edges is None:
         _check_default_bands(frequencies)
         edges = BANDS
-    highest = float(frequencies.max())
+        if highest > (1 + _ROUNDING) * edges["high"][1]:
+            warnings.warn(
+                f"the frequencies end at {highest:.3g} cycles per voxel, and the bands at 0.5: their shares do not sum "
+                "to 1. Leave the corners out, or give 'edges'; if a voxel size is in them, give 'edges' in their unit.",
+                stacklevel=2,
+            )
     _check_edges(edges, highest, unit_of(frequencies))
     shares, rounding = _shares(frequencies, density), 2 * _ROUNDING * highest
     return {

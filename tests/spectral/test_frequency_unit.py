@@ -35,6 +35,37 @@ KEEPING = {
     "deep copy": copy.deepcopy,
     "pickle": lambda f: pickle.loads(pickle.dumps(f)),
     "torch.save": saved,
+    "cat": lambda f: torch.cat([f, f + 1, f]),
+    "cat with the zero": lambda f: torch.cat([torch.zeros(1), f[1:]]),
+    "concat": lambda f: torch.concat([f, f]),
+    "stack": lambda f: torch.stack([f, f]),
+    "hstack": lambda f: torch.hstack([f, f]),
+    "squeeze": lambda f: f[None].squeeze(0),
+    "unsqueeze": lambda f: torch.unsqueeze(f, 0),
+    "narrow": lambda f: f.narrow(0, 1, 2),
+    "select": lambda f: torch.select(f, 0, 1),
+    "index_select": lambda f: torch.index_select(f, 0, torch.tensor([2, 0])),
+    "masked_select": lambda f: f.masked_select(f.gt(0)),
+    "gather": lambda f: f.gather(0, torch.tensor([2, 0])),
+    "take": lambda f: f.take(torch.tensor([2, 0])),
+    "expand": lambda f: f.expand(2, 3),
+    "repeat": lambda f: f.repeat(2),
+    "sort": lambda f: f.sort(descending=True).values,
+    "torch.sort": lambda f: torch.sort(f)[0],
+    "flip": lambda f: torch.flip(f, [0]),
+    "roll": lambda f: f.roll(1),
+    "unique": lambda f: f.unique(),
+    "torch.unique": lambda f: torch.unique(f, return_inverse=True)[0],
+    "split": lambda f: torch.split(f, 2)[0],
+    "chunk": lambda f: f.chunk(2)[1],
+    "unbind": lambda f: f.unbind()[2],
+    "one after the other": lambda f: list(f)[1],
+    "transpose": lambda f: f[None].mT,
+    "permute": lambda f: f[None].permute(1, 0),
+    "data": lambda f: f.data,
+    "max": lambda f: f.max(),
+    "largest two": lambda f: f.topk(2).values,
+    "clamp": lambda f: f.clamp(min=0.1),
 }
 
 
@@ -51,6 +82,9 @@ OTHER = {
     "sum": torch.Tensor.sum,
     "product with a density": lambda f: f * torch.ones(4, 3),
     "integers": lambda f: f.to(torch.int64),
+    "places": lambda f: f.sort().indices,
+    "argsort": torch.Tensor.argsort,
+    "square": torch.Tensor.square,
 }
 
 
@@ -91,7 +125,10 @@ def test_frequencies_that_are_written_into_are_not_those_of_the_next_call():
 
 
 @pytest.mark.parametrize("corners", [False, True])
-@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3), (3, 1), (1, 40), (31, 33), (5, 40), (2, 2, 2), (9, 8, 3)])
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 1), (2, 2), (3, 3), (3, 1), (1, 40), (31, 33), (5, 40), (2, 2, 2), (9, 8, 3), (7, 5, 3), (64, 64, 9)],
+)
 def test_all_axes_of_images_in_cycles_per_voxel_pass(shape, corners):
     require_per_voxel(radial_psd(torch.rand(shape), spatial_dims=len(shape), corners=corners)[0])
 
@@ -105,6 +142,10 @@ K = torch.linspace(0, 0.5, 6)
         (K.as_subclass(PerMillimetre), r"^'axis' must be in cycles per voxel, got cycles per mm"),
         (K / 3, "^'axis' must end at 0.5 cycles per voxel, at 0.87 with corners, but end at 0.167: are they in"),
         (K * 2, "but end at 1: are they in cycles per mm"),
+        (torch.arange(33) / 64 / 0.6, "but end at 0.833: are they in cycles per mm"),  # as far as corners do
+        (torch.arange(33) / 64 / 0.9, "but end at 0.556"),
+        (torch.arange(33) / 64 / 1.1, "but end at 0.455"),
+        (torch.arange(129) / 256 / 0.7, "but end at 0.714"),
         (K.flip(0), "^'axis' must be rising from 0 in one dimension"),
         (K - 0.1, "must be rising from 0"),
         (torch.tensor([0.0, float("nan"), 0.5]), "must be rising from 0"),

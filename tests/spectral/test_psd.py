@@ -317,11 +317,19 @@ def test_cycles_per_mm_have_no_bands_by_default(spacing):
     assert float(middle) == pytest.approx(float((frequencies[1:] * density[1:]).sum() / density[1:].sum()))
 
 
-@pytest.mark.parametrize("spacing", [(3.0, 3.0), (0.5, 0.5)])
+@pytest.mark.parametrize("spacing", [(3.0, 3.0), (0.5, 0.5), (0.6, 0.6), (0.9, 0.9), (1.1, 1.1)])
 def test_cycles_per_mm_that_no_longer_say_so_are_recognised_by_where_they_end(spacing):
     frequencies, density = radial_psd(torch.rand(64, 64), spacing, spatial_dims=2)
     with pytest.raises(ValueError, match="are they in cycles per mm"):
         band_shares(torch.from_numpy(frequencies.numpy()), density)
+
+
+def test_bands_that_leave_out_the_corners_say_so():
+    spectrum = radial_psd(torch.rand(32, 32), spatial_dims=2, corners=True)
+    with pytest.warns(UserWarning, match=r"end at 0.719 cycles per voxel, and the bands at 0.5: .* do not sum to 1"):
+        shares = band_shares(*spectrum)
+    assert float(sum(shares.values())) < 0.9
+    band_shares(*spectrum, edges=BANDS)  # whoever names them knows where they end
 
 
 @pytest.mark.parametrize(
