@@ -89,19 +89,19 @@ def estimate_noise_sigma(x: Tensor, *, spatial_dims: int) -> Tensor:
 class _Cells:
     """Haar coefficients of cells, ``(K,)`` each, but for their common factor."""
 
+    grid: tuple[int, ...]  #: of all cells
     level: Tensor  #: sum of the middle voxels, which one hot or dead pixel does not change
     mean: Tensor
     detail: Tensor  #: along all axes at once, its magnitude
     gradient: Tensor  #: of single axes, the sum of their magnitudes
-    place: Tensor  #: in the grid of all cells, flat
-    grid: tuple[int, ...]
+    place: Tensor  #: in the grid, flat
 
     def of(self, chosen: Tensor) -> _Cells:
-        return _Cells(*(part[chosen] for part in self._parts), self.grid)
+        return _Cells(self.grid, *(part[chosen] for part in self._parts))
 
     def joined(self, others: _Cells) -> _Cells:
         pairs = zip(self._parts, others._parts, strict=True)
-        return _Cells(*(torch.cat(pair) for pair in pairs), self.grid)
+        return _Cells(self.grid, *(torch.cat(pair) for pair in pairs))
 
     @property
     def _parts(self) -> tuple[Tensor, ...]:
@@ -160,9 +160,9 @@ def _cells(voxels: Tensor, place: Tensor, grid: tuple[int, ...]) -> _Cells:
     axes = range(voxels.ndim - 1)
     flat, mean, detail = voxels.flatten(0, -2), _haar(voxels, ()), _haar(voxels, axes).abs()
     if len(axes) == 1:  # there is no middle, and the gradient would be the detail
-        return _Cells(mean, mean, detail, torch.zeros_like(detail), place, grid)
+        return _Cells(grid, mean, mean, detail, torch.zeros_like(detail), place)
     gradient = torch.stack([_haar(voxels, [axis]).abs() for axis in axes]).sum(0)
-    return _Cells(mean - flat.amin(0) - flat.amax(0), mean, detail, gradient, place, grid)
+    return _Cells(grid, mean - flat.amin(0) - flat.amax(0), mean, detail, gradient, place)
 
 
 def _haar(voxels: Tensor, along: Collection[int]) -> Tensor:
