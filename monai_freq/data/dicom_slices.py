@@ -26,6 +26,7 @@ __all__ = [
 
 MAX_PIXELS = 4096**2
 UID, PATIENT = "0008|0018", "0010|0020"
+STORED, HIGH_BIT = "0028|0101", "0028|0102"
 SPACING, PHOTOMETRIC = "0028|0030", "0028|0004"
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -128,8 +129,8 @@ def read_dicom_slice(file: str | os.PathLike[str]) -> NDArray[np.generic]:
         (rows, columns).
 
     Raises:
-        DataError: The file is no DICOM, damaged, in colour, of several slices, or compressed in a way that needs
-            pydicom, ``pip install "monai_freq[dicom]"``.
+        DataError: The file is no DICOM, damaged, in colour, of several slices, has unused bits below its numbers, or is
+            compressed in a way that needs pydicom, ``pip install "monai_freq[dicom]"``.
 
     >>> import SimpleITK, tempfile
     >>> file = Path(tempfile.mkdtemp(), "000001.dcm")
@@ -187,6 +188,12 @@ def _require_one_slice(file: str | os.PathLike[str], reader: Any) -> None:
     if len(size) not in (2, 3) or math.prod(size[2:]) != 1:
         frames = math.prod(size[2:])
         raise DataError(f"{named(file)} has {frames} frames, and one is read.\nExport them one by one.")
+    stored, high = _value(reader, STORED), _value(reader, HIGH_BIT)
+    if stored.isdecimal() and high.isdecimal() and int(high) != int(stored) - 1:
+        raise DataError(
+            f"{named(file)} has High Bit {int(high)} with {int(stored)} bits stored, where {int(stored) - 1} is read.\n"
+            "Export it again: by the standard, the lowest bit of a number is its first."
+        )
     if math.prod(size) > MAX_PIXELS:
         raise DataError(f"{named(file)} has the size {size}.\nAt most {MAX_PIXELS} pixels are read.")
 

@@ -116,6 +116,15 @@ def test_frames_and_colour_are_refused_for_what_they_are(file, pixels, tags, rea
     assert "again" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("stored", "high"), [(12, 15), (12, 13), (10, 15)])
+def test_bits_that_do_not_begin_at_the_lowest_are_refused(file, stored, high):
+    write_dicom(file, PIXELS, stored=stored, tags=[(0x28, 0x102, "US", high)])
+    with pytest.raises(
+        DataError, match=rf"x\.dcm has High Bit {high} with {stored} bits stored, where {stored - 1} is"
+    ):
+        read_dicom_slice(file)
+
+
 @pytest.mark.parametrize("name", ["a.dcm", "A.DCM", "b.IMA", "IM0001", "1.2.840.113"])
 def test_any_name_will_do(tmp_path, name):
     write_dicom(tmp_path / name, PIXELS)
