@@ -8,7 +8,8 @@ from typing import Any
 
 from monai_freq.data.errors import DataError
 from monai_freq.data.same_images import RealFiles
-from monai_freq.data.tables import Row, read_rows
+from monai_freq.data.tables import Row, plain_name, read_rows
+from monai_freq.quoting import named, shown
 
 __all__ = ["read_radimagenet"]
 
@@ -35,9 +36,10 @@ def read_radimagenet(
         Part ("train", "val", "test") -> ``{"image": path, "label": label, "name": class}`` per line of its table.
 
     Raises:
-        ValueError: ``classes`` has more than 165 entries, or one twice.
-        DataError: A table is missing or faulty, has a label outside ``classes`` or more than 165, or lists a picture
-            that is missing, outside the folder or listed before, under whatever path, in this or another table.
+        ValueError: ``classes`` has more than 165 entries, or one twice, in letters of either case.
+        DataError: A table is missing or faulty, has a label outside ``classes``, two that differ in case alone or more
+            than 165, or lists a picture that is missing, outside the folder or listed before, under whatever path, in
+            this or another table.
 
     Reference:
         X. Mei et al., RadImageNet: an open radiologic deep learning research dataset for effective transfer learning,
@@ -51,7 +53,7 @@ def read_radimagenet(
     >>> read_radimagenet(root)["val"][0] | {"image": "val.png"}
     {'image': 'val.png', 'label': 0, 'name': 'cyst'}
     """
-    if classes is not None and (len(classes) > MOST_CLASSES or len(set(classes)) < len(classes)):
+    if classes is not None and (len(classes) > MOST_CLASSES or len({*map(plain_name, classes)}) < len(classes)):
         raise ValueError(f"'classes' must be at most {MOST_CLASSES} different names, got {len(classes)}.")
     root = Path(os.path.abspath(Path(dataset_dir).expanduser()))
     tables = {part: root / f"RadiologyAI_{part}.csv" for part in PARTS}
@@ -70,6 +72,13 @@ def _classes(table: Path) -> list[str]:
             f"{table} has {len(names)} different labels, RadImageNet {MOST_CLASSES}.\n"
             "Correct the table, or name the classes by 'classes'."
         )
+    alike: dict[str, str] = {}
+    for name in sorted(names):
+        if (other := alike.setdefault(plain_name(name), name)) != name:
+            raise DataError(
+                f"{named(table)} has the labels {shown(other)!r} and {shown(name)!r}, alike but for their case.\n"
+                "Correct the table: two classes need two names."
+            )
     numbers = all(name.isascii() and name.isdecimal() and len(name) < 20 for name in names)
     return sorted(names, key=(lambda name: (int(name), name)) if numbers else None)
 

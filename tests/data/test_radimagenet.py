@@ -70,13 +70,20 @@ def test_a_label_outside_the_set(folder):
     assert "'label' in line 3 of" in refusal(folder, classes=["liver_cyst"])
 
 
+def test_labels_that_differ_in_case_alone_are_no_two_classes(folder):
+    first, *others = lines_of(folder, "train")
+    name = first.rpartition(",")[2]
+    write(folder, "train", [f"{first.rpartition(',')[0]},{name.title()}", first.replace("train", "val"), *others])
+    assert f"has the labels '{name.title()}' and '{name}', alike but for their case" in refusal(folder)
+
+
 def test_more_classes_than_there_are(folder):
     lines = [f"radiology_ai/CT/train/liver_cyst/0.png,c{number}" for number in range(166)]
     write(folder, "train", lines)
     assert "RadiologyAI_train.csv has 166 different labels, RadImageNet 165" in refusal(folder)
     write(folder, "train", [])
     assert "RadiologyAI_train.csv has 0 different labels" in refusal(folder)
-    for classes in ([str(number) for number in range(166)], ["a", "a"]):
+    for classes in ([str(number) for number in range(166)], ["a", "a"], ["a", "A"]):
         with pytest.raises(ValueError, match="'classes' must be at most 165 different names"):
             read_radimagenet(folder, classes=classes)
 
