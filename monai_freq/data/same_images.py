@@ -1,4 +1,4 @@
-"""Two addresses of one image: another spelling of a path, or a symbolic link."""
+"""Two addresses of one image: another spelling of a path, or a link."""
 
 import os
 from collections.abc import Hashable, Iterable
@@ -22,7 +22,7 @@ class RealFiles:
 
         Args:
             address: Path of a file, there or not, or ``file#index``.
-            is_link: Whether the file is a symbolic link; looked up by default.
+            is_link: Whether the file is a symbolic link; looked up by default, and only then are hard links told.
         """
         path = os.fspath(address)
         file, mark, index = path.rpartition("#")
@@ -32,9 +32,20 @@ class RealFiles:
         if folder not in self._folders:
             self._folders[folder] = os.path.realpath(folder)
         real = os.path.join(self._folders[folder], name)
+        if is_link is None and (inode := _shared_inode(real)):
+            return inode, index
         if os.path.islink(real) if is_link is None else is_link:
             real = os.path.realpath(real)
         return real, index
+
+
+def _shared_inode(path: str) -> tuple[int, int] | None:
+    """What tells a file that has several names."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status.st_nlink > 1 and not os.path.isdir(path) else None
 
 
 def repeated_image(addresses: Iterable[str | os.PathLike[str]]) -> tuple[str, str] | None:

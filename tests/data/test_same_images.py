@@ -14,6 +14,7 @@ def root(tmp_path, monkeypatch):
     (tmp_path / "imagesTr/link.nii").symlink_to("a.nii")
     (tmp_path / "imagesTr/second.nii").symlink_to("link.nii")
     (tmp_path / "linked").symlink_to("imagesTr")
+    (tmp_path / "hard.nii").hardlink_to("imagesTr/a.nii")
     return tmp_path
 
 
@@ -29,6 +30,7 @@ def root(tmp_path, monkeypatch):
         "imagesTr/second.nii",
         "linked/a.nii",
         "linked/link.nii",
+        "hard.nii",
     ],
 )
 def test_another_spelling_or_a_link_is_found(root, other):
