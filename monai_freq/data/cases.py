@@ -76,7 +76,11 @@ def _fault(case: Mapping[str, str], labels: Collection[int], channels: int | Non
 def _check_image(path: str, channels: int | None) -> tuple[tuple[int, ...], NDArray[Any]]:
     voxels, affine = _read(path)
     if voxels.ndim not in (3, 4):
-        raise DataError(f"{_short(path)} must be 3D, or 4D with channels last, but has the shape {voxels.shape}.")
+        wanted = "one channel" if channels == 1 else "channels"
+        raise DataError(
+            f"{_short(path)} must be 3D, or 4D with {wanted} last, but has the shape {voxels.shape}.\n"
+            f"{_remedy(voxels.shape)}"
+        )
     if not places_voxels(affine):
         raise DataError(
             f"{_short(path)} has an affine that places no voxels: it is singular, NaN or infinite.\n"
@@ -88,6 +92,14 @@ def _check_image(path: str, channels: int | None) -> tuple[tuple[int, ...], NDAr
     if not np.isfinite(voxels).all():
         raise DataError(f"{_short(path)} holds NaN or infinite voxels. Replace them or leave the case out.")
     return voxels.shape[:3], affine
+
+
+def _remedy(shape: tuple[int, ...]) -> str:
+    if len(shape) < 3:
+        return "Give it an axis of slices: nibabel.Nifti1Image(image.get_fdata()[..., None], image.affine)."
+    if all(size == 1 for size in shape[3:]):
+        return "Drop its axes of 1: nibabel.squeeze_image(image)."
+    return "Save the one volume that is meant: image.slicer[..., 0], once for each axis after the third."
 
 
 def _check_label(path: str, labels: Collection[int], shape: tuple[int, ...], affine: NDArray[Any]) -> None:

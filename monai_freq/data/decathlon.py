@@ -124,8 +124,8 @@ class _Index:
         try:
             self.content = read_json(file, alike=plain_name)
         except json.JSONDecodeError as error:
-            where = f"line {error.lineno}, column {error.colno}"
-            raise DataError(f"{named(file)} is not valid JSON: {shown(error.msg)} at {where}. {self.REMEDY}") from error
+            what = f"{shown(error.msg.removesuffix(' at'))} at line {error.lineno}, column {error.colno}"
+            raise DataError(f"{named(file)} is not valid JSON: {what}. {self.REMEDY}") from error
         except (OSError, ValueError) as error:
             raise DataError(f"{named(file)} cannot be read: {reason_of(error)}. {self.REMEDY}") from error
         self._expect(isinstance(self.content, dict), "", "an object", self.content)

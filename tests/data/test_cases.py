@@ -121,12 +121,27 @@ def test_a_missing_file(cases):
     assert refusal(cases).startswith("labelsTr/la_004.nii.gz cannot be read")
 
 
-@pytest.mark.parametrize("shape", [(12, 10), (12, 10, 8, 2, 2)])
-def test_an_image_of_other_dimensions(cases, shape):
+def with_slices(image):
+    return nibabel.Nifti1Image(image.get_fdata()[..., None], image.affine)
+
+
+@pytest.mark.parametrize(
+    ("shape", "remedy", "mended"),
+    [
+        ((12, 10), "Nifti1Image(image.get_fdata()[..., None], image.affine)", with_slices),
+        ((12, 10, 8, 1, 1), "nibabel.squeeze_image(image)", nibabel.squeeze_image),
+        ((12, 10, 8, 2, 2), "image.slicer[..., 0], once for each", lambda image: image.slicer[..., 0].slicer[..., 0]),
+    ],
+)
+def test_an_image_of_other_dimensions(cases, shape, remedy, mended):
     save(cases[1]["image"], np.zeros(shape, dtype=np.float32))
-    message = refusal(cases)
-    assert message.startswith("imagesTr/la_001.nii.gz must be 3D")
-    assert str(shape) in message
+    for channels, wanted in ((None, "4D with channels last"), (1, "4D with one channel last")):
+        message = refusal(cases, channels=channels)
+        assert message.startswith(f"imagesTr/la_001.nii.gz must be 3D, or {wanted}, but has the shape {shape}.\n")
+        assert remedy in message
+    image = mended(nibabel.load(cases[1]["image"]))
+    nibabel.save(nibabel.Nifti1Image(image.get_fdata(), image.affine), cases[1]["image"])
+    check_cases([{"image": cases[1]["image"]}], LABELS, channels=1)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -213,6 +213,11 @@ def test_missing_files_are_counted_and_the_first_is_named(folder):
     assert "labelsTr/la_003.nii.gz (and 2 more) is listed in" in refusal(folder)
 
 
+def test_a_break_in_a_name_is_named_with_its_place(folder):
+    (folder / "dataset.json").write_text('{"name": "a\nb"}')
+    assert "is not valid JSON: Invalid control character at line 1, column 12." in refusal(folder)
+
+
 def test_a_missing_file_may_be_taken_out_of_the_list(folder):
     (folder / "labelsTr/la_003.nii.gz").unlink()
     assert refusal(folder).endswith("but missing. Unpack the archive again, or take it out of dataset.json.")
