@@ -1,9 +1,14 @@
 """NIfTI files: what their names say, and headers that promise no more voxels than there are."""
 
 import gzip
+import logging
 import math
 import os
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +23,9 @@ __all__ = ["case_name", "is_nifti_name", "is_packed", "open_nifti", "places_voxe
 
 BLOCK = 1 << 20  # bytes
 FLATTEST = 1e-4  # smallest singular value of an affine's axes, each of length 1
+
+_log = logging.getLogger(__name__)
+_here = threading.local()
 
 # ".Nii" would not do: nibabel looks for the file as "x.nii" then.
 _NAME = re.compile(r".+\.(nii|NII)(\.gz)?", re.IGNORECASE)
@@ -75,6 +83,8 @@ def is_packed(path: str | os.PathLike[str]) -> bool:
 def open_nifti(path: str | os.PathLike[str]) -> Any:
     """Open a NIfTI file; its voxels are read, or mapped, when they are asked for.
 
+    What nibabel mends in a header is said once, with the name of the file, which nibabel leaves out.
+
     A compressed file is read through once, so that its checksum is compared. Nibabel sets memory aside for what the
     header promises before it looks at the file: a few damaged bytes would ask for terabytes.
 
@@ -100,7 +110,8 @@ def open_nifti(path: str | os.PathLike[str]) -> Any:
     os.stat(path)
     _require_nifti(path)
     held = _length_unpacked(path) if is_packed(path) else os.path.getsize(path)
-    volume: Any = nibabel.load(path)
+    with _naming(path):
+        volume: Any = nibabel.load(path)
     voxels = volume.dataobj
     if min(voxels.shape, default=0) < 0:
         raise ValueError(f"its header names the shape {tuple(map(int, voxels.shape))}")
@@ -143,6 +154,41 @@ def _require_nifti(path: str | os.PathLike[str]) -> None:
             f"{name} is a sound NIfTI file{', packed with gzip,' if is_packed(path) else ''} by a wrong name.\n"
             f"Rename it to {right}: nibabel and MONAI go by the ending."
         )
+
+
+class _Named(logging.Filter):
+    """Keep what nibabel says of a header, to be said with the file's name; what has been said is not repeated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if (heard := getattr(_here, "heard", None)) is not None:
+            heard.append(text)
+            self.said.add(text)
+        return text not in self.said
+
+
+_naming_filter = _Named()
+
+
+@contextmanager
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    logging.getLogger("nibabel.global").addFilter(_naming_filter)  # once, however often it is asked for
+    _here.heard = []
+    try:
+        yield
+    finally:
+        heard, _here.heard = _here.heard, None
+        for text in heard:
+            _tell(os.path.abspath(path), text)
+
+
+@cache
+def _tell(file: str, text: str) -> None:
+    _log.warning(f"The header of {named(file)}: {shown(text)}.")
 
 
 def _length_unpacked(path: str | os.PathLike[str]) -> int:

@@ -100,3 +100,18 @@ def test_thin_and_oblique_voxels_have_a_place(tmp_path, steps):
     shear = np.array([[1, 0, 0.9, 5], [0, 0.8, -0.6, 7], [0, 0.6, 0.8, 9], [0, 0, 0, 1]])
     write_with_affine(tmp_path / "x.nii", shear @ np.diag([*steps, 1]))
     check_cases([{"image": str(tmp_path / "x.nii")}], (), channels=1)
+
+
+def test_what_nibabel_mends_in_a_header_is_said_once_with_the_name_of_the_file(tmp_path, caplog, capfd):
+    files = [tmp_path / "a.nii", tmp_path / "b.nii"]
+    for file in files:
+        write_with_affine(file, np.eye(4))
+        content = bytearray(file.read_bytes())
+        struct.pack_into("<3f", content, 80, 0, 0, 0)
+        file.write_bytes(content)
+    for _ in range(2):
+        check_cases([{"image": str(file)} for file in files], (), channels=1, num_workers=1)
+        assert LoadImage()(files[0]).shape == (6, 5, 4)  # MONAI's own nibabel.load
+    says = "pixdim[1,2,3] should be non-zero; setting 0 dims to 1"
+    assert caplog.messages == [f"The header of {file}: {says}." for file in files]
+    assert capfd.readouterr().err == ""
