@@ -1,5 +1,6 @@
 """TIFF pictures: what their tags say decides which library reads them, and whether any does so exactly."""
 
+import io
 import logging
 import os
 import re
@@ -23,7 +24,7 @@ UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 PREMULTIPLIED, STRAIGHT = 1, 2
 DECODED_HERE = (1, 8, 32773, 32946)  # none, Deflate and PackBits: what tifffile decodes by itself
 LZW, DEEP = 5, (8, 16, 32, 64)
-IN_SOME_LIBTIFF = (34925, 50000)  # LZMA and Zstandard
+IN_SOME_LIBTIFF = {34925: "lzma", 50000: "zstd"}
 DECODED_BY_PILLOW = (*DECODED_HERE, LZW, 2, 3, 4, 7, *IN_SOME_LIBTIFF)  # CCITT's three and JPEG
 DECODED_BY_ITK = (*DECODED_HERE, LZW)
 SMALLER_COPY = 1 | 4  # a thumbnail or a mask
@@ -247,7 +248,7 @@ def _as_stored(file: str | os.PathLike[str], layout: _Layout) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copyfile(file, os.path.join(folder, "stored.tif"))
-        with tifffile.TiffFile(copy, mode="r+b") as tiff:
+        with tifffile.TiffFile(copy, mode="r+") as tiff:
             _only_page(tiff).tags["Orientation"].overwrite(1)
         yield copy
 
@@ -266,9 +267,9 @@ def _by_pillow(file: str | os.PathLike[str], layout: _Layout) -> Picture:
         try:
             image.load()
         except OSError as error:
-            if layout.compression in IN_SOME_LIBTIFF:
-                raise _not_decoded(layout) from error
-            raise
+            if _is_in_libtiff(layout.compression):
+                raise
+            raise _not_decoded(layout) from error
         turned = orientation_of(image) == 1  # Pillow turns a TIFF as it loads it, and forgets that it had to be
         samples = np.array(image.convert(wanted) if wanted else image)
     if sorted(samples.shape[:2]) != sorted((layout.height, layout.width)):
@@ -282,6 +283,19 @@ def _by_pillow(file: str | os.PathLike[str], layout: _Layout) -> Picture:
     return Picture(colours, 255, alpha if layout.alpha else None, orientation=layout.orientation)
 
 
+def _is_in_libtiff(compression: int) -> bool:
+    """Whether Pillow's libtiff was built with it: where it packs, it unpacks."""
+    from PIL import Image
+
+    if compression not in IN_SOME_LIBTIFF:
+        return True
+    try:
+        Image.new("L", (1, 1)).save(io.BytesIO(), "TIFF", compression=IN_SOME_LIBTIFF[compression])
+    except OSError:
+        return False
+    return True
+
+
 def _picture(samples: Pixels, layout: _Layout, colormap: Pixels | None) -> Picture:
     white = layout.white
     if layout.bits == 1:
@@ -290,7 +304,8 @@ def _picture(samples: Pixels, layout: _Layout, colormap: Pixels | None) -> Pictu
     colours = samples[..., : 3 if layout.photometric == RGB else 1]
     if layout.photometric == MIN_IS_WHITE and white is not None:
         colours = (white - colours.astype(np.uint64)).astype(colours.dtype)
-    if layout.format == FLOAT and layout.alpha == STRAIGHT and not ((alpha >= 0) & (alpha <= 1)).all():
+    straight = layout.format == FLOAT and layout.alpha == STRAIGHT
+    if alpha is not None and straight and not np.all((alpha >= 0) & (alpha <= 1)):
         raise UnreadableError("its alpha is not within 0 and 1, which is opaque in floats; export it without alpha")
     if layout.photometric == PALETTE:
         colours, white = _looked_up(colours[..., 0], colormap)

@@ -151,6 +151,10 @@ def test_other_compressions_that_libtiff_unpacks(file, kind, compression):
         assert "packed in a way that is not read there" in refusal(file)
     else:
         np.testing.assert_array_equal(read_image(file), grey)
+        with tifffile.TiffFile(file, mode="r+b") as tiff:
+            for name in ("ImageLength", "RowsPerStrip"):
+                tiff.pages[0].tags[name].overwrite(SHAPE[0] + 8)
+        assert "It must be a complete TIFF. Copy it again" in refusal(file)
 
 
 def test_a_predictor_that_nothing_undoes_is_the_reason(file):
