@@ -94,6 +94,8 @@ def read_tiff(file: str | os.PathLike[str]) -> Picture:
         _require_complete(page, os.path.getsize(file))
         if _is_for_tifffile(layout):
             return _picture(_by_tifffile(page), layout, page.colormap)
+        if page.index != 0:  # Pillow and SimpleITK would read the first
+            raise UnreadableError("a thumbnail or a mask comes before its pixels: export the picture alone")
     if _is_for_pillow(layout):
         return _by_pillow(file, layout)
     return _picture(_by_itk(file, layout), layout, None)

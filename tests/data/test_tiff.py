@@ -295,6 +295,21 @@ def test_several_pages_are_refused_and_a_thumbnail_is_none(file):
     assert "it has 3 pages, and one is read: export the one that is meant" in refusal(file)
 
 
+@pytest.mark.parametrize("kind", [1, 4], ids=["thumbnail", "mask"])
+def test_a_mask_before_the_picture_is_not_read_in_its_place(file, kind):
+    mask, picture = (Image.fromarray(values("u1")) for _ in range(2))
+    tags = {254: kind, 274: 1}
+    for compression in ("raw", "tiff_lzw"):
+        mask.save(file, save_all=True, append_images=[picture], compression=compression, tiffinfo=tags)
+        with tifffile.TiffFile(file, mode="r+b") as tiff:
+            for page, subfile in zip(tiff.pages, (kind, 0), strict=True):
+                page.tags["NewSubfileType"].overwrite(subfile)
+        if compression == "raw":
+            np.testing.assert_array_equal(read_image(file), np.array(picture))
+        else:
+            assert "a thumbnail or a mask comes before its pixels: export the picture alone" in refusal(file)
+
+
 @pytest.mark.parametrize(
     ("pixels", "settings", "reason"),
     [
