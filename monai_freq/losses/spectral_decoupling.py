@@ -10,10 +10,19 @@ import torch
 from monai.data import MetaTensor
 from torch import Tensor, nn
 
+from ..spectral.precision import check_dense
+from ..spectral.scalars import is_finite_number
+
 __all__ = ["SpectralDecouplingLoss"]
 
 Which = Literal["all", "target"]
 Reduction = Literal["sum", "mean"]
+
+_SEVERAL = "take the output that counts, or put monai.losses.DeepSupervisionLoss around this loss"
+#: type of what a network can return instead of logits -> what to do
+_REMEDIES = {list: _SEVERAL, tuple: _SEVERAL, dict: "take the output that counts, as output['out']"}
+#: of class indices, but not those that torch's losses take
+_NARROW = (torch.int8, torch.int16, torch.int32, torch.uint16, torch.uint32, torch.uint64)
 
 
 class SpectralDecouplingLoss(nn.Module):
@@ -28,7 +37,8 @@ class SpectralDecouplingLoss(nn.Module):
     and on without the penalty, and levels off with it.
 
     Args:
-        base: loss of (logits, target) that returns a number; it applies softmax or sigmoid itself.
+        base: loss of (logits, target) that returns a number; it applies softmax or sigmoid itself. A target of integers
+            is given to it in a type that torch's losses take.
         lam: :math:`\lambda \ge 0`, the weight of the penalty, in units of the loss per squared logit: one for all
             classes, or one each.
         gamma: :math:`\gamma`, the logit that costs nothing: one for all classes, or one each.
@@ -52,8 +62,9 @@ class SpectralDecouplingLoss(nn.Module):
         calls: training calls so far; part of ``state_dict()``, so a checkpoint that holds the loss resumes its delay.
 
     Raises:
-        TypeError: the base is a class, or cannot be called.
-        ValueError: an argument outside its range, a number of values other than K, a target of another shape.
+        TypeError: the base is a class, cannot be called, or returns no number; the logits are no tensor.
+        ValueError: an argument outside its range, a number of values other than K, a target of another shape, a base
+            that returns several numbers.
 
     Reference:
         M. Pezeshki et al. (2021), "Gradient Starvation: A Learning Proclivity in Neural Networks", NeurIPS,
@@ -115,11 +126,12 @@ class SpectralDecouplingLoss(nn.Module):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Loss of logits ``(B, K, *spatial)``, with the penalty."""
-        self._check(input)
+        self._check(input, target)
+        target = _indices(target)
         logits = _plain(input)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         self.mean_abs_logit = logits.detach().abs().mean()
-        loss = self.base(input, target)
+        loss = _number(self.base(input, target))
         penalty = self._penalty(logits, _plain(target))
         if self.delay:
             # a factor, not a branch: reading a counter that lives on the device would wait for it
@@ -143,7 +155,13 @@ class SpectralDecouplingLoss(nn.Module):
         total = (self.lam * by_class).sum() / 2
         return total / logits.shape[1] if self.which == "all" and self.reduction == "mean" else total
 
-    def _check(self, logits: Tensor) -> None:
+    def _check(self, logits: Tensor, target: Tensor) -> None:
+        if not isinstance(logits, Tensor):
+            remedy = _REMEDIES.get(type(logits), "pass torch.as_tensor(...)")
+            raise TypeError(f"'input' must be a torch.Tensor of logits, got {type(logits).__name__}: {remedy}.")
+        if self.which == "target" and not isinstance(target, Tensor):
+            raise TypeError(f"'target' must be a torch.Tensor, got {type(target).__name__}: pass torch.as_tensor(...).")
+        check_dense(logits, "input")
         if logits.ndim < 2 or not logits.is_floating_point():
             raise ValueError(
                 f"'input' must be real logits of shape (B, K, *spatial), got {tuple(logits.shape)} of {logits.dtype}."
@@ -156,9 +174,28 @@ class SpectralDecouplingLoss(nn.Module):
                 )
 
 
+def _number(loss: Tensor) -> Tensor:
+    """What a base has returned, if it is one number."""
+    if not isinstance(loss, Tensor) and not is_finite_number(loss):
+        what = "is it without a return?" if loss is None else "return the part that is minimised."
+        raise TypeError(f"'base' must return one number, got {type(loss).__name__}: {what}")
+    if isinstance(loss, Tensor) and loss.numel() != 1:
+        raise ValueError(
+            f"'base' must return one number, got {tuple(loss.shape)}: make it with reduction='mean', or take its mean."
+        )
+    return loss
+
+
+def _indices(target: Tensor) -> Tensor:
+    return target.to(torch.int64) if isinstance(target, Tensor) and target.dtype in _NARROW else target
+
+
 def _values(name: str, given: float | Sequence[float], least: float = -math.inf) -> Tensor:
     """A number as a 0-dimensional, one a class as a 1-dimensional float32 tensor."""
-    values = torch.as_tensor(given, dtype=torch.float32).detach().clone()
+    try:
+        values = torch.as_tensor(given, dtype=torch.float32).detach().clone()
+    except (TypeError, ValueError, RuntimeError):  # no numbers
+        values = torch.empty(0)
     sound = values.ndim <= 1 and values.numel() and bool((values.isfinite() & (values >= least)).all())
     if not sound:
         bound = f" >= {least:g}" if math.isfinite(least) else ""

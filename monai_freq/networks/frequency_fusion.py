@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..spectral.bands import Convention, check_bands, coarse_low, fuse, split
 from ..spectral.cache import is_traced
+from ..spectral.precision import check_dense
 from .misfit import why_refused, why_unfit
 from .predictions import Task, Wanted, replaced
 
@@ -78,8 +79,9 @@ class FrequencyFusion(nn.Module):
 
     Raises:
         TypeError: the input is no tensor.
-        ValueError: an argument is outside its range; the input has other channels, dimensions, another type or device
-            than the network; or the backbone takes other channels, dimensions or sizes, or returns something else.
+        ValueError: an argument is outside its range; the input is sparse, or has other channels, dimensions, another
+            type or device than the network; or the backbone takes other channels, dimensions or sizes, or returns
+            something else.
 
     Reference:
         G. Fu et al. (2024), "The intriguing effect of frequency disentangled learning on medical image segmentation",
@@ -187,6 +189,7 @@ class FrequencyFusion(nn.Module):
         """The images, in floating point; refused where the network does not take their shape, type or device."""
         if not isinstance(x, Tensor):
             raise TypeError(f"the input must be a torch.Tensor, got {type(x).__name__}: pass torch.as_tensor(x).")
+        check_dense(x, "input")
         channels = self.in_channels * (2 if self.presplit else 1)
         if x.ndim != self.spatial_dims + 2 or x.shape[1] != channels:
             wanted = f"(B, {channels}, *spatial) with {self.spatial_dims} spatial axes"

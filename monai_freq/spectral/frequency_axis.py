@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .frequency_unit import unit_of
+from .precision import check_numbers
 
 __all__ = ["finest_axis", "on_axis", "on_one_axis"]
 
@@ -27,7 +28,8 @@ def on_one_axis(spectra: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tenso
         Frequencies ``(K,)`` and densities ``(n, *, K)``, see :func:`finest_axis` and :func:`on_axis`.
 
     Raises:
-        ValueError: there is none, or their units or their leading dimensions differ.
+        TypeError: one is no pair of tensors.
+        ValueError: there is none, a number is not real, or their units or their leading dimensions differ.
 
     Example:
         >>> from monai_freq.spectral.psd import radial_psd
@@ -36,7 +38,7 @@ def on_one_axis(spectra: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tenso
         >>> density.shape, float(frequencies[1]) * 32
         (torch.Size([2, 1, 17]), 1.0)
     """
-    spectra = list(spectra)
+    spectra = [_pair(spectrum) for spectrum in spectra]
     frequencies = finest_axis([own for own, _ in spectra])
     leading = {tuple(density.shape[:-1]) for _, density in spectra}
     if len(leading) > 1:
@@ -51,12 +53,15 @@ def finest_axis(axes: Sequence[Tensor]) -> Tensor:
         axes: frequencies ``(K_i,)`` of each spectrum, in one unit.
 
     Raises:
-        ValueError: there is none, or their units differ.
+        TypeError: one is no tensor.
+        ValueError: there is none, one is not of real numbers in one dimension, or their units differ.
 
     Example:
         >>> finest_axis([torch.tensor([0.0, 0.25, 0.5]), torch.tensor([0.0, 0.125, 0.25, 0.375, 0.5])])
         tensor([0.0000, 0.1250, 0.2500, 0.3750, 0.5000])
     """
+    for axis in axes:
+        _check_axis(axis, "frequencies")
     units = {unit_of(axis) for axis in axes}
     if len(units) != 1:
         raise ValueError(f"all frequencies must be in one unit, got {sorted(units) or 'no frequencies'}.")
@@ -84,7 +89,9 @@ def on_axis(frequencies: Tensor, own: Tensor, density: Tensor) -> Tensor:
         ``(*, L)``.
 
     Raises:
-        ValueError: the units differ, the density has another number of frequencies, or ends before those asked for.
+        TypeError: an argument is no tensor.
+        ValueError: a number is not real, the units differ, the density has another number of frequencies, or ends
+            before those asked for.
 
     Example:
         >>> coarse, fine = torch.tensor([0.0, 0.25, 0.5]), torch.tensor([0.0, 0.125, 0.25, 0.375, 0.5])
@@ -93,10 +100,15 @@ def on_axis(frequencies: Tensor, own: Tensor, density: Tensor) -> Tensor:
         >>> on_axis(coarse, fine, torch.tensor([9.0, 1.0, 2.0, 3.0, 4.0]))
         tensor([9.0000, 1.5000, 3.5000])
     """
+    _check_axis(frequencies, "frequencies")
+    _check_axis(own, "own")
+    check_numbers(density, "density")
     if unit_of(frequencies) != unit_of(own):
         raise ValueError(f"'frequencies' are in {unit_of(frequencies)}, and those of the density in {unit_of(own)}.")
-    if density.shape[-1] != len(own):
-        raise ValueError(f"'density' must have {len(own)} frequencies, got {density.shape[-1]}.")
+    if density.ndim < 1 or density.shape[-1] != len(own):
+        raise ValueError(
+            f"'density' must have {len(own)} frequencies, got {density.shape[-1] if density.ndim else 'a number'}."
+        )
     if torch.equal(frequencies, own):
         return density
     asked, known = frequencies > 0, own > 0
@@ -110,6 +122,21 @@ def on_axis(frequencies: Tensor, own: Tensor, density: Tensor) -> Tensor:
     if bool(known.any()) and bool(asked.any()):
         rows[..., asked] = _cells(frequencies[asked].double(), own[known].double(), density[..., known])
     return rows
+
+
+def _pair(spectrum: object) -> tuple[Tensor, Tensor]:
+    if not isinstance(spectrum, (tuple, list)) or len(spectrum) != 2:
+        kind = type(spectrum).__name__ + (f" of {len(spectrum)}" if isinstance(spectrum, (tuple, list)) else "")
+        raise TypeError(f"'spectra' must be pairs (frequencies, density), got a {kind}.")
+    frequencies, density = spectrum
+    check_numbers(density, "density")
+    return frequencies, density
+
+
+def _check_axis(axis: Tensor, name: str) -> None:
+    check_numbers(axis, name)
+    if axis.ndim != 1 or not len(axis):
+        raise ValueError(f"'{name}' must have the shape (K,) with K of at least 1, got {tuple(axis.shape)}.")
 
 
 def _cells(asked: Tensor, own: Tensor, density: Tensor) -> Tensor:

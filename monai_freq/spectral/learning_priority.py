@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .precision import as_computed, compute_dtype
+from .precision import as_computed, check_numbers, compute_dtype
 from .psd import radial_psd
 
 __all__ = ["input_gradient", "learning_priority"]
@@ -40,7 +40,9 @@ def learning_priority(network: nn.Module, loss: Loss, images: Tensor, labels: Te
         images ``(B, C, *spatial)``, labels ``(B, ...)``.
 
     Raises:
-        ValueError: images and labels differ in number, or the images have no spatial axis.
+        TypeError: images are no tensor, or labels cannot be counted.
+        ValueError: images and labels differ in number, the images have no spatial axis, are sparse or complex, or of
+            another type than the network; it returns no tensor.
 
     Reference:
         Y. Lu et al. (2025), after Z. Lin et al. (2022), "Investigating and explaining the frequency bias in image
@@ -73,7 +75,9 @@ def input_gradient(network: nn.Module, loss: Loss, images: Tensor, labels: Tenso
         images ``(B, C, *spatial)``, labels ``(B, ...)`` -> ``(B, C, *spatial)`` in float32 or float64.
 
     Raises:
-        ValueError: images and labels differ in number, or the images have no spatial axis.
+        TypeError: images are no tensor, or labels cannot be counted.
+        ValueError: images and labels differ in number, the images have no spatial axis, are sparse or complex, or of
+            another type than the network; it returns no tensor.
 
     Example:
         >>> weight = torch.arange(4.0).reshape(1, 1, 2, 2)
@@ -83,15 +87,18 @@ def input_gradient(network: nn.Module, loss: Loss, images: Tensor, labels: Tenso
         >>> input_gradient(network, lambda y, label: y.sum(), torch.rand(1, 1, 2, 2), torch.zeros(1)).flatten()
         tensor([0., 1., 2., 3.])
     """
+    check_numbers(images, "images")
     if images.ndim < 3:
         raise ValueError(f"'images' must have the shape (B, C, *spatial), got {tuple(images.shape)}.")
+    if not isinstance(labels, Sized) or (isinstance(labels, Tensor) and not labels.ndim):
+        raise TypeError(f"'labels' must be one for each of {len(images)} images, got {type(labels).__name__}.")
     if len(images) != len(labels):
         raise ValueError(f"'images' and 'labels' must have the same length, got {len(images)} and {len(labels)}.")
     inputs = as_computed(images.detach(), "images").clone().requires_grad_()
     modules = [module for module in (network, loss) if isinstance(module, nn.Module)]  # a loss can count its calls
     precise = torch.autocast(inputs.device.type, enabled=False)
     with _undisturbed(modules), torch.enable_grad(), precise:
-        output = _first_tensor(network(inputs.to(_taken(network, images))))
+        output = _first_tensor(_answer(network, inputs.to(_taken(network, images))))
         total = torch.stack([loss(output[i : i + 1], labels[i : i + 1]) for i in range(len(inputs))]).sum()
         torch.autograd.backward(total)  # and not autograd.grad, which reentrant checkpointing does not support
     return torch.zeros_like(inputs) if inputs.grad is None else inputs.grad.detach()
@@ -101,6 +108,19 @@ def _taken(network: nn.Module, images: Tensor) -> torch.dtype:
     """Type in which a network takes images: half precision where its own weights are, as autocast is off."""
     own = images.is_floating_point() and any(parameter.dtype == images.dtype for parameter in network.parameters())
     return images.dtype if own else compute_dtype(images)
+
+
+def _answer(network: nn.Module, inputs: Tensor) -> Any:
+    try:
+        return network(inputs)
+    except Exception as error:
+        own = {parameter.dtype for parameter in network.parameters() if parameter.is_floating_point()}
+        if own and inputs.dtype not in own:
+            types = " and ".join(sorted(map(str, own)))
+            raise ValueError(
+                f"'images' are computed in {inputs.dtype}, and the network is {types}: convert one to the other."
+            ) from error
+        raise
 
 
 @contextmanager
@@ -144,6 +164,10 @@ class _Buffer:
 
 
 def _first_tensor(output: Any) -> Tensor:
-    while not isinstance(output, Tensor):
-        output = next(iter(output.values() if isinstance(output, dict) else output))
-    return output
+    found = output
+    while not isinstance(found, Tensor):
+        parts = found.values() if isinstance(found, dict) else found
+        found = next(iter(parts), None) if isinstance(parts, Iterable) and not isinstance(parts, str) else None
+        if found is None:
+            raise ValueError(f"the network must return a tensor, or some with one first, got {type(output).__name__}.")
+    return found

@@ -3,7 +3,7 @@
 float64 is computed in float64; everything else in float32, under autocast and with TF32 too. Integers of any width,
 signed or not, bool and 8-bit floating point give float32, which holds integers up to 2^24 exactly and larger ones to
 seven digits: where more of them matter, give float64. float16 and bfloat16 are returned as they came, except under
-autocast, which gets float32. Complex, quantized and packed types are refused.
+autocast, which gets float32. Complex, quantized and packed types are refused, and sparse and nested tensors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from functools import partial
 import torch
 from torch import Tensor
 
-__all__ = ["as_computed", "as_given", "check_dense", "check_image", "compute_dtype", "full_precision", "is_real"]
+__all__ = [
+    "as_computed",
+    "as_given",
+    "check_dense",
+    "check_image",
+    "check_numbers",
+    "compute_dtype",
+    "full_precision",
+    "is_real",
+]
 
 _INTEGERS = (torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8, torch.int16, torch.int32, torch.int64)
 _EIGHT_BITS = (
@@ -63,6 +72,32 @@ def check_dense(x: Tensor, name: str = "x") -> None:
         raise ValueError(f"'{name}' must be a dense tensor, got {x.layout}: pass {name}.to_dense().")
 
 
+def check_numbers(x: Tensor, name: str = "x") -> None:
+    """Refuse what is no dense tensor of real numbers.
+
+    Args:
+        x: anything.
+        name: of the argument.
+
+    Raises:
+        TypeError: x is no tensor.
+        ValueError: x is sparse, nested, complex or quantized.
+
+    Example:
+        >>> check_numbers([0.0, 0.5], "frequencies")
+        Traceback (most recent call last):
+        TypeError: 'frequencies' must be a torch.Tensor, got builtins.list: pass torch.as_tensor(frequencies).
+    """
+    if not isinstance(x, Tensor):
+        kind = f"{type(x).__module__}.{type(x).__qualname__}"
+        raise TypeError(f"'{name}' must be a torch.Tensor, got {kind}: pass torch.as_tensor({name}).")
+    check_dense(x, name)
+    if x.is_complex():
+        raise ValueError(f"'{name}' must be real, got {x.dtype}: take its magnitude, or its parts as two channels.")
+    if not is_real(x.dtype):
+        raise ValueError(f"'{name}' must be of integers or floating point, got {x.dtype}: convert it first.")
+
+
 def check_image(x: Tensor, spatial_dims: int, *, name: str = "x") -> None:
     """Refuse what is not a real image with so many spatial dimensions.
 
@@ -73,26 +108,20 @@ def check_image(x: Tensor, spatial_dims: int, *, name: str = "x") -> None:
 
     Raises:
         TypeError: x is no tensor.
-        ValueError: x is complex, quantized or empty, or has too few dimensions, or spatial_dims is below 1.
+        ValueError: x is sparse, complex, quantized or empty, or has too few dimensions, or spatial_dims is below 1.
 
     Example:
         >>> check_image(torch.rand(8), spatial_dims=2)
         Traceback (most recent call last):
         ValueError: 'x' must have at least 2 dimensions (*, *spatial), got shape (8,).
     """
-    if not isinstance(x, Tensor):
-        kind = f"{type(x).__module__}.{type(x).__qualname__}"
-        raise TypeError(f"'{name}' must be a torch.Tensor, got {kind}: pass torch.as_tensor({name}).")
+    check_numbers(x, name)
     if spatial_dims < 1:
         raise ValueError(f"'spatial_dims' must be at least 1, got {spatial_dims}.")
     if x.ndim < spatial_dims:
         raise ValueError(
             f"'{name}' must have at least {spatial_dims} dimensions (*, *spatial), got shape {tuple(x.shape)}."
         )
-    if x.is_complex():
-        raise ValueError(f"'{name}' must be real, got {x.dtype}: take its magnitude, or its parts as two channels.")
-    if not is_real(x.dtype):
-        raise ValueError(f"'{name}' must be of integers or floating point, got {x.dtype}: convert it first.")
     if 0 in x.shape:
         raise ValueError(f"'{name}' must not be empty, got shape {tuple(x.shape)}.")
 
@@ -118,14 +147,14 @@ def as_computed(x: Tensor, name: str = "x") -> Tensor:
         name: of the argument.
 
     Raises:
-        ValueError: x is complex, quantized or packed.
+        TypeError: x is no tensor.
+        ValueError: x is sparse, complex, quantized or packed.
 
     Example:
         >>> as_computed(torch.tensor([3, 4], dtype=torch.uint16))
         tensor([3., 4.])
     """
-    if not is_real(x.dtype):
-        raise ValueError(f"'{name}' must be of integers or floating point, got {x.dtype}: convert it first.")
+    check_numbers(x, name)
     return x.to(compute_dtype(x))
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from .cache import cached
 from .frequency_unit import PerMillimetre, require_per_voxel, unit_of
-from .precision import as_computed, check_image, compute_dtype
+from .precision import as_computed, check_image, check_numbers, compute_dtype
 from .scalars import is_finite_number
 
 __all__ = ["BANDS", "band_shares", "centroid", "overlap", "radial_psd"]
@@ -219,7 +219,7 @@ def overlap(first: Tensor | tuple[Tensor, Tensor], second: Tensor | tuple[Tensor
     axes = [given[0] if isinstance(given, tuple) else None for given in (first, second)]
     one, two = (given[1] if isinstance(given, tuple) else given for given in (first, second))
     _check_same_axis(axes, one, two)
-    return torch.minimum(_normalized(as_computed(one)), _normalized(as_computed(two))).sum(-1)
+    return torch.minimum(_normalized(as_computed(one, "first")), _normalized(as_computed(two, "second"))).sum(-1)
 
 
 class _Grid(NamedTuple):
@@ -334,6 +334,8 @@ def _check_axis(frequencies: Tensor, density: Tensor, name: str = "density") -> 
     if not (isinstance(frequencies, Tensor) and isinstance(density, Tensor)):
         kinds = " and ".join(type(given).__name__ for given in (frequencies, density))
         raise TypeError(f"'frequencies' and '{name}' must be tensors, got {kinds}: pass torch.as_tensor(...).")
+    check_numbers(frequencies, "frequencies")
+    check_numbers(density, name)
     if frequencies.ndim != 1 or density.ndim < 1 or density.shape[-1] != len(frequencies):
         shapes = f"{tuple(frequencies.shape)} and {tuple(density.shape)}"
         raise ValueError(f"'frequencies' and '{name}' must have the shapes (K,) and (*, K), got {shapes}.")

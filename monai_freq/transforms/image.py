@@ -13,7 +13,7 @@ from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 
 from ..quoting import named
-from ..spectral.precision import is_real
+from ..spectral.precision import check_dense, is_real
 from ..spectral.scalars import is_finite_number
 
 __all__ = ["as_image", "check_probability", "like_image", "require_finite", "source_of"]
@@ -32,8 +32,8 @@ def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
         img: ``(C, *spatial)`` with one to three spatial dimensions.
 
     Raises:
-        ValueError: a path or another object that is no array, another number of dimensions, values that are no real
-            numbers, or none.
+        ValueError: a path or another object that is no array, a sparse or nested tensor, another number of dimensions,
+            values that are no real numbers, or none.
 
     Example:
         >>> tracked, image = as_image(np.arange(4, dtype=">i2").reshape(1, 2, 2))
@@ -41,6 +41,8 @@ def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
         (torch.int16, tensor([[[0., 1.],
                  [2., 3.]]]))
     """
+    if isinstance(img, Tensor):
+        check_dense(img, "image")
     tracked = convert_to_tensor(_readable(img), track_meta=get_track_meta())
     if not isinstance(tracked, Tensor):
         is_path = isinstance(img, (str, os.PathLike))

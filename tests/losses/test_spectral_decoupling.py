@@ -5,10 +5,11 @@ import itertools
 import math
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
-from monai.losses import DiceCELoss, DiceLoss
+from monai.losses import DeepSupervisionLoss, DiceCELoss, DiceLoss
 from torch import nn
 from torch.nn.functional import one_hot
 
@@ -282,3 +283,62 @@ def test_logits_and_targets_are_checked():
             SpectralDecouplingLoss(zero, 0.1)(logits, target)
     with pytest.raises(ValueError, match=r"'target' must have the shape \(2,\) or \(2, 1\) of class .* got \(3,\)"):
         SpectralDecouplingLoss(zero, 0.1, which="target")(torch.randn(2, 3), torch.tensor([0, 1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("logits", "remedy"),
+    [
+        ([torch.randn(2, 3)] * 2, "DeepSupervisionLoss around this loss"),
+        ((torch.randn(2, 3), None), "take the output that counts, or"),
+        ({"out": torch.randn(2, 3)}, r"take the output that counts, as output\['out'\]"),
+        (np.zeros((2, 3)), r"pass torch\.as_tensor"),
+        (None, r"pass torch\.as_tensor"),
+    ],
+)
+def test_logits_that_are_no_tensor_are_refused_with_what_to_do(logits, remedy):
+    with pytest.raises(
+        TypeError, match=rf"'input' must be a torch.Tensor of logits, got {type(logits).__name__}: .*{remedy}"
+    ):
+        SpectralDecouplingLoss(nn.CrossEntropyLoss(), 0.1)(logits, torch.tensor([0, 2]))
+
+
+def test_deep_supervision_is_what_the_message_says():
+    logits, coarse = [torch.randn(2, 3, 8, 8), torch.randn(2, 3, 4, 4)], torch.randint(3, (2, 1, 4, 4)).float()
+    target = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    loss = SpectralDecouplingLoss(DiceLoss(softmax=True, to_onehot_y=True), 0.1)
+    expected = loss(logits[0], target) + loss(logits[1], coarse) / 2
+    torch.testing.assert_close(DeepSupervisionLoss(loss)(logits, target), expected)
+
+
+@pytest.mark.parametrize("lam", ["a", None, [None], [0.1, "b"], 1j, {"a": 1}])
+def test_what_is_no_number_is_refused_as_lam(lam):
+    with pytest.raises(ValueError, match="'lam' must be a finite number >= 0, or a sequence of one a class, got "):
+        SpectralDecouplingLoss(zero, lam)
+
+
+@pytest.mark.parametrize(
+    ("base", "error", "message"),
+    [
+        (nn.CrossEntropyLoss(reduction="none"), ValueError, r"one number, got \(2,\): make it with reduction='mean'"),
+        (lambda input, target: None, TypeError, "one number, got NoneType: is it without a return?"),
+        (lambda input, target: (input.sum(), 3), TypeError, "one number, got tuple: return the part that is minimised"),
+    ],
+)
+def test_a_base_that_returns_no_number_is_refused(base, error, message):
+    with pytest.raises(error, match=f"'base' must return {message}"):
+        SpectralDecouplingLoss(base, 0.1)(torch.randn(2, 3), torch.tensor([0, 2]))
+
+
+@pytest.mark.parametrize("which", ["all", "target"])
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32, torch.uint16, torch.uint8])
+def test_class_indices_of_any_integer_type_are_taken(dtype, which):
+    loss, logits, target = SpectralDecouplingLoss(nn.CrossEntropyLoss(), 0.1, which=which), torch.randn(2, 3), [0, 2]
+    assert torch.equal(loss(logits, torch.tensor(target, dtype=dtype)), loss(logits, torch.tensor(target)))
+
+
+def test_sparse_logits_and_targets_that_are_no_tensor_are_refused():
+    loss = SpectralDecouplingLoss(zero, 0.1, which="target")
+    with pytest.raises(ValueError, match=r"'input' must be a dense tensor, got torch\.sparse_coo"):
+        loss(torch.randn(2, 3).to_sparse(), torch.tensor([0, 2]))
+    with pytest.raises(TypeError, match=r"'target' must be a torch\.Tensor, got list"):
+        loss(torch.randn(2, 3), [0, 2])

@@ -221,3 +221,9 @@ def test_settings_out_of_range(settings, message):
 def test_spatial_dims_out_of_range():
     with pytest.raises(ValueError, match="'spatial_dims' must be 2 or 3, got 4"):
         FrequencyFusion(unet(2), 1, CLASSES, spatial_dims=4)
+
+
+def test_a_sparse_input_is_refused():
+    network = FrequencyFusion(nn.Conv2d(8, 2, 3, padding=1), 1, 2, spatial_dims=2)
+    with pytest.raises(ValueError, match=r"'input' must be a dense tensor, got torch\.sparse_coo"):
+        network(torch.zeros(1, 1, 8, 8).to_sparse())

@@ -145,3 +145,46 @@ PER_MM = radial_psd(torch.rand(8, 8), (1.0, 1.0), spatial_dims=2)
 def test_what_does_not_fit_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+AXIS = axis_of(8)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: on_axis([0.0, 0.5], AXIS, torch.rand(5)),
+            TypeError,
+            "'frequencies' must be a torch.Tensor, got builti",
+        ),
+        (
+            lambda: on_axis(AXIS, [0.0, 0.5], torch.rand(2)),
+            TypeError,
+            "'own' must be a torch.Tensor, got builtins.list",
+        ),
+        (lambda: on_axis(AXIS, AXIS, [1.0] * 5), TypeError, "'density' must be a torch.Tensor, got builtins.list"),
+        (lambda: on_axis(AXIS, AXIS, torch.ones(5) * 1j), ValueError, "'density' must be real, got torch.complex64"),
+        (lambda: on_axis(AXIS, AXIS + 0j, torch.ones(5)), ValueError, "'own' must be real, got torch.complex128"),
+        (lambda: on_axis(AXIS, AXIS, torch.tensor(1.0)), ValueError, "'density' must have 5 frequencies, got a number"),
+        (
+            lambda: on_axis(AXIS[:0], AXIS, torch.rand(5)),
+            ValueError,
+            r"'frequencies' must have the shape \(K,\) with K",
+        ),
+        (lambda: on_axis(AXIS, AXIS[2], torch.rand(5)), ValueError, r"'own' must have the shape \(K,\) .* got \(\)"),
+        (lambda: on_one_axis([(AXIS, [1.0] * 5)]), TypeError, "'density' must be a torch.Tensor, got builtins.list"),
+        (lambda: on_one_axis([(AXIS, torch.ones(5) * 1j)]), ValueError, "'density' must be real, got torch.complex64"),
+        (lambda: on_one_axis([([0.0, 0.5], torch.ones(2))]), TypeError, "'frequencies' must be a torch.Tensor"),
+        (lambda: on_one_axis([AXIS]), TypeError, r"'spectra' must be pairs \(frequencies, density\), got a Tensor"),
+        (
+            lambda: on_one_axis([(AXIS,)]),
+            TypeError,
+            r"'spectra' must be pairs \(frequencies, density\), got a tuple of 1",
+        ),
+        (lambda: finest_axis([[0.0, 0.5]]), TypeError, "'frequencies' must be a torch.Tensor, got builtins.list"),
+    ],
+)
+def test_what_is_no_tensor_of_real_numbers_is_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

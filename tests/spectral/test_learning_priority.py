@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -249,3 +250,35 @@ def test_a_network_gets_images_of_its_own_type(dtype):
 def test_bad_input(images, labels, message):
     with pytest.raises(ValueError, match=message):
         learning_priority(nn.Identity(), nn.MSELoss(), images, labels)
+
+
+def classifier(dtype=torch.float32):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 2)).to(dtype)
+
+
+@pytest.mark.parametrize(("of_images", "of_network"), [(torch.float64, torch.float32), (torch.float32, torch.bfloat16)])
+def test_images_of_another_type_than_the_network_are_refused(of_images, of_network):
+    network = classifier(of_network)
+    message = f"'images' are computed in {of_images}, and the network is {of_network}: convert one to the other"
+    with pytest.raises(ValueError, match=message):
+        learning_priority(network, nn.CrossEntropyLoss(), torch.rand(2, 1, 8, 8, dtype=of_images), torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize("images", [np.zeros((2, 1, 8, 8)), [[[[0.0]]]], None])
+def test_images_that_are_no_tensor_are_refused(images):
+    with pytest.raises(TypeError, match=r"'images' must be a torch\.Tensor, got "):
+        learning_priority(classifier(), nn.CrossEntropyLoss(), images, torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize("labels", [None, 1, torch.tensor(1)])
+def test_labels_that_cannot_be_counted_are_refused(labels):
+    with pytest.raises(TypeError, match="'labels' must be one for each of 2 images, got "):
+        learning_priority(classifier(), nn.CrossEntropyLoss(), torch.rand(2, 1, 8, 8), labels)
+
+
+@pytest.mark.parametrize("output", [None, [], {}, "scores", 3, [None]])
+def test_a_network_without_a_tensor_is_refused(output):
+    network = nn.Identity()
+    network.forward = lambda x: output
+    with pytest.raises(ValueError, match="the network must return a tensor, or some with one first, got "):
+        learning_priority(network, nn.CrossEntropyLoss(), torch.rand(2, 1, 8, 8), torch.tensor([0, 1]))

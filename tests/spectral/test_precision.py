@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_freq.spectral.precision import check_image, full_precision
+from monai_freq.spectral.precision import as_computed, check_image, full_precision
 from monai_freq.spectral.psd import radial_psd
 
 ON_CUDA = SimpleNamespace(device=torch.device("cuda"))
@@ -63,3 +63,18 @@ def test_what_is_no_tensor_is_refused(function, image):
     name = rf"{type(image).__module__}\.{type(image).__name__}"
     with pytest.raises(TypeError, match=rf"'x' must be a torch.Tensor, got {name}: pass torch.as_tensor\(x\)"):
         function(image, spatial_dims=2)
+
+
+NOT_DENSE = {
+    "sparse": (torch.Tensor.to_sparse, r"got torch\.sparse_coo: pass x\.to_dense\(\)"),
+    "compressed": (torch.Tensor.to_sparse_csc, r"got torch\.sparse_csc: pass x\.to_dense\(\)"),
+    "nested": (lambda x: torch.nested.nested_tensor([x, x]), "got a nested one"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Sparse", "ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize(("change", "message"), NOT_DENSE.values(), ids=NOT_DENSE)
+@pytest.mark.parametrize("function", [check_image, radial_psd, lambda x, spatial_dims: as_computed(x)])
+def test_a_tensor_that_is_not_dense_is_refused(function, change, message):
+    with pytest.raises(ValueError, match=f"'x' must be a dense tensor, {message}"):
+        function(change(torch.eye(8)), spatial_dims=2)

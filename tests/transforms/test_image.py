@@ -54,3 +54,12 @@ def test_other_objects_are_named_by_their_type():
     for nothing in (None, {"image": torch.rand(1, 8, 8)}):
         with pytest.raises(ValueError, match=f"an array or a tensor, got {type(nothing).__name__}"):
             FourierLowPass(0.2)(nothing)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=lambda transform: type(transform).__name__)
+def test_a_sparse_image_is_refused(transform):
+    message = r"'image' must be a dense tensor, got torch\.sparse_coo: pass image\.to_dense\(\)"
+    with pytest.raises(ValueError, match=message):
+        transform(torch.eye(8)[None].to_sparse())
+    with pytest.raises(ValueError, match=rf"{message}\. \(key 'scan'\)"):
+        FourierLowPassd("scan", 0.2)({"scan": torch.eye(8)[None].to_sparse()})
