@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def export_program(network: FrequencyFusion, image_size: Sequence[int], *, dynam
         >>> program.module()(torch.rand(3, 1, 45, 67)).shape
         torch.Size([3, 2, 45, 67])
     """
-    _check(network, image_size)
+    image_size = _checked(network, image_size)
     if not dynamic:
         return _program(network, (1, *image_size), Dim.STATIC)
     sizes = _other_sizes(network, image_size)
@@ -113,23 +114,27 @@ def export_onnx(
     return path
 
 
-def _check(network: FrequencyFusion, image_size: Sequence[int]) -> None:
+def _checked(network: FrequencyFusion, image_size: Sequence[int]) -> tuple[int, ...]:
+    """Voxels along each axis, if the network takes images of them."""
     if not isinstance(network, FrequencyFusion):
         raise TypeError(f"'network' must be a FrequencyFusion, got {type(network).__name__}.")
-    counts = all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in image_size)
-    if not counts or len(image_size) != network.spatial_dims:
+    sizes = tuple(image_size) if isinstance(image_size, Iterable) else ()
+    counts = all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in sizes)
+    if not counts or len(sizes) != network.spatial_dims:
         raise ValueError(
             f"'image_size' must be {network.spatial_dims} whole numbers of at least 1, got {image_size!r}."
         )
-    given = (2, network.features, *image_size)
+    sizes = tuple(map(int, sizes))
+    given = (2, network.features, *sizes)
     try:
         output = answer(on_meta(network.backbone), given)
     except CannotTell:
-        return
+        return sizes
     except Exception as error:
         raise ValueError(why_refused(network.backbone, given, network._wanted, error) or reason_of(error)) from error
-    if not network._wanted.is_in(output, image_size):
+    if not network._wanted.is_in(output, sizes):
         raise ValueError(why_unfit(network.backbone, given, network._wanted, output))
+    return sizes
 
 
 def _program(network: FrequencyFusion, batch: Sequence[int], dim: Any) -> ExportedProgram:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any, Literal, get_args
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from ..spectral.bands import Convention, check_bands, coarse_low, fuse, split
 from ..spectral.cache import is_traced
 from ..spectral.precision import check_dense
+from .image_sizes import by
 from .misfit import why_refused, why_unfit
 from .predictions import Task, Wanted, replaced
 
@@ -194,6 +196,10 @@ class FrequencyFusion(nn.Module):
         if x.ndim != self.spatial_dims + 2 or x.shape[1] != channels:
             wanted = f"(B, {channels}, *spatial) with {self.spatial_dims} spatial axes"
             raise ValueError(f"the input must be {wanted}, got {tuple(x.shape)}: {self._remedy(x)}.")
+        if self.fusion == "late" and self.task == "segmentation" and not is_traced() and math.prod(x.shape[2:]) == 1:
+            raise ValueError(
+                f"late fusion normalises features over each image, got images of {by(x.shape[2:])}: pass larger ones."
+            )
         if x.is_complex():
             raise ValueError(
                 f"the input must be real, got {x.dtype}: take its magnitude, or its parts as two channels."

@@ -44,15 +44,19 @@ def why_refused(backbone: nn.Module, given: Sequence[int], wanted: Wanted, error
     channels = int(named[1]) if named and int(named[2]) == features else features
     try:
         shapes = on_meta(backbone)
-        if _takes(shapes, (max(batch, 2), *given[1:])):  # one alone may have no statistics to normalise by
+        failed = f"the backbone ({name_of(backbone)}) failed on images of"
+        if _takes(shapes, given):
             return None
+        # torch has a norm over each image refuse one voxel with words of training, and take it in a batch of several
+        if _takes(shapes, (max(batch, 2), *given[1:])) and backbone.training:
+            several = "pass a batch of two or more, or larger images"
+            return f"{failed} {by(spatial)} ({reason_of(error)[:_SHOWN]}):\n{several}."
         sizes = near_sizes(spatial)
         likely = channels if named else _first_channels(shapes, len(spatial), features)
         if likely != features and any(_takes(shapes, (batch, likely, *size)) for size in (spatial, *sizes)):
             return _of_channels(features, likely)
         for size in sizes:
             if _takes(shapes, (batch, features, *size), wanted.is_in):
-                failed = f"the backbone ({name_of(backbone)}) failed on images of"
                 return _of_size(failed, spatial, size, reason_of(error))
         other = 5 - len(spatial)
         if _takes(shapes, (batch, features, *[_AMPLE] * other)):
@@ -60,6 +64,8 @@ def why_refused(backbone: nn.Module, given: Sequence[int], wanted: Wanted, error
                 f"the backbone takes images with {other} spatial axes and gets {len(spatial)}: "
                 f"build it with spatial_dims={len(spatial)}, or pass spatial_dims={other}."
             )
+        if isinstance(error, AssertionError):  # the network's own check of what it is given
+            return _of_size(failed, spatial, None, reason_of(error))
     except CannotTell:
         return None if channels == features else _of_channels(features, channels)
     return None

@@ -1,12 +1,13 @@
 """Graphs of networks, run at sizes that they were not made from; the network itself is the reference."""
 
+import numpy as np
 import pytest
 import torch
 from backbones import ARMS, CLASSES, FEATURES, channels, unet, wrap
 from monai.networks import nets
 from torch import nn
 
-from monai_freq.networks import export, export_onnx, export_program
+from monai_freq.networks import FrequencyFusion, export, export_onnx, export_program
 
 #: odd and even, larger and smaller than what a graph is made from, and longer along another axis
 SIZES = [(33, 47, 5), (64, 101, 6), (90, 41, 3)]
@@ -195,3 +196,16 @@ def test_missing_packages_are_named_before_anything_is_exported(tmp_path, monkey
     monkeypatch.setattr(export, "export_program", lambda *given, **settings: pytest.fail("exported"))
     with pytest.raises(ImportError, match=r"pip install 'monai_freq\[onnx\]'"):
         export_onnx(wrap(unet(2), 2), tmp_path / "network.onnx", (32, 32))
+
+
+def test_sizes_of_numpy_are_sizes():
+    network = FrequencyFusion(torch.nn.Conv2d(8, 2, 3, padding=1), 1, 2, spatial_dims=2)
+    program = export_program(network, [np.int64(32)] * 2, dynamic=False)
+    assert program.module()(torch.rand(1, 1, 32, 32)).shape == (1, 2, 32, 32)
+
+
+@pytest.mark.parametrize("size", [32, None, "32", (32, 0), (32, True), (32.0, 32)])
+def test_what_is_no_size_is_refused(size):
+    network = FrequencyFusion(torch.nn.Conv2d(8, 2, 3, padding=1), 1, 2, spatial_dims=2)
+    with pytest.raises(ValueError, match="'image_size' must be 2 whole numbers of at least 1, got "):
+        export_program(network, size)

@@ -227,3 +227,47 @@ def test_a_sparse_input_is_refused():
     network = FrequencyFusion(nn.Conv2d(8, 2, 3, padding=1), 1, 2, spatial_dims=2)
     with pytest.raises(ValueError, match=r"'input' must be a dense tensor, got torch\.sparse_coo"):
         network(torch.zeros(1, 1, 8, 8).to_sparse())
+
+
+class Particular(nn.Conv2d):
+    """A backbone with a check of its own."""
+
+    def forward(self, x):
+        if x.shape[-2:] != (48, 40):
+            raise AssertionError  # as of an assert without words
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("fusion", ["none", "early", "late"])
+def test_an_assertion_of_the_backbone_names_the_size(fusion):
+    network = FrequencyFusion(Particular(8, 2, 3, padding=1), 1, 2, fusion=fusion, spatial_dims=2)
+    assert network(torch.rand(1, 1, 48, 40)).shape == (1, 2, 48, 40)
+    message = (
+        r"the backbone \(Particular\) failed on images of 33x47 \(AssertionError\):\npad, crop or resize them to a"
+    )
+    with pytest.raises(ValueError, match=message):
+        network(torch.rand(1, 1, 33, 47))
+
+
+@pytest.mark.parametrize("fusion", ["none", "early", "late"])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_images_of_one_voxel_are_named(fusion, batch):
+    backbone = nn.Sequential(nn.Conv2d(8, 2, 3, padding=1), nn.InstanceNorm2d(2))
+    network = FrequencyFusion(backbone, 1, 2, fusion=fusion, spatial_dims=2).eval()
+    with pytest.raises(ValueError, match=r"images of 1x1.*\n?.*(a size that it takes, as|pass larger ones)"):
+        network(torch.rand(batch, 1, 1, 1))
+
+
+def test_a_group_norm_of_one_voxel_is_told_of_size_and_batch():
+    backbone = nn.Sequential(nn.Conv2d(8, 2, 3, padding=1), nn.GroupNorm(2, 2))
+    network = FrequencyFusion(backbone, 1, 2, fusion="none", spatial_dims=2)
+    with pytest.raises(ValueError, match=r"failed on images of 1x1 .*\npass a batch of two or more, or larger images"):
+        network(torch.rand(1, 1, 1, 1))
+    with pytest.raises(ValueError, match=r"failed on images of 1x1 .*\npad, crop or resize them to a .*, as 2x2\."):
+        network.eval()(torch.rand(1, 1, 1, 1))
+
+
+def test_late_fusion_of_one_voxel_is_refused_by_its_size():
+    network = FrequencyFusion(nn.Conv3d(8, 2, 1), 1, 2, fusion="late").eval()
+    with pytest.raises(ValueError, match="late fusion normalises features over each image, got images of 1x1x1: pass"):
+        network(torch.rand(1, 1, 1, 1, 1))
