@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 
 __all__ = ["silence_known_warnings"]
@@ -32,3 +33,9 @@ def silence_known_warnings() -> None:
     """
     for message, category, module in _KNOWN:
         warnings.filterwarnings("ignore", message, category, module)
+    logging.getLogger("monai.bundle.workflows").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """MONAI 1.6 says of any second configuration where it looks for files that ours have beside the first."""
+    return not record.getMessage().startswith("Not all config files are in ")

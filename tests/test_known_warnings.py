@@ -1,5 +1,6 @@
 """What nobody who runs a bundle can change is not said; everything else is."""
 
+import logging
 import subprocess
 import sys
 import warnings
@@ -38,6 +39,17 @@ def test_only_the_very_warning_is_left_out(message, category, module):
     assert heard(message, DeprecationWarning, module)
     assert heard(f"a word before: {message}", category, module)
     assert heard("the learning rate is 0", category, module)
+
+
+def test_of_monais_lines_only_the_very_one_is_left_out(caplog):
+    silence_known_warnings()
+    silence_known_warnings()
+    for name in ("monai.bundle.workflows", "my_program"):
+        for line in ("Not all config files are in heart/configs. If", "Logging file is set to False"):
+            logging.getLogger(name).warning(line)
+    assert [record.name for record in caplog.records] == ["monai.bundle.workflows", "my_program", "my_program"]
+    assert caplog.messages[0] == "Logging file is set to False"
+    assert len(logging.getLogger("monai.bundle.workflows").filters) == 1
 
 
 def test_an_import_leaves_warnings_as_they_are():

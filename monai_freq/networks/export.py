@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -101,7 +103,8 @@ def export_onnx(
         raise ImportError("ONNX needs packages that are not installed: pip install 'monai_freq[onnx]'.")
     program = export_program(network, image_size, dynamic=dynamic)
     pred = ["pred"] if len(program.graph_signature.user_outputs) == 1 else None
-    converted = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["image"], output_names=pred)
+    with _without_torchvision():
+        converted = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["image"], output_names=pred)
     assert converted is not None  # a file alone is returned as None
     held = sum(tensor.nbytes for tensor in program.state_dict.values())
     path = Path(path)
@@ -112,6 +115,21 @@ def export_onnx(
     with replacing(path) as aside:
         converted.save(aside, external_data=False)
     return path
+
+
+@contextmanager
+def _without_torchvision() -> Iterator[None]:
+    """torch says at each export which operations of torchvision it passes over, where that is not installed."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    logger.addFilter(_is_news)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("torchvision is not installed")
 
 
 def _checked(network: FrequencyFusion, image_size: Sequence[int]) -> tuple[int, ...]:

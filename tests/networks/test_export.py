@@ -1,5 +1,7 @@
 """Graphs of networks, run at sizes that they were not made from; the network itself is the reference."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -209,3 +211,19 @@ def test_what_is_no_size_is_refused(size):
     network = FrequencyFusion(torch.nn.Conv2d(8, 2, 3, padding=1), 1, 2, spatial_dims=2)
     with pytest.raises(ValueError, match="'image_size' must be 2 whole numbers of at least 1, got "):
         export_program(network, size)
+
+
+def test_torch_says_nothing_of_torchvision(tmp_path, monkeypatch, caplog):
+    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
+    export_to_onnx = torch.onnx.export
+
+    def loud(*arguments, **settings):
+        registration.warning("torchvision is not installed. Skipping %s", "torchvision::nms")
+        registration.warning("something else")
+        return export_to_onnx(*arguments, **settings)
+
+    monkeypatch.setattr(torch.onnx, "export", loud)
+    network = FrequencyFusion(torch.nn.Conv2d(8, 2, 3, padding=1), 1, 2, fusion="none", spatial_dims=2)
+    export_onnx(network, tmp_path / "network.onnx", (16, 16), dynamic=False)
+    assert [text for text in caplog.messages if "torchvision" in text or "something" in text] == ["something else"]
+    assert registration.filters == []
