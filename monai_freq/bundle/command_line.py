@@ -6,8 +6,9 @@ import ast
 import itertools
 import re
 import sys
+from collections.abc import Iterator
 
-__all__ = ["config_files", "overridden"]
+__all__ = ["config_files", "overridden", "repeated_option"]
 
 
 def config_files() -> list[str]:
@@ -43,19 +44,34 @@ def overridden() -> dict[str, str]:
     return _options()
 
 
+def repeated_option() -> str | None:
+    """An option that a ``monai.bundle`` command line has twice, in any spelling, of which fire would take the last.
+
+    Example:
+        >>> from unittest.mock import patch
+        >>> with patch("sys.argv", ["monai/bundle/__main__.py", "run", "--epochs", "2", "--epochs=3"]):
+        ...     repeated_option()
+        'epochs'
+    """
+    names = [name for name, _ in _pairs()]
+    return next((name for place, name in enumerate(names) if name in names[:place]), None)
+
+
 def _options() -> dict[str, str]:
-    """Name -> value in every spelling of fire: ``--a_name value``, ``--a_name=value``, ``--a-name``, ``-a_name``.
+    return dict(_pairs())
+
+
+def _pairs() -> Iterator[tuple[str, str]]:
+    """Name and value in every spelling of fire: ``--a_name value``, ``--a_name=value``, ``--a-name``, ``-a_name``.
 
     Empty when another program is running.
     """
     if not any(part in sys.argv[0] for part in ("monai/bundle", "monai\\bundle")):
-        return {}
-    found = {}
+        return
     for word, following in itertools.pairwise([*sys.argv[1:], ""]):
         if _is_option(word):
             name, equals, value = word.lstrip("-").partition("=")
-            found[name.replace("-", "_")] = value if equals or _is_option(following) else following
-    return found
+            yield name.replace("-", "_"), value if equals or _is_option(following) else following
 
 
 def _is_option(word: str) -> bool:

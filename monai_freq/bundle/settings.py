@@ -11,11 +11,11 @@ import torch
 
 from ..json_files import read_json, repeated_name
 from ..networks.frequency_fusion import check_fusion
-from ..quoting import reason_of
+from ..quoting import reason_of, shown
 from ..setting_names import require_setting
 from ..spectral.bands import check_bands
 from ..spectral.scalars import is_finite_number
-from .command_line import config_files, overridden
+from .command_line import config_files, overridden, repeated_option
 
 __all__ = ["check_choices", "check_ranges", "check_settings", "check_training"]
 
@@ -27,7 +27,8 @@ def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: 
     """End the program with two readable lines when a setting cannot work.
 
     Unknown options are refused too, as MONAI would add a mistyped one to the configuration and use the default; so is
-    ``None`` on the command line, which MONAI leaves out, and an option without a value, which it takes for True.
+    ``None`` on the command line, which MONAI leaves out, an option without a value, which it takes for True, and one
+    that is given twice, of which it takes the last.
 
     Args:
         fusion: ``"none"``, ``"early"`` or ``"late"``.
@@ -160,6 +161,8 @@ def _refuse_options() -> None:
     files = config_files()
     if not files:
         return
+    if (twice := repeated_option()) is not None:
+        raise SystemExit(f"'--{shown(twice)}' is given twice, and MONAI would take the last.\nGive it once.")
     _require_once(files)
     config = ConfigParser.load_config_files(files)
     for option, value in overridden().items():

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from monai_freq.bundle.command_line import config_files, overridden
+from monai_freq.bundle.command_line import config_files, overridden, repeated_option
 
 PROGRAM = "/somewhere/site-packages/monai/bundle/__main__.py"
 
@@ -73,3 +73,18 @@ def test_fire_reads_the_same(command_line):
     read = [f"{name}={value or True}" for name, value in overridden().items()]
     assert read == run.stdout.split()
     assert read[-3:] == ["offset=-5", "bare=True", "last=True"]
+
+
+@pytest.mark.parametrize(
+    ("words", "twice"),
+    [
+        ("--epochs 2 --epochs 3", "epochs"),
+        ("--epochs 2 --batch_size 1 --epochs=2", "epochs"),
+        ("--train-size 2 -train_size 3", "train_size"),
+        ("--resume --resume", "resume"),
+        ("--epochs 2 --seed 2", None),
+    ],
+)
+def test_an_option_that_is_given_twice_is_found(command_line, words, twice):
+    command_line("run", *words.split())
+    assert repeated_option() == twice

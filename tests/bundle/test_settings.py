@@ -205,3 +205,11 @@ def test_a_name_that_a_configuration_has_twice_is_refused(options):
     more.with_suffix(".yaml").write_text("theta: 0.1\nepochs: 3\ntheta: 0.3\n")
     first, second = lines_of()
     assert first == f"{more.with_suffix('.yaml')} cannot be read as a configuration: Duplicate key: `theta`."
+
+
+@pytest.mark.parametrize("words", [("--epochs", "2", "--epochs", "3"), ("--theta", "0.2", "--theta=0.3")])
+def test_an_option_that_is_given_twice_is_refused(options, words):
+    options(*words)
+    first, second = lines_of()
+    assert first == f"'{words[0]}' is given twice, and MONAI would take the last."
+    assert second == "Give it once."
