@@ -15,6 +15,7 @@ from ..quoting import named, reason_of
 
 __all__ = ["begin_run", "check_trained", "completed", "recorded_classes", "recorded_settings", "results_folder"]
 
+_OF_FOLDERS = ("source", "editing", "artifact", "fraction", "fold")
 _RECORD = "settings.json"
 _RESULTS = ("model.pt", "last.pt", _RECORD, "tensorboard", "evaluation", "segmentations", "predictions")
 #: settings that decide which cases are in which part
@@ -95,9 +96,11 @@ def check_trained(checkpoint: str, **settings: Any) -> None:
         Give the same settings, or another --output_dir.
     """
     if not Path(checkpoint).is_file():
+        named_by = [f"--{name}" for name in _OF_FOLDERS if name in settings] or ["--fusion"]  # the default folder
+        same = f"{', '.join(named_by)} and --output_dir"
         raise SystemExit(
-            f"There is no checkpoint {checkpoint}.\n"
-            "Train first, with the same --fusion and --output_dir, or pass --checkpoint <file>."
+            f"There is no checkpoint {named(checkpoint)}.\n"
+            f"Train first, with the same {same}, or pass --checkpoint <file>."
         )
     folder = Path(checkpoint).parent
     if (folder / _RECORD).is_file():

@@ -190,3 +190,19 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match=r"file/run cannot be written to: Not a directory\.\nPass --output_dir"):
         begin_run(str(tmp_path / "file" / "run"), resume=False, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"fusion": "late", "train_size": 3}, "--fusion and --output_dir"),
+        (
+            {"fusion": "none", "fold": 0, "fraction": 0.5, "artifact": "x"},
+            "--artifact, --fraction, --fold and --output",
+        ),
+        ({"fusion": "none", "editing": "none", "source": "imagenet"}, "--source, --editing and --output_dir"),
+    ],
+)
+def test_without_weights_the_settings_that_name_the_folder_are_named(tmp_path, settings, names):
+    with pytest.raises(SystemExit, match=rf"There is no checkpoint .*\nTrain first, with the same {names}"):
+        check_trained(str(tmp_path / "model.pt"), **settings)
