@@ -1,14 +1,17 @@
-"""How messages quote what others wrote: names and values out of files, and the errors of other libraries."""
+"""How messages quote others: names and values out of files, what users pass, and the errors of other libraries."""
 
 from __future__ import annotations
 
 import os
 import re
+from numbers import Number
 
-__all__ = ["harmless", "named", "reason_of", "shown"]
+__all__ = ["harmless", "named", "reason_of", "shown", "written"]
 
 MOST = 80  # characters of a quotation
 MOST_OF_REASON = 200
+_MOST_ITEMS = 10
+_MOST_BITS = 10_000  # of an integer, which Python does not write with more than 4300 digits
 
 _ADDRESS = re.compile(r" ?(?:\bat )?\(?\b0x[0-9a-fA-F]{6,}\b\)?")
 _SENTENCE_END = re.compile(r"(?<=[.!?]) +|\n")
@@ -67,6 +70,44 @@ def harmless(message: str) -> str:
         Copy it again.
     """
     return "\n".join(shown(line, most=None) for line in message.split("\n"))
+
+
+def written(value: object) -> str:
+    """What a user passed, as a message may show it: as it is written in Python, or its type if that would be long.
+
+    Args:
+        value: any; an object is shown by its type alone, as its own words can be long, or point into memory.
+
+    Example:
+        >>> written("early"), written([0.5, None]), written(print)
+        ("'early'", '[0.5, None]', 'a builtin_function_or_method')
+        >>> written([print, 1]), written({"theta": 0.1}), written(int)
+        ('[a builtin_function_or_method, 1]', 'a dict', 'the class int')
+    """
+    if isinstance(value, (list, tuple)):
+        return shown(_items(value))
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return "a very large integer"
+    if value is None or isinstance(value, (str, bytes, Number)):
+        return shown(repr(value))
+    if isinstance(value, type):
+        return f"the class {shown(value.__name__)}"
+    if isinstance(value, os.PathLike):
+        return shown(repr(os.fspath(value)))
+    name = shown(type(value).__name__)
+    return f"{'an' if name[:1].lower() in tuple('aeiou') else 'a'} {name}"
+
+
+def _items(values: list[object] | tuple[object, ...], depth: int = 2) -> str:
+    """A list or a tuple, the lists in it, and no deeper, as it could hold itself."""
+    first = [
+        (_items(item, depth - 1) if depth else "...") if isinstance(item, (list, tuple)) else written(item)
+        for item in values[:_MOST_ITEMS]
+    ]
+    inner = ", ".join(first + ["..."] * (len(values) > _MOST_ITEMS))
+    if isinstance(values, list):
+        return f"[{inner}]"
+    return f"({inner},)" if len(values) == 1 else f"({inner})"
 
 
 def reason_of(error: BaseException) -> str:

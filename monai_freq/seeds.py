@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .quoting import written
+
 __all__ = ["check_run_seed", "check_seed", "derived_seed"]
 
 
@@ -20,7 +22,7 @@ def check_seed(seed: int) -> None:
         ValueError: 'seed' must be an integer in [0, 2^32), got -1.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"'seed' must be an integer in [0, 2^32), got {seed!r}.")
+        raise ValueError(f"'seed' must be an integer in [0, 2^32), got {written(seed)}.")
 
 
 def check_run_seed(seed: int) -> None:
@@ -38,7 +40,7 @@ def check_run_seed(seed: int) -> None:
         ValueError: 'seed' must be an integer of at least 0, got 0.5.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"'seed' must be an integer of at least 0, got {seed!r}.")
+        raise ValueError(f"'seed' must be an integer of at least 0, got {written(seed)}.")
 
 
 def derived_seed(*numbers: int) -> int:

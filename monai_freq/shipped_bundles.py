@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .files import replacing
 from .json_files import read_json
+from .quoting import written
 
 __all__ = ["copy_bundle", "describe_bundle", "list_bundles"]
 
@@ -95,7 +96,7 @@ def _bundle(name: str) -> Path:
     if name not in names:
         close = get_close_matches(name, names, 1)
         meant = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(names)}."
-        raise ValueError(f"There is no bundle {name!r}.\n{meant}")
+        raise ValueError(f"There is no bundle {written(name)}.\n{meant}")
     return _folder() / name
 
 

@@ -12,11 +12,21 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
+from monai.transforms import GibbsNoise
 from PIL import Image
 
 import monai_freq
+from monai_freq.bundle import check_choices
 from monai_freq.data import DataError
-from monai_freq.quoting import harmless, named, reason_of, shown
+from monai_freq.handlers import PSDHandler
+from monai_freq.losses import SpectralDecouplingLoss
+from monai_freq.networks.frequency_fusion import check_fusion
+from monai_freq.quoting import harmless, named, reason_of, shown, written
+from monai_freq.seeds import check_seed
+from monai_freq.spectral.bands import split
+from monai_freq.transforms import ApplyShortcutd, FourierLowPass
+from monai_freq.transforms.foreign import as_artifact
+from monai_freq.transforms.image import check_probability
 
 ROOT = Path(monai_freq.__file__).parent
 HOSTILE = "a\x1b[31m\a\b\x7f\x9b2J\nb\r\t\u202e\u2028c"
@@ -149,3 +159,100 @@ def test_a_planted_quotation_is_caught(quoted):
     source = f"try:\n    load()\nexcept OSError as error:\n    raise ValueError(f'It fails: {quoted}') from error\n"
     assert caught_and_quoted(source) == [4]
     assert caught_and_quoted(source.replace(quoted, "{reason_of(error)}")) == []
+
+
+class _Quiet:
+    def __repr__(self):
+        return f"<secret at {id(self):#x}>"
+
+
+LOOP = []
+LOOP.append(LOOP)
+PLAIN = [
+    None,
+    True,
+    3,
+    -0.5,
+    1e300,
+    2j,
+    "early",
+    b"a",
+    [],
+    (),
+    (1,),
+    [0.1, "a", None],
+    [[0.1], (2, 3)],
+    list(range(10)),
+]
+
+
+@pytest.mark.parametrize("value", PLAIN, ids=repr)
+def test_a_plain_value_is_shown_as_it_is_written(value):
+    assert written(value) == repr(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (_Quiet(), "a _Quiet"),
+        ([_Quiet(), 1], "[a _Quiet, 1]"),
+        (lambda x: x, "a function"),
+        (torch.zeros(3), "a Tensor"),
+        (np.zeros((2, 2)), "a ndarray"),
+        ({"a": _Quiet()}, "a dict"),
+        (_Quiet, "the class _Quiet"),
+        (Path("a/b"), "'a/b'"),
+        (list(range(1000)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...]"),
+        ([[[[1]]]], "[[[...]]]"),
+        (LOOP, "[[[...]]]"),
+    ],
+)
+def test_anything_else_is_shown_by_its_type_or_in_short(value, expected):
+    assert written(value) == expected
+
+
+LONG = ["x" * 10**6, HOSTILE, [HOSTILE * 9], 10**4000, -(10**5000), type(HOSTILE, (), {})()]
+
+
+@pytest.mark.parametrize("value", LONG, ids=map(str, range(len(LONG))))
+def test_a_value_is_shown_shortly_and_harmlessly(value):
+    assert len(written(value)) <= 90
+    assert written(value).isprintable()
+
+
+REFUSED = {
+    "artifact": lambda value: check_choices(artifact=(value, ["none", "blur"])),
+    "as_artifact": as_artifact,
+    "cutoff": FourierLowPass,
+    "theta": lambda value: split(torch.rand(8, 8), value, spatial_dims=2),
+    "prob": check_probability,
+    "seed": check_seed,
+    "mark": lambda value: ApplyShortcutd("image", GibbsNoise(0.5), flag_key="mark")(
+        {"image": torch.rand(1, 8, 8), "mark": value}
+    ),
+    "fusion": check_fusion,
+    "lam": lambda value: SpectralDecouplingLoss(torch.nn.CrossEntropyLoss(), value),
+    "log_dir": lambda value: PSDHandler(log_dir=value),
+}
+
+
+@pytest.mark.parametrize("value", [_Quiet(), [_Quiet()]], ids=["object", "list"])
+@pytest.mark.parametrize("refuse", REFUSED.values(), ids=REFUSED)
+def test_no_message_shows_where_an_object_is_in_memory(refuse, value):
+    with pytest.raises((ValueError, TypeError, SystemExit), match="a _Quiet") as caught:
+        refuse(value)
+    assert "0x" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", [np.zeros(2, dtype=bool), torch.ones(2, dtype=torch.bool)])
+def test_a_mark_of_several_is_refused_as_one_of_another_kind_is(mark):
+    with pytest.raises(ValueError, match=r"'mark' must be True or False, got an? (ndarray|Tensor)"):
+        REFUSED["mark"](mark)
+
+
+def test_no_message_of_ours_shows_a_value_as_it_writes_itself():
+    """What quotes with ``!r`` is of the text of files, or a text of ours."""
+    texts = ("data", "study", "json_files.py", "quoting.py")
+    shows = re.compile(r"(?:got|not|no \w+) \{[^{}]*!r\}")
+    files = [file for file in sorted(ROOT.rglob("*.py")) if file.relative_to(ROOT).parts[0] not in texts]
+    assert [str(file) for file in files if shows.search(file.read_text())] == []

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 from ..networks.image_sizes import CannotTell, answer, near_sizes, on_meta
-from ..quoting import reason_of
+from ..quoting import reason_of, written
 
 __all__ = ["check_backbone"]
 
@@ -48,7 +48,7 @@ def check_backbone(
     counts = isinstance(image_size, Sequence) and all(type(n) is int and n > 0 for n in image_size)
     if not counts or len(image_size) != spatial_dims:
         raise SystemExit(
-            f"'image_size' must be {spatial_dims} whole numbers of at least 1, got {image_size!r}.\n"
+            f"'image_size' must be {spatial_dims} whole numbers of at least 1, got {written(image_size)}.\n"
             f"As in --image_size {_listed([64] * spatial_dims)}"
         )
     name = type(backbone).__name__

@@ -22,7 +22,7 @@ from ..data import (
     read_radimagenet,
 )
 from ..handlers.rows import column_names
-from ..quoting import harmless
+from ..quoting import harmless, written
 from .data_folder import data_folder, tell
 
 __all__ = [
@@ -260,7 +260,7 @@ def _named(items: Sequence[Mapping[str, Any]], folder: Path) -> list[Item]:
 def _known(table: Mapping[str, Any], name: str, argument: str) -> Any:
     if name not in table:
         raise DataError(
-            f"'{argument}' must be one of {', '.join(table)}, got {name!r}.\nAs in --{argument} {min(table)}"
+            f"'{argument}' must be one of {', '.join(table)}, got {written(name)}.\nAs in --{argument} {min(table)}"
         )
     return table[name]
 
@@ -269,7 +269,7 @@ def _require_settings(name: str, given: Mapping[str, Any], function: Callable[..
     known = list(signature(function).parameters)[1:]
     for key in given:
         if key not in known:
-            raise DataError(f"'{name}' has no setting {key!r}.\nThere are {', '.join(known)}.")
+            raise DataError(f"'{name}' has no setting {written(key)}.\nThere are {', '.join(known)}.")
 
 
 def _divided(items: Sequence[Item], shares: Sequence[float], seed: int) -> dict[str, list[Item]]:

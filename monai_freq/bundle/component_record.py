@@ -14,7 +14,7 @@ from monai.transforms import Transform
 from torch import nn
 
 from ..json_files import parse_json
-from ..quoting import reason_of
+from ..quoting import reason_of, written
 
 __all__ = ["described", "trained_component"]
 
@@ -83,7 +83,8 @@ def trained_component(recorded: Mapping[str, Any] | None, default: Callable[...,
     for key, value in given.items():
         if key in arguments and arguments[key] != parse_json(json.dumps(value, default=repr)):
             raise SystemExit(
-                f"The training was made with {target.rpartition('.')[2]}({key}={arguments[key]!r}), not {value!r}.\n"
+                f"The training was made with {target.rpartition('.')[2]}({key}={written(arguments[key])}), "
+                f"not {written(value)}.\n"
                 f"Leave '{key}' out, or name another checkpoint."
             )
     build = _builder(target)

@@ -13,7 +13,7 @@ from ignite import distributed as idist
 
 from .. import phantoms
 from ..data import DataError
-from ..quoting import named
+from ..quoting import named, written
 
 __all__ = ["counted", "data_folder", "tell"]
 
@@ -50,7 +50,7 @@ def data_folder(
     task = settings.pop("task")
     if f"write_{task}" not in phantoms.__all__:
         known = ", ".join(name.removeprefix("write_") for name in phantoms.__all__ if name.startswith("write_"))
-        raise DataError(f"There is no phantom {task!r}.\nChoose --phantom#task from {known}.")
+        raise DataError(f"There is no phantom {written(task)}.\nChoose --phantom#task from {known}.")
     write: Callable[..., Path] = getattr(phantoms, f"write_{task}")
     _require_size(write, settings.get("size"))
     key = "_".join(_named(value) for value in settings.values())
@@ -70,9 +70,9 @@ def _named(value: object, between: str = "x") -> str:
 def _require_size(write: Callable[..., Path], size: object) -> None:
     default = getattr(signature(write).parameters.get("size"), "default", None)
     if size is not None and isinstance(default, tuple) and not isinstance(size, (list, tuple)):
-        raise DataError(f"The phantom's size must be a list, got {size!r}.\nAs in --phantom#size [64,64,32]")
+        raise DataError(f"The phantom's size must be a list, got {written(size)}.\nAs in --phantom#size [64,64,32]")
     if size is not None and isinstance(default, int) and not isinstance(size, int):
-        raise DataError(f"The phantom's size must be one number, got {size!r}.\nAs in --phantom#size 128")
+        raise DataError(f"The phantom's size must be one number, got {written(size)}.\nAs in --phantom#size 128")
 
 
 def counted(parts: Any) -> dict[str, int]:

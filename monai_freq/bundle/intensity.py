@@ -9,7 +9,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, ScaleIntensityd, ScaleIntensityRanged
 from torch import Tensor
 
-from ..quoting import named
+from ..quoting import named, written
 
 __all__ = ["check_window", "over_full_scale", "over_maximum", "scaled_intensity"]
 
@@ -32,7 +32,7 @@ def check_window(window: object) -> None:
     """
     if window is not None and not _is_window(window):
         raise SystemExit(
-            f"'intensity_window' must be two increasing numbers or None, got {window!r}.\n"
+            f"'intensity_window' must be two increasing numbers or None, got {written(window)}.\n"
             "As in --intensity_window [-160,240], or --intensity_window '$None'"
         )
 

@@ -11,7 +11,7 @@ import torch
 
 from ..json_files import read_json, repeated_name
 from ..networks.frequency_fusion import check_fusion
-from ..quoting import reason_of, shown
+from ..quoting import reason_of, shown, written
 from ..setting_names import require_setting
 from ..spectral.bands import check_bands
 from ..spectral.scalars import is_finite_number
@@ -49,7 +49,7 @@ def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: 
     try:
         check_fusion(fusion)
         if spatial_dims not in (2, 3):
-            raise ValueError(f"'spatial_dims' must be 2 or 3, got {spatial_dims!r}.")
+            raise ValueError(f"'spatial_dims' must be 2 or 3, got {written(spatial_dims)}.")
         check_bands(theta, convention, spatial_dims=spatial_dims)
     except ValueError as error:
         name = str(error).split("'")[1]
@@ -59,7 +59,7 @@ def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: 
         ) from error
     for name, value in counts.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            raise SystemExit(f"'{name}' must be a whole number of at least 0, got {value!r}.\nAs in --{name} 4")
+            raise SystemExit(f"'{name}' must be a whole number of at least 0, got {written(value)}.\nAs in --{name} 4")
     _refuse_options()
 
 
@@ -83,7 +83,9 @@ def check_training(*, epochs: int, batch_size: int, learning_rate: float, device
     """
     for name, value, example in (("epochs", epochs, 60), ("batch_size", batch_size, 2)):
         if type(value) is not int or value < 1:
-            raise SystemExit(f"'{name}' must be a whole number of at least 1, got {value!r}.\nAs in --{name} {example}")
+            raise SystemExit(
+                f"'{name}' must be a whole number of at least 1, got {written(value)}.\nAs in --{name} {example}"
+            )
     check_ranges(learning_rate=(learning_rate, 0, math.inf))
     try:
         torch.empty(0, device=device)
@@ -112,7 +114,7 @@ def check_ranges(**ranges: tuple[object, float, float]) -> None:
         if not (is_finite_number(value) and least <= value <= greatest):
             bounds = f"in [{least:g}, {greatest:g}]" if greatest < math.inf else f"a number of at least {least:g}"
             example = (least + greatest) / 2 if greatest < math.inf else least + 0.01
-            raise SystemExit(f"'{name}' must be {bounds}, got {value!r}.\nAs in --{name} {example:g}")
+            raise SystemExit(f"'{name}' must be {bounds}, got {written(value)}.\nAs in --{name} {example:g}")
 
 
 def check_choices(**choices: tuple[object, Collection[str]]) -> None:
@@ -131,9 +133,9 @@ def check_choices(**choices: tuple[object, Collection[str]]) -> None:
         As in --artifact none
     """
     for name, (value, known) in choices.items():
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             raise SystemExit(
-                f"'{name}' must be one of {', '.join(known)}, got {value!r}.\nAs in --{name} {next(iter(known))}"
+                f"'{name}' must be one of {', '.join(known)}, got {written(value)}.\nAs in --{name} {next(iter(known))}"
             )
 
 

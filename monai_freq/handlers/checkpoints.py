@@ -16,7 +16,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from ..files import release, replacing, set_aside
-from ..quoting import named, reason_of
+from ..quoting import named, reason_of, written
 from .engine_parts import bare, folder_of
 
 __all__ = ["Checkpoints"]
@@ -68,7 +68,7 @@ class Checkpoints:
         if not isinstance(objects.get("network"), nn.Module):
             raise ValueError(f"'objects' must hold the network under the key 'network', got {sorted(objects)}.")
         if str(resume).lower() not in ("true", "false"):
-            raise ValueError(f"'resume' must be true or false, got {resume!r}.")
+            raise ValueError(f"'resume' must be true or false, got {written(resume)}.")
         self.folder = folder_of("output_dir", output_dir)
         self.objects = dict(objects)
         self.evaluator = evaluator

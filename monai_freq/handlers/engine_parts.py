@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import nn
 
+from ..quoting import written
+
 __all__ = ["bare", "check_tag", "folder_of", "positive"]
 
 
@@ -44,7 +46,7 @@ def positive(name: str, value: int) -> int:
         ValueError: 'interval' must be a positive integer, got 0.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"'{name}' must be a positive integer, got {value!r}.")
+        raise ValueError(f"'{name}' must be a positive integer, got {written(value)}.")
     return value
 
 
@@ -64,7 +66,7 @@ def folder_of(name: str, value: str | os.PathLike[str]) -> Path:
         TypeError: 'log_dir' must be the path of a folder, got None.
     """
     if not isinstance(value, (str, os.PathLike)):
-        raise TypeError(f"'{name}' must be the path of a folder, got {value!r}.")
+        raise TypeError(f"'{name}' must be the path of a folder, got {written(value)}.")
     return Path(value)
 
 
@@ -84,4 +86,4 @@ def check_tag(tag: str) -> None:
     """
     parts = re.split(r"[/\\]", tag) if isinstance(tag, str) and tag.isprintable() else [""]
     if any(part.strip() in ("", ".", "..") or part[1:2] == ":" for part in parts):
-        raise ValueError(f'\'tag\' must name a file within the folder, as "psd" or "train/psd", got {tag!r}.')
+        raise ValueError(f'\'tag\' must name a file within the folder, as "psd" or "train/psd", got {written(tag)}.')

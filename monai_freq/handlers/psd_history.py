@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..figures import density_curve, density_map
 from ..files import replacing
-from ..quoting import named, reason_of
+from ..quoting import named, reason_of, written
 from ..spectral.frequency_axis import on_axis
 from ..spectral.frequency_unit import require_per_voxel
 from ..spectral.precision import check_dense
@@ -80,7 +80,7 @@ class PSDHistory:
     def __init__(self, frequencies: Array | Tensor, norm: str = "backward") -> None:
         axis = axis_per_voxel("frequencies", frequencies)
         if norm not in _DIVISORS:
-            raise ValueError(f"'norm' must be one of {', '.join(_DIVISORS)}, got {norm!r}.")
+            raise ValueError(f"'norm' must be one of {', '.join(_DIVISORS)}, got {written(norm)}.")
         self.frequencies = axis
         self.norm = norm
         self.epochs: list[int] = []
@@ -278,7 +278,7 @@ def _epoch_after(epochs: list[int], epoch: int) -> int:
     except TypeError:
         number = -1
     if isinstance(epoch, bool) or number < 0:
-        raise ValueError(f"'epoch' must be an integer from 0, got {epoch!r}.")
+        raise ValueError(f"'epoch' must be an integer from 0, got {written(epoch)}.")
     if epochs and number <= epochs[-1]:
         raise ValueError(f"'epoch' must be later than {epochs[-1]}, got {epoch}.")
     return number

@@ -11,7 +11,7 @@ from ignite import distributed as idist
 from torch import distributed
 
 from ..files import replacing
-from ..quoting import shown
+from ..quoting import written
 
 __all__ = ["column_names", "from_all_processes", "write_rows"]
 
@@ -39,9 +39,11 @@ def column_names(classes: Mapping[str, str] | Mapping[int, str]) -> dict[int, st
             raise ValueError(f"'classes' has two of the number {number}.\nGive each class its own number and name.")
         column = str(name).strip().replace(" ", "_")
         if not column.isprintable():
-            raise ValueError(f"'classes' has a name that cannot be printed, '{shown(name)}'.\nGive it another one.")
+            raise ValueError(f"'classes' has a name that cannot be printed, {written(name)}.\nGive it another one.")
         if column in columns.values():
-            raise ValueError(f"'classes' has two of the name {name!r}.\nGive each class its own number and name.")
+            raise ValueError(
+                f"'classes' has two of the name {written(name)}.\nGive each class its own number and name."
+            )
         columns[int(number)] = column
     return columns
 

@@ -10,6 +10,7 @@ import torch
 from monai.data import MetaTensor
 from torch import Tensor, nn
 
+from ..quoting import written
 from ..spectral.precision import check_dense
 from ..spectral.scalars import is_finite_number
 
@@ -97,14 +98,16 @@ class SpectralDecouplingLoss(nn.Module):
     ) -> None:
         super().__init__()
         if not callable(base) or isinstance(base, type):
-            name = base.__name__ if isinstance(base, type) else repr(base)
+            name = base.__name__ if isinstance(base, type) else written(base)
             raise TypeError(f"'base' must be a loss, made and ready, such as torch.nn.CrossEntropyLoss(), got {name}.")
         if which not in get_args(Which):
-            raise ValueError(f"'which' must be one of {', '.join(get_args(Which))}, got {which!r}.")
+            raise ValueError(f"'which' must be one of {', '.join(get_args(Which))}, got {written(which)}.")
         if reduction not in get_args(Reduction):
-            raise ValueError(f"'reduction' must be one of {', '.join(get_args(Reduction))}, got {reduction!r}.")
+            raise ValueError(f"'reduction' must be one of {', '.join(get_args(Reduction))}, got {written(reduction)}.")
         if isinstance(delay, bool) or not isinstance(delay, int) or delay < 0:
-            raise ValueError(f"'delay' is a number of training calls and must be an integer >= 0, got {delay!r}.")
+            raise ValueError(
+                f"'delay' is a number of training calls and must be an integer >= 0, got {written(delay)}."
+            )
         lams, gammas = _values("lam", lam, least=0), _values("gamma", gamma)
         if lams.ndim and gammas.ndim and len(lams) != len(gammas):
             raise ValueError(f"'lam' and 'gamma' must have one value a class, got {len(lams)} and {len(gammas)}.")
@@ -199,7 +202,9 @@ def _values(name: str, given: float | Sequence[float], least: float = -math.inf)
     sound = values.ndim <= 1 and values.numel() and bool((values.isfinite() & (values >= least)).all())
     if not sound:
         bound = f" >= {least:g}" if math.isfinite(least) else ""
-        raise ValueError(f"'{name}' must be a finite number{bound}, or a sequence of one a class, got {given!r}.")
+        raise ValueError(
+            f"'{name}' must be a finite number{bound}, or a sequence of one a class, got {written(given)}."
+        )
     return values
 
 

@@ -19,7 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.export import Dim, ExportedProgram
 
 from ..files import replacing
-from ..quoting import reason_of
+from ..quoting import reason_of, written
 from .frequency_fusion import FrequencyFusion
 from .image_sizes import CannotTell, answer, by, name_of, on_meta
 from .misfit import why_refused, why_unfit
@@ -140,7 +140,7 @@ def _checked(network: FrequencyFusion, image_size: Sequence[int]) -> tuple[int, 
     counts = all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in sizes)
     if not counts or len(sizes) != network.spatial_dims:
         raise ValueError(
-            f"'image_size' must be {network.spatial_dims} whole numbers of at least 1, got {image_size!r}."
+            f"'image_size' must be {network.spatial_dims} whole numbers of at least 1, got {written(image_size)}."
         )
     sizes = tuple(map(int, sizes))
     given = (2, network.features, *sizes)

@@ -11,6 +11,7 @@ import torch
 from monai.networks.layers import Conv
 from torch import Tensor, nn
 
+from ..quoting import written
 from ..spectral.bands import Convention, check_bands, coarse_low, fuse, split
 from ..spectral.cache import is_traced
 from ..spectral.precision import check_dense
@@ -38,7 +39,7 @@ def check_fusion(fusion: str) -> None:
         ValueError: 'fusion' must be one of early, late, none, got 'middle'.
     """
     if fusion not in get_args(Fusion):
-        raise ValueError(f"'fusion' must be one of {', '.join(get_args(Fusion))}, got {fusion!r}.")
+        raise ValueError(f"'fusion' must be one of {', '.join(get_args(Fusion))}, got {written(fusion)}.")
 
 
 class FrequencyFusion(nn.Module):
@@ -115,9 +116,9 @@ class FrequencyFusion(nn.Module):
         check_fusion(fusion)
         _check_numbers(in_channels=in_channels, out_channels=out_channels, features=features)
         if spatial_dims not in (2, 3):
-            raise ValueError(f"'spatial_dims' must be 2 or 3, got {spatial_dims!r}.")
+            raise ValueError(f"'spatial_dims' must be 2 or 3, got {written(spatial_dims)}.")
         if task not in get_args(Task):
-            raise ValueError(f"'task' must be one of {', '.join(get_args(Task))}, got {task!r}.")
+            raise ValueError(f"'task' must be one of {', '.join(get_args(Task))}, got {written(task)}.")
         check_bands(theta, convention, axes, spatial_dims)
         self.in_channels, self.out_channels, self.features = in_channels, out_channels, features
         self.theta, self.fusion, self.convention = theta, fusion, convention
@@ -300,4 +301,4 @@ class _Scores(nn.Module):
 def _check_numbers(**numbers: int) -> None:
     for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
-            raise ValueError(f"'{name}' must be a positive integer, got {number!r}.")
+            raise ValueError(f"'{name}' must be a positive integer, got {written(number)}.")

@@ -11,6 +11,8 @@ from monai_freq.phantoms.outlines import OUTLINES
 from monai_freq.phantoms.smooth_shapes import draw_smooth_shapes
 from monai_freq.phantoms.textures import TEXTURES
 
+from ..quoting import written
+
 __all__ = ["CUES", "STATISTICS", "draw_source_image", "png", "refuse_source"]
 
 STATISTICS: dict[str, Callable[[np.random.Generator, str, str, int], NDArray[np.float32]]] = {
@@ -71,7 +73,7 @@ def refuse_source(size: int, statistics: str, cue: str) -> None:
         raise ValueError(f"'size' must be at least 32, got {size}.")
     for name, value, known in (("statistics", statistics, STATISTICS), ("cue", cue, CUES)):
         if value not in known:
-            raise ValueError(f"'{name}' must be one of {', '.join(known)}, got {value!r}.")
+            raise ValueError(f"'{name}' must be one of {', '.join(known)}, got {written(value)}.")
 
 
 def png(pixels: NDArray[np.uint8], mode: str = "RGB") -> bytes:

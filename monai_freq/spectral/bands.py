@@ -25,6 +25,7 @@ from typing import Literal, NamedTuple, TypedDict, get_args
 import torch
 from torch import Tensor
 
+from ..quoting import written
 from .basis import Block, block_basis, coarse_from_samples, coarse_size, samples_from_coarse
 from .precision import as_given, check_image, compute_dtype, full_precision
 
@@ -76,13 +77,13 @@ def check_bands(theta: float, convention: str = "figure2", axes: Sequence[int] =
         ValueError: 'theta' must be in (0, 1), got 1.5.
     """
     if isinstance(theta, bool) or not isinstance(theta, Real) or not 0 < theta < 1:
-        raise ValueError(f"'theta' must be in (0, 1), got {theta!r}.")
+        raise ValueError(f"'theta' must be in (0, 1), got {written(theta)}.")
     if convention not in get_args(Convention):
-        raise ValueError(f"'convention' must be one of {', '.join(get_args(Convention))}, got {convention!r}.")
+        raise ValueError(f"'convention' must be one of {', '.join(get_args(Convention))}, got {written(convention)}.")
     if isinstance(spatial_dims, bool) or not isinstance(spatial_dims, Integral) or spatial_dims < 1:
-        raise ValueError(f"'spatial_dims' must be at least 1 and whole, got {spatial_dims!r}.")
+        raise ValueError(f"'spatial_dims' must be at least 1 and whole, got {written(spatial_dims)}.")
     if not _are_axes(axes, spatial_dims):
-        raise ValueError(f"'axes' must be different spatial axes in [0, {spatial_dims - 1}], got {axes!r}.")
+        raise ValueError(f"'axes' must be different spatial axes in [0, {spatial_dims - 1}], got {written(axes)}.")
 
 
 def _are_axes(axes: object, spatial_dims: int) -> bool:
@@ -107,7 +108,7 @@ def check_cutoff(cutoff: float) -> None:
         ValueError: 'cutoff' is in cycles per voxel and must be in (0, 0.5], got 0.75.
     """
     if isinstance(cutoff, bool) or not isinstance(cutoff, Real) or not 0 < cutoff <= 0.5:
-        raise ValueError(f"'cutoff' is in cycles per voxel and must be in (0, 0.5], got {cutoff!r}.")
+        raise ValueError(f"'cutoff' is in cycles per voxel and must be in (0, 0.5], got {written(cutoff)}.")
 
 
 def split(
@@ -366,7 +367,7 @@ def _lies_on_grid(low: Tensor, high: Tensor, cut: _Cut, convention: str, coarse:
     if low.device != high.device:
         raise ValueError(f"'low' must be on the device of 'high', {high.device}, got {low.device}.")
     if coarse and convention != "figure2":
-        raise ValueError(f"'coarse' must be False with convention={convention!r}, which has no coarse grid.")
+        raise ValueError(f"'coarse' must be False with convention={written(convention)}, which has no coarse grid.")
     if coarse is not None and torch.compiler.is_compiling():
         return coarse
     grid = _coarse_shape(high.shape, cut) if convention == "figure2" else high.shape

@@ -19,6 +19,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from ..quoting import written
 from .cache import cached
 from .precision import as_computed
 from .ramp_filter import Filter, filter_window
@@ -231,7 +232,7 @@ def check_sampler(sampler: str) -> None:
         ValueError: 'sampler' must be one of 'poisson', 'fast', got 'gauss'.
     """
     if sampler not in get_args(Sampler):
-        raise ValueError(f"'sampler' must be one of {', '.join(map(repr, get_args(Sampler)))}, got {sampler!r}.")
+        raise ValueError(f"'sampler' must be one of {', '.join(map(repr, get_args(Sampler)))}, got {written(sampler)}.")
 
 
 def _deviation(expected: Tensor, root: Tensor, generator: torch.Generator, sampler: Sampler) -> tuple[Tensor, Tensor]:

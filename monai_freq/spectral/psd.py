@@ -22,6 +22,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..quoting import written
 from .cache import cached
 from .frequency_unit import PerMillimetre, require_per_voxel, unit_of
 from .precision import as_computed, check_image, check_numbers, compute_dtype
@@ -98,7 +99,7 @@ def radial_psd(
     """
     _check(x, spacing, power, spatial_dims)
     if norm not in _NORMS:
-        raise ValueError(f"'norm' must be one of {', '.join(_NORMS)}, got {norm!r}.")
+        raise ValueError(f"'norm' must be one of {', '.join(_NORMS)}, got {written(norm)}.")
     sizes, dims = tuple(x.shape[-spatial_dims:]), tuple(range(-spatial_dims, 0))
     grid = _Grid(sizes, _steps(spacing, spatial_dims), corners)
 
@@ -327,7 +328,7 @@ def _check(x: Tensor, spacing: Sequence[float] | None, power: float, spatial_dim
     if spacing is not None and (len(spacing) != spatial_dims or not all(math.isfinite(d) and d > 0 for d in spacing)):
         raise ValueError(f"'spacing' must be {spatial_dims} positive voxel sizes in mm, got {tuple(spacing)}.")
     if not (is_finite_number(power) and power > 0):
-        raise ValueError(f"'power' must be positive, got {power!r}.")
+        raise ValueError(f"'power' must be positive, got {written(power)}.")
 
 
 def _check_axis(frequencies: Tensor, density: Tensor, name: str = "density") -> None:
@@ -354,7 +355,7 @@ def _check_edges(edges: Mapping[str, tuple[float, float]], highest: float, unit:
         raise TypeError(f"'edges' must be name -> (low, high), got {type(edges).__name__}: edges={{'low': (0, 0.1)}}.")
     for name, band in edges.items():
         if len(band) != 2 or not (all(map(is_finite_number, band)) and 0 <= band[0] < band[1]):
-            raise ValueError(f"'edges' must be (low, high) with 0 <= low < high, got {band!r} for '{name}'.")
+            raise ValueError(f"'edges' must be (low, high) with 0 <= low < high, got {written(band)} for '{name}'.")
         if 0 < highest < band[0] * (1 - _ROUNDING):
             raise ValueError(
                 f"'edges' must be in the unit of the frequencies, which end at {highest:.3g} {unit}: "

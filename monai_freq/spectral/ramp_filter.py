@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from ..quoting import written
 from .cache import cached
 from .precision import as_computed, compute_dtype
 
@@ -58,7 +59,7 @@ def check_filter(filter: str) -> None:
         ValueError: 'filter' must be one of 'ramp', 'shepp-logan', 'cosine', 'hann', got 'hamming'.
     """
     if filter not in get_args(Filter):
-        raise ValueError(f"'filter' must be one of {', '.join(map(repr, get_args(Filter)))}, got {filter!r}.")
+        raise ValueError(f"'filter' must be one of {', '.join(map(repr, get_args(Filter)))}, got {written(filter)}.")
 
 
 def ramp(length: int, filter: Filter, like: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..quoting import written
 from .cache import cached
 from .kaiser_bessel import fast_length
 from .polar_grid import PolarGrid
@@ -340,9 +341,9 @@ def _check(shape: Sequence[int], spacing: Sequence[float], n_angles: int, n_dete
     if len(spacing) != 2 or not all(math.isfinite(d) and d > 0 for d in spacing):
         raise ValueError(f"'spacing' must be two positive pixel sizes, got {tuple(spacing)}.")
     if not _is_count(n_angles):
-        raise ValueError(f"'n_angles' must be a positive integer, got {n_angles!r}.")
+        raise ValueError(f"'n_angles' must be a positive integer, got {written(n_angles)}.")
     if n_detectors is not None and not _is_count(n_detectors):
-        raise ValueError(f"'n_detectors' must be a positive integer, got {n_detectors!r}.")
+        raise ValueError(f"'n_detectors' must be a positive integer, got {written(n_detectors)}.")
 
 
 def _check_rays(shape: tuple[int, int], spacing: tuple[float, float], rays: float) -> None:

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from ..files import write_files
-from ..quoting import harmless, named, reason_of, shown
+from ..quoting import harmless, named, reason_of, shown, written
 from .execute import Setup, execute
 from .plan import Run, missing
 from .preflight import Look
@@ -188,7 +188,7 @@ def _require_answer(address: str) -> None:
         return
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():
-        raise SystemExit(f"'--address' must be as in 10.0.0.1:6379, or auto, got {address!r}.\n{_ADDRESS_HINT}")
+        raise SystemExit(f"'--address' must be as in 10.0.0.1:6379, or auto, got {written(address)}.\n{_ADDRESS_HINT}")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
     except (OSError, OverflowError) as error:

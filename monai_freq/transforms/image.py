@@ -12,7 +12,7 @@ from monai.data import MetaTensor, get_track_meta
 from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 
-from ..quoting import named
+from ..quoting import named, written
 from ..spectral.precision import check_dense, is_real
 from ..spectral.scalars import is_finite_number
 
@@ -113,7 +113,7 @@ def check_probability(prob: float) -> None:
         ValueError: 'prob' must be in [0, 1], got 1.5.
     """
     if not is_finite_number(prob) or not 0 <= prob <= 1:
-        raise ValueError(f"'prob' must be in [0, 1], got {prob!r}.")
+        raise ValueError(f"'prob' must be in [0, 1], got {written(prob)}.")
 
 
 def source_of(img: object) -> str:

@@ -16,6 +16,7 @@ from monai.utils import MAX_SEED, TransformBackends
 from torch import Tensor
 
 from ..chance import one_at_a_time
+from ..quoting import written
 from ..seeds import check_run_seed
 from .foreign import (
     Artifact,
@@ -166,8 +167,12 @@ class ApplyShortcutd(Randomizable, MapTransform):
                 f"the item has no mark '{self.flag_key}'{source}: make the list with monai_freq.data.plan_shortcut."
             )
         flag = data[self.flag_key]
-        if flag not in (True, False):
-            raise ValueError(f"'{self.flag_key}' must be True or False, got {flag!r}{source}.")
+        try:
+            known = flag in (True, False)
+        except (TypeError, ValueError, RuntimeError):  # of an array or a tensor of several
+            known = False
+        if not known:
+            raise ValueError(f"'{self.flag_key}' must be True or False, got {written(flag)}{source}.")
         return bool(flag)
 
     def _altered(
