@@ -15,6 +15,8 @@ from monai_freq.data.images import load_image
 from monai_freq.data.same_images import repeated_image
 from monai_freq.quoting import named
 
+from ..quoting import written
+
 __all__ = ["FullScale", "check_images"]
 
 #: what white must be: a number, any, or whatever the file states, if it does
@@ -74,7 +76,7 @@ def check_images(
     if workers < 1:
         raise ValueError(f"'num_workers' must be at least 1, got {workers}.")
     if full_scale not in ("any", "stated") and not (isinstance(full_scale, int) and full_scale > 0):
-        raise ValueError(f"'full_scale' must be a positive number, 'any' or 'stated', got {full_scale!r}.")
+        raise ValueError(f"'full_scale' must be a positive number, 'any' or 'stated', got {written(full_scale)}.")
     addresses = [os.fspath(item[image_key]) for item in items]
     if twice := repeated_image(addresses):
         first, second = map(named, twice)

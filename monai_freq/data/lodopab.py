@@ -15,6 +15,8 @@ from monai_freq.data.same_images import repeated_image
 from monai_freq.data.tables import Row, read_rows
 from monai_freq.quoting import named, reason_of
 
+from ..quoting import written
+
 __all__ = ["LABEL_COLUMNS", "PARTS", "SLICES_PER_FILE", "read_lodopab"]
 
 PARTS = ("train", "validation", "test")
@@ -100,9 +102,9 @@ def read_lodopab(
 
 def _refuse_settings(aggregate: str, undecided: str) -> None:
     if aggregate not in AGGREGATES:
-        raise ValueError(f"'aggregate' must be 'mean' or 'median', got {aggregate!r}.")
+        raise ValueError(f"'aggregate' must be 'mean' or 'median', got {written(aggregate)}.")
     if undecided not in ("benign", "malignant", "left_out"):
-        raise ValueError(f"'undecided' must be 'benign', 'malignant' or 'left_out', got {undecided!r}.")
+        raise ValueError(f"'undecided' must be 'benign', 'malignant' or 'left_out', got {written(undecided)}.")
 
 
 def _label(malignancy: float, undecided: str) -> int | None:

@@ -16,6 +16,8 @@ from monai_freq.data.same_images import RealFiles
 from monai_freq.quoting import reason_of
 from monai_freq.seeds import check_run_seed
 
+from ..quoting import written
+
 __all__ = ["plan_shortcut"]
 
 SHOWN = 5  # labels in a message
@@ -77,8 +79,9 @@ def plan_shortcut(
     marks = round(fraction * len(candidates))
     if fraction > 0 and marks == 0:
         raise DataError(
-            f"Too few candidates: {len(candidates)} of {len(items)} items have the label {label!r}, and a fraction of "
-            f"{fraction} of them rounds to none. Raise 'fraction' (0 marks none without complaint) or add items."
+            f"Too few candidates: {len(candidates)} of {len(items)} items have the label {written(label)}, and a "
+            f"fraction of {fraction} of them rounds to none. "
+            "Raise 'fraction' (0 marks none without complaint) or add items."
         )
     ordered = _sorted_by_name(items, candidates)
     _refuse_repeated(items, set(candidates), label_key)
@@ -102,7 +105,7 @@ def _check_keys(items: Sequence[Mapping[str, Any]], label_key: str, flag_key: st
 def _candidates(items: Sequence[Mapping[str, Any]], label_key: str, label: Any) -> list[int]:
     wanted = list(label) if isinstance(label, Collection) and not isinstance(label, str | bytes) else [label]
     if not wanted:
-        raise ValueError(f"'label' must be a value or a collection of at least one, got {label!r}.")
+        raise ValueError(f"'label' must be a value or a collection of at least one, got {written(label)}.")
     occurs = [False] * len(wanted)
     found = []
     for index, item in enumerate(items):

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from ..quoting import written
 from .patch_averages import Window, weighted_means
 from .precision import as_given, check_image, compute_dtype, full_precision
 from .scalars import is_finite_number
@@ -118,15 +119,15 @@ def check_nonlocal_means(
         ValueError: 'search_radius' must be an integer of at least 0, or one for each of 2 axes, got (5, 5, 1).
     """
     if spatial_dims not in (2, 3, None):
-        raise ValueError(f"'spatial_dims' must be 2 or 3, got {spatial_dims!r}.")
+        raise ValueError(f"'spatial_dims' must be 2 or 3, got {written(spatial_dims)}.")
     for name, amount in (("h", h), ("sigma", sigma)):
         if not (is_finite_number(amount) and amount >= 0):
-            raise ValueError(f"'{name}' is in units of the image, finite and at least 0, got {amount!r}.")
+            raise ValueError(f"'{name}' is in units of the image, finite and at least 0, got {written(amount)}.")
     _check_radius("patch_radius", patch_radius, spatial_dims)
     if search_radius is not None:
         _check_radius("search_radius", search_radius, spatial_dims)
     if noise_model not in _NOISE_MODELS:
-        raise ValueError(f"'noise_model' must be one of {_NOISE_MODELS}, got {noise_model!r}.")
+        raise ValueError(f"'noise_model' must be one of {_NOISE_MODELS}, got {written(noise_model)}.")
 
 
 def _scale(image: Tensor, magnitude: bool) -> float:
@@ -159,5 +160,5 @@ def _check_radius(name: str, radius: Radius, spatial_dims: int | None) -> None:
     if not all(isinstance(r, int) and not isinstance(r, bool) and r >= 0 for r in each):
         counts = " or ".join(map(str, axes))
         raise ValueError(
-            f"'{name}' must be an integer of at least 0, or one for each of {counts} axes, got {radius!r}."
+            f"'{name}' must be an integer of at least 0, or one for each of {counts} axes, got {written(radius)}."
         )

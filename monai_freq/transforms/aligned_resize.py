@@ -14,6 +14,7 @@ from monai.utils import TraceKeys, TransformBackends, ensure_tuple_rep
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..quoting import written
 from .anti_alias import anti_aliased
 from .image import as_image, like_image, require_finite, source_of
 from .label_grid import Structure, nearest_voxels, resize_label
@@ -73,9 +74,11 @@ class AlignedResize(InvertibleTransform):
     def __init__(self, spatial_size: Sequence[int], mode: str) -> None:
         whole = isinstance(spatial_size, Sequence) and all(type(n) is int for n in spatial_size)
         if not whole or not 1 <= len(spatial_size) <= 3:
-            raise ValueError(f"'spatial_size' must be one to three whole numbers of voxels, got {spatial_size!r}.")
+            raise ValueError(
+                f"'spatial_size' must be one to three whole numbers of voxels, got {written(spatial_size)}."
+            )
         if mode not in MODES:
-            raise ValueError(f"'mode' must be one of {', '.join(MODES)}, got {mode!r}.")
+            raise ValueError(f"'mode' must be one of {', '.join(MODES)}, got {written(mode)}.")
         self.spatial_size = tuple(spatial_size)
         self.mode = mode
         self.resize = Resize(self.spatial_size, mode=mode)

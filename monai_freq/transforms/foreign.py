@@ -16,6 +16,7 @@ from monai.transforms import Compose, Identity, Identityd, MapTransform, OneOf, 
 from torch import Tensor
 
 from ..chance import drawing_from
+from ..quoting import written
 from .image import as_image, like_image, require_finite
 
 __all__ = [
@@ -55,7 +56,7 @@ def as_artifact(artifact: object) -> Artifact:
         TypeError: 'artifact' must be a transform or another callable, made and ready, got MapTransform.
     """
     if not callable(artifact) or isinstance(artifact, type):
-        name = artifact.__name__ if isinstance(artifact, type) else repr(artifact)
+        name = artifact.__name__ if isinstance(artifact, type) else written(artifact)
         raise TypeError(f"'artifact' must be a transform or another callable, made and ready, got {name}.")
     return artifact
 

@@ -13,6 +13,7 @@ from monai.transforms import RandomizableTransform, Transform
 from monai.utils import TransformBackends
 from torch import Tensor
 
+from ..quoting import written
 from ..spectral.noise_sigma import estimate_noise_sigma
 from ..spectral.nonlocal_means import NoiseModel, check_nonlocal_means, nonlocal_means
 from ..spectral.scalars import is_finite_number
@@ -168,7 +169,7 @@ class RandNonLocalMeans(RandomizableTransform):
         super().__init__(prob)
         check_nonlocal_means(0.0, patch_radius, search_radius, noise_model, 0.0 if sigma is None else sigma)
         if not isinstance(h_factor, Sequence) or len(h_factor) != 2:
-            raise ValueError(f"'h_factor' must be (low, high), got {h_factor!r}.")
+            raise ValueError(f"'h_factor' must be (low, high), got {written(h_factor)}.")
         _check_factors(*h_factor)
         self.h_factor = float(h_factor[0]), float(h_factor[1])
         self.settings = _Settings(patch_radius, search_radius, sigma, noise_model, channel_wise)
@@ -279,4 +280,6 @@ def _doubt(channel: int, sigma: float, spread: float, reach: float) -> str:
 def _check_factors(*factors: float) -> None:
     if not all(map(is_finite_number, factors)) or not 0 <= factors[0] <= factors[-1]:
         got = factors[0] if len(factors) == 1 else factors
-        raise ValueError(f"'h_factor' is in units of sigma, finite and at least 0, low before high, got {got!r}.")
+        raise ValueError(
+            f"'h_factor' is in units of sigma, finite and at least 0, low before high, got {written(got)}."
+        )

@@ -15,6 +15,7 @@ from monai.transforms import RandomizableTransform
 from monai.utils import MAX_SEED, TransformBackends
 from torch import Tensor
 
+from ..quoting import written
 from ..spectral.attenuation import HIGHEST, PER_HU, WATER
 from ..spectral.photon_statistics import Sampler, check_sampler, image_noise
 from ..spectral.precision import compute_dtype
@@ -258,7 +259,7 @@ class _Scan:
         _check_positive("min_count", self.min_count)
         _check_size(self.extent_mm, self.spacing)
         if self.slice_dim not in range(-3, 3):
-            raise ValueError(f"'slice_dim' must be a spatial axis in [-3, 2], got {self.slice_dim!r}.")
+            raise ValueError(f"'slice_dim' must be a spatial axis in [-3, 2], got {written(self.slice_dim)}.")
         self._gain, self._offset = _attenuation_per_mm(self.input_range)
 
     def noisy(self, img: NdarrayOrTensor, n_photons: float, seed: int) -> NdarrayOrTensor:
@@ -356,7 +357,7 @@ def _attenuation_per_mm(input_range: InputRange) -> tuple[float, float]:
         return PER_HU / 1000, WATER / 1000
     four = isinstance(input_range, Sequence) and len(input_range) == 4
     if not four or not all(map(is_finite_number, input_range)):
-        raise ValueError(f"'input_range' must be 'hu' or (a_min, a_max, b_min, b_max), got {input_range!r}.")
+        raise ValueError(f"'input_range' must be 'hu' or (a_min, a_max, b_min, b_max), got {written(input_range)}.")
     a_min, a_max, b_min, b_max = map(float, input_range)
     if not (a_min < a_max and b_min < b_max):
         raise ValueError(f"'input_range' must have a_min < a_max (HU) and b_min < b_max, got {tuple(input_range)}.")
@@ -381,19 +382,19 @@ def _dose_range(n_photons: Sequence[float]) -> tuple[float, float]:
     pair = isinstance(n_photons, Sequence) and len(n_photons) == 2 and all(map(is_finite_number, n_photons))
     if pair and 0 < n_photons[0] <= n_photons[1]:
         return float(n_photons[0]), float(n_photons[1])
-    raise ValueError(f"'n_photons' must be (low, high) with 0 < low <= high, got {n_photons!r}.")
+    raise ValueError(f"'n_photons' must be (low, high) with 0 < low <= high, got {written(n_photons)}.")
 
 
 def _check_positive(name: str, value: float) -> None:
     if not (is_finite_number(value) and value > 0):
-        raise ValueError(f"'{name}' must be positive, got {value!r}.")
+        raise ValueError(f"'{name}' must be positive, got {written(value)}.")
 
 
 def _check_size(extent_mm: float | None, spacing: Sequence[float] | None) -> None:
     if extent_mm is not None and spacing is not None:
-        raise ValueError(f"give 'extent_mm' or 'spacing', not both, got {extent_mm} and {spacing}.")
+        raise ValueError(f"give 'extent_mm' or 'spacing', not both, got {written(extent_mm)} and {written(spacing)}.")
     if extent_mm is not None:
         _check_positive("extent_mm", extent_mm)
     sizes = spacing if isinstance(spacing, Sequence) and len(spacing) in (2, 3) else ()
     if spacing is not None and not (sizes and all(is_finite_number(size) and size > 0 for size in sizes)):
-        raise ValueError(f"'spacing' must be 2 or 3 positive pixel sizes in mm, got {spacing}.")
+        raise ValueError(f"'spacing' must be 2 or 3 positive pixel sizes in mm, got {written(spacing)}.")
