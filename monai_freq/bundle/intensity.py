@@ -58,7 +58,8 @@ def scaled_intensity(window: Sequence[float] | None) -> MapTransform:
     """
     if window is None:
         return ScaleIntensityd("image")
-    return ScaleIntensityRanged("image", *window, 0, 1, clip=True)
+    low, high = window
+    return ScaleIntensityRanged("image", low, high, 0, 1, clip=True)
 
 
 def over_maximum(image: Tensor) -> Tensor:

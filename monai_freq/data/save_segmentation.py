@@ -97,7 +97,7 @@ def _on(shape: tuple[int, ...], classes: NDArray[Any], key: Hashable) -> NDArray
     if classes.shape[0] != 1 or _without_ones(classes.shape[1:]) != _without_ones(shape):
         raise ValueError(f"'{key}' has the shape {classes.shape}, and its image {shape}: invert the transforms first.")
     with np.errstate(invalid="ignore"):  # NaN is found below
-        saved = np.clip(classes, 0, 255).astype(np.uint8)
+        saved: NDArray[np.uint8] = np.clip(classes, 0, 255).astype(np.uint8)
     if not np.array_equal(saved, classes):
         raise ValueError(f"'{key}' must hold class numbers, whole and from 0 to 255: take the argmax first.")
     return saved.reshape(shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.config import KeysCollection, NdarrayOrTensor
@@ -102,7 +102,8 @@ class AlignedResize(InvertibleTransform):
         classes, kept, lost = resize_label(_array(image[0]), shape)
         _tell(kept, lost, shape, source_of(tracked))
         resized = self._resize(tracked)  # for its metadata, and for what it remembers to invert it
-        return like_image(torch.tensor(classes, dtype=torch.float32, device=resized.device)[None], resized)
+        label = torch.tensor(classes, dtype=torch.float32, device=resized.device)[None]
+        return cast(Tensor, like_image(label, resized))
 
     def _resize(self, img: Any) -> Tensor:
         resized: Tensor = self.resize(img)
@@ -118,7 +119,7 @@ class AlignedResize(InvertibleTransform):
         for axis, (own, grid) in enumerate(zip(restored.shape[1:], data.shape[1:], strict=True), start=1):
             voxels = torch.from_numpy(nearest_voxels(own, grid))
             values = values.index_select(axis, voxels.to(values.device))
-        return like_image(values.to(restored.dtype), restored)
+        return cast(Tensor, like_image(values.to(restored.dtype), restored))
 
 
 class AlignedResized(MapTransform, InvertibleTransform):

@@ -45,8 +45,9 @@ def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
         check_dense(img, "image")
     tracked = convert_to_tensor(_readable(img), track_meta=get_track_meta())
     if not isinstance(tracked, Tensor):
-        is_path = isinstance(img, (str, os.PathLike))
-        got = f"the path '{named(img)}': put LoadImaged before, with this key" if is_path else type(img).__name__
+        got = type(img).__name__
+        if isinstance(img, (str, os.PathLike)):
+            got = f"the path '{named(img)}': put LoadImaged before, with this key"
         raise ValueError(f"an image must be an array or a tensor, got {got}.")
     tensor = tracked.as_tensor() if isinstance(tracked, MetaTensor) else tracked
     if not 2 <= tensor.ndim <= 4:
