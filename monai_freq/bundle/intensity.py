@@ -54,7 +54,7 @@ def scaled_intensity(window: Sequence[float] | None) -> MapTransform:
     Example:
         >>> import torch
         >>> scaled_intensity([-160, 240])({"image": torch.tensor([-1000.0, 40.0, 240.0])})["image"]
-        tensor([0.0000, 0.5000, 1.0000])
+        metatensor([0.0000, 0.5000, 1.0000])
     """
     if window is None:
         return ScaleIntensityd("image")

@@ -10,7 +10,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 import torch
 from ignite import distributed as idist
 from ignite.engine import Engine, Events
@@ -215,7 +214,8 @@ class PSDHandler(TensorBoardHandler):
             logged = PSDHistory.load(self.file)
         except ValueError as error:
             _log.warning(f"{error} It is set aside.")
-            logged = PSDHistory(np.zeros(0))
+            set_aside(self.file.parent, [self.file.name])
+            return None
         kept = logged.before(epoch if epoch > 1 else 0)
         known = {"artifact"} if self.artifact is not None or self._given is not None else set()
         if kept.epochs and kept.norm != _NORM:
