@@ -250,6 +250,7 @@ SHORTER = {
     r"folds#train=200": "folds#train=12",
     r"folds#val=60": "folds#val=4",
     r"folds#test=140": "folds#test=8",
+    r"--val_cases 42 --test_cases 52": "--val_cases 2 --test_cases 2",
 }
 GRID = [32, 32, 16]
 SMALL = {
@@ -281,6 +282,7 @@ def test_a_reader_can_follow_the_pages(pages, tmp_path, monkeypatch):
     Path(".venv").symlink_to(sys.prefix)
     (tmp_path / "data").mkdir()
     own_data("data/Task02_Heart", phantoms.write_heart, cases=12)
+    own_data("data/Task04_Hippocampus", phantoms.write_hippocampus, cases=8)
     own_data("MyKidneys", phantoms.write_hippocampus, cases=6)
     cut_down()
     made = set()

@@ -148,7 +148,8 @@ def checked(command, cwd, **more):
 def test_the_wheel_is_whole_and_typed(wheel, tmp_path):
     built = {file for file in files_below(wheel / "site" / "monai_freq") if not file.endswith(".pyc")}
     code = {file for file in files_below(ROOT / "monai_freq") if not file.endswith(".pyc")}
-    bundled = {f"bundles/{name}/{file}" for name in TASKS for file in files_below(copy_bundle(name, tmp_path / name))}
+    copies = {name: files_below(copy_bundle(name, tmp_path / name)) for name in TASKS}
+    bundled = {f"bundles/{name}/{file}" for name, files in copies.items() for file in files - {".gitignore"}}
     assert built == code | bundled
     assert "py.typed" in built
     shown = [sys.executable, "-c", "import monai_freq; print(monai_freq.__file__, monai_freq.__version__)"]

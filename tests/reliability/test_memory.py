@@ -27,7 +27,7 @@ FORMS = {
     for family in FAMILIES
     for form in (family.array, family.dictionary)
 }
-NOISE = RandGaussianNoise(prob=1)
+NOISE = RandGaussianNoise(prob=1, std=10.0)  # seen in images of some hundreds
 FORMS |= {
     "ApplyShortcutd": (ApplyShortcutd, {"artifact": NOISE}),
     "StaticShortcutd": (StaticShortcutd, {"artifact": NOISE}),
