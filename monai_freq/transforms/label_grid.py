@@ -65,7 +65,7 @@ def resize_label(classes: Classes, shape: Sequence[int]) -> tuple[Classes, list[
 
     On those, a structure, the connected voxels of one class, may lie between the voxels that are looked at. It is
     written to the cells of the grid in which its voxels lie: one of a single voxel becomes one voxel. It goes over
-    another class only where it has no cell of the background, and never over the last cell of one that is looked at.
+    another class only where it has no cell of the background, and takes the last cell of none that is looked at.
 
     Args:
         classes: class numbers; 0 is the background.
@@ -86,7 +86,7 @@ def resize_label(classes: Classes, shape: Sequence[int]) -> tuple[Classes, list[
     lines = [nearest_voxels(new, old) for new, old in sizes]
     cells = [nearest_voxels(old, new) for new, old in sizes]  # of the grid, in which each voxel lies
     looked_at = np.ix_(*lines)
-    result = classes[looked_at]
+    result = np.ascontiguousarray(classes[looked_at])
     if any(new > old for new, old in sizes):
         mutual = [cell[line] == np.arange(len(line)) for line, cell in zip(lines, cells, strict=True)]
         between = ~reduce(np.logical_and, np.meshgrid(*mutual, indexing="ij", sparse=True))
@@ -94,17 +94,22 @@ def resize_label(classes: Classes, shape: Sequence[int]) -> tuple[Classes, list[
     if all(new >= old for new, old in sizes):
         return result, [], []  # every voxel is looked at
     parts, missed = _parts(classes, looked_at)
-    owners = np.where(result == classes[looked_at], parts[looked_at], 0)  # 0: nobody's, or anybody's to take
-    cells_of = np.bincount(owners.ravel())
-    placed = [(structure, _cells(structure, cells)) for structure in missed]
-    for structure, places in placed:  # smaller ones come later, so that a larger one does not cover them
-        free = places[:, result[tuple(places)] == 0]
-        for place in map(tuple, (free if free.size else places).T):
-            if owners[place] == 0 or cells_of[owners[place]] > 1:
-                cells_of[owners[place]] -= 1
-                owners[place], result[place] = 0, structure.number
-    lost = [structure for structure, places in placed if structure.number not in result[tuple(places)]]
-    kept = [structure for structure, places in placed if structure.number in result[tuple(places)]]
+    # whose each cell is, 0 where it is nobody's, and how many cells each has
+    owners = np.where(result == classes[looked_at], parts[looked_at], 0).ravel()
+    cells_of = np.bincount(owners, minlength=int(parts.max()) + 1)
+    seen = np.unique(owners)
+    flat = result.reshape(-1)  # a view
+    placed = [(part, structure, _cells(structure, cells, result.shape)) for part, structure in missed]
+    for part, structure, places in placed:  # smaller ones come later, so that a larger one does not cover them
+        wanted = free if len(free := places[flat[places] == 0]) else places
+        taken = _spare(wanted, owners, cells_of)
+        if not len(taken) and structure.number not in flat[places]:
+            taken = wanted[~np.isin(owners[wanted], seen)]
+        np.subtract.at(cells_of, owners[taken], 1)
+        cells_of[part] += len(taken)
+        owners[taken], flat[taken] = part, structure.number
+    lost = [structure for _, structure, places in placed if structure.number not in flat[places]]
+    kept = [structure for _, structure, places in placed if structure.number in flat[places]]
     return result, kept, lost
 
 
@@ -121,17 +126,29 @@ def _most_of(classes: Classes, nearest: Classes) -> Classes:
     return result
 
 
-def _cells(structure: Structure, cells: Sequence[NDArray[np.intp]]) -> NDArray[np.intp]:
-    """Cells of the grid in which its voxels lie, ``(axes, cells)``."""
-    places = np.stack([line[column] for line, column in zip(cells, structure.voxels.T, strict=True)])
-    return np.unique(places, axis=1)
+def _cells(structure: Structure, cells: Sequence[NDArray[np.intp]], shape: Sequence[int]) -> NDArray[np.intp]:
+    """Cells of the grid in which its voxels lie, by their place in the flat grid."""
+    places = tuple(line[column] for line, column in zip(cells, structure.voxels.T, strict=True))
+    return np.unique(np.ravel_multi_index(places, tuple(shape)))
 
 
-def _parts(classes: Classes, looked_at: tuple[NDArray[np.intp], ...]) -> tuple[NDArray[np.intp], list[Structure]]:
+def _spare(places: NDArray[np.intp], owners: NDArray[np.intp], cells_of: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Cells that can be taken: of each owner all but one of those that it has."""
+    own = owners[places]
+    spare = own == 0
+    for owner in np.unique(own[own > 0]):
+        theirs = np.flatnonzero(own == owner)
+        spare[theirs[: cells_of[owner] - 1]] = True
+    return places[spare]
+
+
+def _parts(
+    classes: Classes, looked_at: tuple[NDArray[np.intp], ...]
+) -> tuple[NDArray[np.int32], list[tuple[int, Structure]]]:
     """A number for each structure in its voxels, and those of which no voxel is looked at, the largest first."""
     from scipy.ndimage import find_objects, label
 
-    numbered, missed, count = np.zeros(classes.shape, np.intp), [], 0
+    numbered, missed, count = np.zeros(classes.shape, np.int32), [], 0
     neighbours = np.ones((3,) * classes.ndim)
     for number in np.unique(classes[classes != 0]):
         parts, more = label(classes == number, neighbours)
@@ -140,7 +157,7 @@ def _parts(classes: Classes, looked_at: tuple[NDArray[np.intp], ...]) -> tuple[N
         for part in gone:
             box = boxes[part - 1]
             voxels = np.argwhere(parts[box] == part) + [side.start for side in box]
-            missed.append(Structure(int(number), voxels))
-        numbered += np.where(parts > 0, parts + count, 0)
+            missed.append((count + int(part), Structure(int(number), voxels)))
+        np.add(numbered, parts + count, out=numbered, where=parts > 0, casting="unsafe")
         count += more
-    return numbered, sorted(missed, key=lambda structure: len(structure.voxels), reverse=True)
+    return numbered, sorted(missed, key=lambda found: len(found[1].voxels), reverse=True)

@@ -160,3 +160,11 @@ def test_the_only_voxel_of_a_class_that_is_looked_at_stays():
     small, kept, lost = resize_label(label, (3, 3))
     assert small.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
     assert (kept, [structure.number for structure in lost]) == ([], [2])
+
+
+def test_two_that_lie_in_the_same_cells_both_stay():
+    label = np.zeros((8, 32), int)
+    label[2], label[3] = 1, 2
+    small, kept, lost = resize_label(label, (2, 32))
+    assert set(np.unique(small)) == {0, 1, 2}
+    assert (len(kept), lost) == (2, [])
