@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
@@ -82,7 +83,9 @@ class SaveSegmentationd(MapTransform):
             source: Any = nibabel.load(file)
         except FileNotFoundError as error:
             raise DataError(f"{file} is gone, where its segmentation is to lie.\nPut it back.") from error
-        voxels = _on(tuple(source.shape), np.asarray(classes.detach().cpu()), key)
+        plain = classes.detach().cpu()
+        plain = plain.float() if plain.dtype == torch.bfloat16 else plain  # a type that NumPy lacks
+        voxels = _on(tuple(source.shape), np.asarray(plain), key)
         # a format without such a header, as .mgz, has its affine alone
         volume: Any = nibabel.Nifti1Image(voxels, source.affine)  # type: ignore[no-untyped-call]
         if isinstance(source, nibabel.Nifti1Pair):  # the parent of all NIfTI kinds

@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 from torch import Tensor, nn
 
 from ..quoting import written
-from ..spectral.precision import check_dense
+from ..spectral.precision import check_dense, class_indices
 from ..spectral.scalars import is_finite_number
 
 __all__ = ["SpectralDecouplingLoss"]
@@ -22,8 +22,6 @@ Reduction = Literal["sum", "mean"]
 _SEVERAL = "take the output that counts, or put monai.losses.DeepSupervisionLoss around this loss"
 #: type of what a network can return instead of logits -> what to do
 _REMEDIES = {list: _SEVERAL, tuple: _SEVERAL, dict: "take the output that counts, as output['out']"}
-#: of class indices, but not those that torch's losses take
-_NARROW = (torch.int8, torch.int16, torch.int32, torch.uint16, torch.uint32, torch.uint64)
 
 
 class SpectralDecouplingLoss(nn.Module):
@@ -130,7 +128,7 @@ class SpectralDecouplingLoss(nn.Module):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Loss of logits ``(B, K, *spatial)``, with the penalty."""
         self._check(input, target)
-        target = _indices(target)
+        target = class_indices(target)
         logits = _plain(input)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         self.mean_abs_logit = logits.detach().abs().mean()
@@ -187,10 +185,6 @@ def _number(loss: Tensor) -> Tensor:
             f"'base' must return one number, got {tuple(loss.shape)}: make it with reduction='mean', or take its mean."
         )
     return loss
-
-
-def _indices(target: Tensor) -> Tensor:
-    return target.to(torch.int64) if isinstance(target, Tensor) and target.dtype in _NARROW else target
 
 
 def _values(name: str, given: float | Sequence[float], least: float = -math.inf) -> Tensor:

@@ -236,7 +236,8 @@ class FrequencyFusion(nn.Module):
             reason = why_refused(self.backbone, features.shape, wanted, error)
             if reason is not None:
                 raise ValueError(reason) from error
-            error.add_note(f"FrequencyFusion gave the backbone {tuple(features.shape)}: features={self.features}.")
+            given = f"features of {by(spatial)} images, {tuple(features.shape)}"
+            error.add_note(f"FrequencyFusion gave the backbone {given}: features={self.features}.")
             raise
 
         def sized(item: Tensor) -> Tensor:

@@ -64,8 +64,6 @@ def why_refused(backbone: nn.Module, given: Sequence[int], wanted: Wanted, error
                 f"the backbone takes images with {other} spatial axes and gets {len(spatial)}: "
                 f"build it with spatial_dims={len(spatial)}, or pass spatial_dims={other}."
             )
-        if isinstance(error, AssertionError):  # the network's own check of what it is given
-            return _of_size(failed, spatial, None, reason_of(error))
     except CannotTell:
         return None if channels == features else _of_channels(features, channels)
     return None

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .precision import as_computed, check_numbers, compute_dtype
+from .precision import as_computed, check_numbers, class_indices, compute_dtype
 from .psd import radial_psd
 
 __all__ = ["input_gradient", "learning_priority"]
@@ -99,6 +99,7 @@ def input_gradient(network: nn.Module, loss: Loss, images: Tensor, labels: Tenso
     precise = torch.autocast(inputs.device.type, enabled=False)
     with _undisturbed(modules), torch.enable_grad(), precise:
         output = _first_tensor(_answer(network, inputs.to(_taken(network, images))))
+        labels = class_indices(labels)
         total = torch.stack([loss(output[i : i + 1], labels[i : i + 1]) for i in range(len(inputs))]).sum()
         torch.autograd.backward(total)  # and not autograd.grad, which reentrant checkpointing does not support
     return torch.zeros_like(inputs) if inputs.grad is None else inputs.grad.detach()
@@ -113,9 +114,9 @@ def _taken(network: nn.Module, images: Tensor) -> torch.dtype:
 def _answer(network: nn.Module, inputs: Tensor) -> Any:
     try:
         return network(inputs)
-    except Exception as error:
+    except RuntimeError as error:
         own = {parameter.dtype for parameter in network.parameters() if parameter.is_floating_point()}
-        if own and inputs.dtype not in own:
+        if own and inputs.dtype not in own and "type" in str(error):
             types = " and ".join(sorted(map(str, own)))
             raise ValueError(
                 f"'images' are computed in {inputs.dtype}, and the network is {types}: convert one to the other."

@@ -21,6 +21,7 @@ __all__ = [
     "check_dense",
     "check_image",
     "check_numbers",
+    "class_indices",
     "compute_dtype",
     "full_precision",
     "is_real",
@@ -36,6 +37,20 @@ _EIGHT_BITS = (
 )
 #: what can be brought to float32, before which little can be computed with some of it
 _REAL = (torch.bool, *_INTEGERS, *_EIGHT_BITS, torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def class_indices(target: Tensor) -> Tensor:
+    """Numbers of classes in the type of which torch's losses take any shape; other targets as they are.
+
+    Args:
+        target: of a loss, of any type.
+
+    Example:
+        >>> class_indices(torch.tensor([0, 2], dtype=torch.uint8)).dtype, class_indices(torch.rand(2)).dtype
+        (torch.int64, torch.float32)
+    """
+    narrow = isinstance(target, Tensor) and target.dtype in (torch.bool, *_INTEGERS) and target.dtype != torch.int64
+    return target.to(torch.int64) if narrow else target
 
 
 def is_real(dtype: torch.dtype) -> bool:

@@ -129,7 +129,8 @@ def _most_of(classes: Classes, nearest: Classes) -> Classes:
 def _cells(structure: Structure, cells: Sequence[NDArray[np.intp]], shape: Sequence[int]) -> NDArray[np.intp]:
     """Cells of the grid in which its voxels lie, by their place in the flat grid."""
     places = tuple(line[column] for line, column in zip(cells, structure.voxels.T, strict=True))
-    return np.unique(np.ravel_multi_index(places, tuple(shape)))
+    flat: NDArray[np.intp] = np.unique(np.ravel_multi_index(places, tuple(shape)))
+    return flat
 
 
 def _spare(places: NDArray[np.intp], owners: NDArray[np.intp], cells_of: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -22,6 +23,8 @@ _SMALLEST_MM, _LARGEST_MM = 0.1, 4000
 #: transforms of MONAI that exchange axes, and those that leave each where it is
 _TURNS = {"Orientation", "Rotate90", "RandRotate90"}
 _IN_PLACE = {"Flip", "RandFlip", "RandAxisFlip", "Lambda", "RandLambda"}
+#: and those that can tilt them
+_TILTS = re.compile(r"Rotate(?!90)|Affine|Resample|Warp|Elastic|Deform|Distort")
 _ASK = "give 'spacing' or 'extent_mm'"
 
 
@@ -53,7 +56,8 @@ def pixel_size_mm(image: MetaTensor, axes: Sequence[int]) -> list[float]:
     if affine.shape[-1] == 4:
         sizes = _lengths(affine)[list(axes)]
     else:
-        sizes = _of_squeezed(_without_rounding(affine), image.meta.get("original_affine"))
+        tilted = any(_TILTS.search(str(step.get(TraceKeys.CLASS_NAME))) for step in image.applied_operations)
+        sizes = _of_squeezed(_without_rounding(affine), image.meta.get("original_affine"), tilted)
     if not bool((sizes.isfinite() & (sizes > 0)).all()) or float(sizes.max() / sizes.min()) > _MOST_UNEQUAL:
         raise ValueError(f"the affine matrix does not tell the size of a pixel (it says {sizes.tolist()} mm): {_ASK}.")
     return [float(size) for size in sizes]
@@ -167,7 +171,9 @@ def _close(first: Tensor, second: Tensor) -> bool:
     return bool(torch.allclose(first, second, rtol=_SAME, atol=0))
 
 
-def _of_squeezed(affine: Tensor, original: object) -> Tensor:
+def _of_squeezed(affine: Tensor, original: object, tilted: bool) -> Tensor:
+    if tilted:
+        raise _lost()
     if original is None or getattr(original, "shape", ()) != (4, 4):
         return _square(affine)
     volume = torch.as_tensor(original, dtype=torch.float64)
@@ -182,11 +188,15 @@ def _of_squeezed(affine: Tensor, original: object) -> Tensor:
         return found[0]
     along_axes = bool(((volume[:3, :3].abs() > _SAME * lengths).sum(dim=0) == 1).all())
     if found or not along_axes:
-        raise ValueError(
-            "the slice was squeezed out of a volume that is tilted or was turned, and its affine matrix has lost a "
-            f"part of the size of a pixel: {_ASK}."
-        )
+        raise _lost()
     return _square(affine)
+
+
+def _lost() -> ValueError:
+    return ValueError(
+        "the slice was squeezed out of a volume that is tilted or was turned, and its affine matrix has lost a part of "
+        f"the size of a pixel: {_ASK}."
+    )
 
 
 def _alike(column: Tensor, other: Tensor) -> bool:

@@ -16,10 +16,10 @@ def saved(tmp_path, classes):
     return np.asarray(nibabel.load(tmp_path / "out/a_seg.nii.gz").dataobj)
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bfloat16, torch.float32, torch.float64])
 def test_every_class_number_comes_back(tmp_path, dtype):
     classes = torch.arange(256).reshape(1, 8, 8, 4).to(dtype)
-    np.testing.assert_array_equal(saved(tmp_path, classes), classes[0])
+    np.testing.assert_array_equal(saved(tmp_path, classes), classes[0].double())
 
 
 @pytest.mark.parametrize("value", [256, -1, 0.7, float("nan"), float("inf")])

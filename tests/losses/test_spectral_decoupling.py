@@ -334,6 +334,8 @@ def test_a_base_that_returns_no_number_is_refused(base, error, message):
 def test_class_indices_of_any_integer_type_are_taken(dtype, which):
     loss, logits, target = SpectralDecouplingLoss(nn.CrossEntropyLoss(), 0.1, which=which), torch.randn(2, 3), [0, 2]
     assert torch.equal(loss(logits, torch.tensor(target, dtype=dtype)), loss(logits, torch.tensor(target)))
+    maps, classes = torch.randn(2, 3, 4, 5), torch.randint(0, 3, (2, 4, 5))  # of a segmentation
+    assert torch.equal(loss(maps, classes.to(dtype)), loss(maps, classes))
 
 
 def test_sparse_logits_and_targets_that_are_no_tensor_are_refused():

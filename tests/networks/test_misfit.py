@@ -196,7 +196,9 @@ def test_other_errors_of_the_backbone_come_through_as_they_are():
     with pytest.raises(RuntimeError, match="out of memory") as caught:
         wrap(Broken(), 2)(torch.rand(1, 2, 16, 16))
     assert caught.value.args == ("out of memory",)
-    assert caught.value.__notes__ == ["FrequencyFusion gave the backbone (1, 4, 16, 16): features=4."]
+    assert caught.value.__notes__ == [
+        "FrequencyFusion gave the backbone features of 16x16 images, (1, 4, 16, 16): features=4."
+    ]
 
 
 def test_a_batch_of_one_that_has_no_statistics_is_not_blamed_on_the_size():

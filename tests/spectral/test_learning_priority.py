@@ -282,3 +282,20 @@ def test_a_network_without_a_tensor_is_refused(output):
     network.forward = lambda x: output
     with pytest.raises(ValueError, match="the network must return a tensor, or some with one first, got "):
         learning_priority(network, nn.CrossEntropyLoss(), torch.rand(2, 1, 8, 8), torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.bool])
+def test_labels_of_any_integer_type_are_taken(dtype):
+    images, labels = torch.rand(2, 1, 8, 8), torch.tensor([0, 1])
+    network = classifier()
+    results = [learning_priority(network, nn.CrossEntropyLoss(), images, each) for each in (labels, labels.to(dtype))]
+    assert torch.equal(results[0][1], results[1][1])
+
+
+def test_other_errors_of_a_network_come_through_as_they_are():
+    class Asking(nn.Linear):
+        def forward(self, x):
+            raise RuntimeError("prepare() comes first")
+
+    with pytest.raises(RuntimeError, match="prepare"):
+        learning_priority(Asking(8, 2), nn.CrossEntropyLoss(), torch.rand(2, 1, 8, 8).double(), torch.tensor([0, 1]))

@@ -15,7 +15,10 @@ from monai.transforms import (
     Lambda,
     LoadImage,
     Orientation,
+    RandAffine,
     RandFlip,
+    RandRotate,
+    Rotate,
     Rotate90,
     Spacing,
     SplitDim,
@@ -199,6 +202,18 @@ def test_a_size_that_is_lost_is_refused():
     singular = torch.tensor([[0, 0.4, 0], [0, 0, 0], [0, 0, 1]])
     with pytest.raises(ValueError, match="give 'spacing'"):
         PhotonNoise(n_angles=9)(MetaTensor(torch.full((1, 8, 8), 40.0), singular))
+
+
+@pytest.mark.parametrize(
+    "turn", [Rotate((0.3, 0, 0)), RandRotate(range_x=0.3, prob=1), RandAffine(rotate_range=(0.26,) * 3, prob=1)]
+)
+def test_a_size_that_a_rotation_took_is_refused(tmp_path, turn):
+    """The columns that are left of the turned volume stand at right angles, and are too short."""
+    if isinstance(turn, (RandRotate, RandAffine)):
+        turn.set_random_state(0)
+    image = turn(volume(tmp_path, UPRIGHT).float())
+    with pytest.raises(ValueError, match="squeezed out of a volume that is tilted or was turned"):
+        sizes_of(SqueezeDim(-1)(image[..., 4:5]))
 
 
 def test_a_slice_whose_axes_are_not_known_is_told_of_once(tmp_path):
