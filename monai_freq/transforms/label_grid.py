@@ -129,8 +129,7 @@ def _most_of(classes: Classes, nearest: Classes) -> Classes:
 def _cells(structure: Structure, cells: Sequence[NDArray[np.intp]], shape: Sequence[int]) -> NDArray[np.intp]:
     """Cells of the grid in which its voxels lie, by their place in the flat grid."""
     places = tuple(line[column] for line, column in zip(cells, structure.voxels.T, strict=True))
-    flat: NDArray[np.intp] = np.unique(np.ravel_multi_index(places, tuple(shape)))
-    return flat
+    return np.unique(np.ravel_multi_index(places, tuple(shape)))
 
 
 def _spare(places: NDArray[np.intp], owners: NDArray[np.intp], cells_of: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -140,7 +139,7 @@ def _spare(places: NDArray[np.intp], owners: NDArray[np.intp], cells_of: NDArray
     for owner in np.unique(own[own > 0]):
         theirs = np.flatnonzero(own == owner)
         spare[theirs[: cells_of[owner] - 1]] = True
-    return places[spare]
+    return np.asarray(places[spare])
 
 
 def _parts(
