@@ -97,7 +97,8 @@ class _Cells:
     place: Tensor  #: in the grid, flat
 
     def of(self, chosen: Tensor) -> _Cells:
-        return _Cells(self.grid, *(part[chosen] for part in self._parts))
+        places = chosen.nonzero().flatten()  # once for all parts
+        return _Cells(self.grid, *(part.index_select(0, places) for part in self._parts))
 
     def joined(self, others: _Cells) -> _Cells:
         pairs = zip(self._parts, others._parts, strict=True)
@@ -266,8 +267,9 @@ def _above_otsu(values: Tensor) -> Tensor:
 def _median(values: Tensor) -> Tensor:
     """Median as if equal values, which rounding to integers makes, were spread to half-way between their neighbours."""
     middle, margin = values.median(), _ROUNDING * values.mean()
-    below, above = values[values < middle - margin], values[values > middle + margin]
-    low = (middle + below.amax()) / 2 if len(below) else middle
-    high = (middle + above.amin()) / 2 if len(above) else middle
-    equal = len(values) - len(below) - len(above)
-    return low + (len(values) / 2 - len(below)) / equal * (high - low)
+    lower, upper = values < middle - margin, values > middle + margin
+    below, above = int(lower.sum()), int(upper.sum())
+    low = (middle + values.masked_fill(~lower, -torch.inf).amax()) / 2 if below else middle
+    high = (middle + values.masked_fill(~upper, torch.inf).amin()) / 2 if above else middle
+    equal = len(values) - below - above
+    return low + (len(values) / 2 - below) / equal * (high - low)
