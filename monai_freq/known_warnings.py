@@ -11,6 +11,8 @@ __all__ = ["silence_known_warnings"]
 _KNOWN: tuple[tuple[str, type[Warning], str], ...] = (
     # MONAI 1.6, of every configuration: that it is code, which `python -m monai_freq run --help` says once
     ("parsing config_file ", UserWarning, r"monai\.bundle\.scripts"),
+    # MONAI 1.6, of each image that it is to load, where pydicom is installed, for formats that need a GPU
+    ("NvImgCodecPydicomReader: nvImageCodec decoder", UserWarning, r"monai\.data\.image_reader"),
     # MONAI 1.6's own calls
     (r"monai\.metrics\.utils get_mask_edges:always_return_as_numpy", FutureWarning, r"monai\.utils\.deprecate_utils"),
     (r"`torch\.cuda\.amp\.GradScaler", FutureWarning, r"monai\.engines\.trainer"),

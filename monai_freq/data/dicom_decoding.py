@@ -32,8 +32,7 @@ def decoded_by_pydicom(file: str | os.PathLike[str], reason: str) -> NDArray[np.
     >>> decoded_by_pydicom(file, "it has an unknown compression")
     Traceback (most recent call last):
     ...
-    monai_freq.data.errors.DataError: .../000001.dcm cannot be read as DICOM: it has an unknown compression.
-    ...
+    monai_freq.data.errors.DataError: .../000001.dcm cannot be read as DICOM: it has an unknown compression...
     """
     name = named(file)
     try:

@@ -65,7 +65,7 @@ def resize_label(classes: Classes, shape: Sequence[int]) -> tuple[Classes, list[
 
     On those, a structure, the connected voxels of one class, may lie between the voxels that are looked at. It is
     written to the cells of the grid in which its voxels lie: one of a single voxel becomes one voxel. It goes over
-    another class only where it has no cell of the background, and takes the last cell of none that is looked at.
+    another class only where it has no cell of the background, and leaves a cell to each structure that is looked at.
 
     Args:
         classes: class numbers; 0 is the background.

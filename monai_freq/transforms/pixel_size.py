@@ -56,8 +56,9 @@ def pixel_size_mm(image: MetaTensor, axes: Sequence[int]) -> list[float]:
     if affine.shape[-1] == 4:
         sizes = _lengths(affine)[list(axes)]
     else:
-        tilted = any(_TILTS.search(str(step.get(TraceKeys.CLASS_NAME))) for step in image.applied_operations)
-        sizes = _of_squeezed(_without_rounding(affine), image.meta.get("original_affine"), tilted)
+        if any(_TILTS.search(str(step.get(TraceKeys.CLASS_NAME))) for step in image.applied_operations):
+            raise _lost()
+        sizes = _of_squeezed(_without_rounding(affine), image.meta.get("original_affine"))
     if not bool((sizes.isfinite() & (sizes > 0)).all()) or float(sizes.max() / sizes.min()) > _MOST_UNEQUAL:
         raise ValueError(f"the affine matrix does not tell the size of a pixel (it says {sizes.tolist()} mm): {_ASK}.")
     return [float(size) for size in sizes]
@@ -171,9 +172,7 @@ def _close(first: Tensor, second: Tensor) -> bool:
     return bool(torch.allclose(first, second, rtol=_SAME, atol=0))
 
 
-def _of_squeezed(affine: Tensor, original: object, tilted: bool) -> Tensor:
-    if tilted:
-        raise _lost()
+def _of_squeezed(affine: Tensor, original: object) -> Tensor:
     if original is None or getattr(original, "shape", ()) != (4, 4):
         return _square(affine)
     volume = torch.as_tensor(original, dtype=torch.float64)
