@@ -35,9 +35,11 @@ def silence_known_warnings() -> None:
     """
     for message, category, module in _KNOWN:
         warnings.filterwarnings("ignore", message, category, module)
-    logging.getLogger("monai.bundle.workflows").addFilter(_is_news)
+    for name in ("monai.bundle.workflows", "monai.data.nvimgcodec_pydicom_plugin"):
+        logging.getLogger(name).addFilter(_is_news)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """MONAI 1.6 says of any second configuration where it looks for files that ours have beside the first."""
-    return not record.getMessage().startswith("Not all config files are in ")
+    """MONAI 1.6 says of a second configuration where it looks for files, which ours have beside the first."""
+    known = ("Not all config files are in ", "nvImageCodec is not available")
+    return not record.getMessage().startswith(known)
