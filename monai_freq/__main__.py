@@ -12,9 +12,9 @@ import shlex
 import sys
 from collections.abc import Sequence
 
+from .bundle.shipped_bundles import copy_bundle, describe_bundle, list_bundles
 from .known_warnings import silence_known_warnings
 from .quoting import harmless
-from .shipped_bundles import copy_bundle, describe_bundle, list_bundles
 
 __all__ = ["main", "parser"]
 

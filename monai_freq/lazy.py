@@ -1,12 +1,13 @@
-"""Submodules that are imported when they are first asked for, so that their package stays light."""
+"""Submodules and names that are imported when they are first asked for, so that their package stays light."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
-__all__ = ["lazy_submodules"]
+__all__ = ["lazy_names", "lazy_submodules"]
 
 
 def lazy_submodules(package: str, public: Sequence[str]) -> tuple[Callable[[str], ModuleType], Callable[[], list[str]]]:
@@ -31,3 +32,27 @@ def lazy_submodules(package: str, public: Sequence[str]) -> tuple[Callable[[str]
         raise AttributeError(f"module '{package}' has no attribute '{name}'")
 
     return find, lambda: sorted(public)
+
+
+def lazy_names(
+    package: str, offered: Mapping[str, Sequence[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` of a package that offers names of modules which wait until they are asked for.
+
+    Args:
+        package: its ``__name__``.
+        offered: relative name of a module -> names that the package has from it.
+
+    Example:
+        >>> find, names = lazy_names("collections", {".abc": ["Mapping"]})
+        >>> find("Mapping").__name__, names()
+        ('Mapping', ['Mapping'])
+    """
+    place = {name: module for module, names in offered.items() for name in names}
+
+    def find(name: str) -> Any:
+        if name in place:
+            return getattr(import_module(place[name], package), name)
+        raise AttributeError(f"module '{package}' has no attribute '{name}'")
+
+    return find, lambda: sorted(place)

@@ -14,11 +14,12 @@ PACKAGE = ROOT.name
 
 #: what bundles and studies stand on
 BELOW = {
+    "errors",
     "spectral",
     "figures",
     "files",
-    "setting_names",
     "quoting",
+    "seeding",
     "json_files",
     "data",
     "phantoms",
@@ -26,29 +27,27 @@ BELOW = {
     "networks",
     "losses",
 }
-BELOW |= {"handlers", "known_warnings"}
+BELOW |= {"handlers", "known_warnings", "lazy"}
 #: layer -> the layers it may import besides itself; whoever adds a layer decides where it stands
 MAY_IMPORT = {
     "lazy": set(),
-    "seeds": {"quoting"},
-    "chance": {"seeds"},
+    "errors": {"quoting"},
+    "seeding": {"errors", "quoting"},
     "spectral": {"lazy", "quoting"},
     "figures": set(),
     "files": set(),
     "json_files": set(),
     "known_warnings": set(),
     "quoting": set(),
-    "setting_names": set(),
-    "shipped_bundles": {"files", "json_files", "quoting"},
-    "__main__": {"shipped_bundles", "known_warnings", "quoting"},
-    "data": {"seeds", "chance", "files", "json_files", "quoting", "spectral"},
-    "phantoms": {"data", "files", "json_files", "quoting"},
-    "transforms": {"seeds", "chance", "quoting", "spectral"},
-    "networks": {"files", "quoting", "spectral"},
-    "losses": {"quoting", "spectral"},
-    "handlers": {"seeds", "chance", "spectral", "figures", "files", "quoting", "data", "transforms"},
+    "__main__": {"errors", "bundle", "known_warnings", "quoting"},
+    "data": {"errors", "seeding", "files", "json_files", "quoting", "spectral"},
+    "phantoms": {"errors", "data", "files", "json_files", "quoting"},
+    "transforms": {"errors", "seeding", "quoting", "spectral", "data"},
+    "networks": {"errors", "files", "quoting", "spectral"},
+    "losses": {"errors", "quoting", "spectral"},
+    "handlers": {"errors", "seeding", "spectral", "figures", "files", "quoting", "data", "transforms"},
     "bundle": BELOW,
-    "study": BELOW,
+    "study": BELOW | {"bundle"},
 }
 MAX_LINES = 400  # where a module of one idea, its docstrings included, has become two
 

@@ -22,7 +22,7 @@ from monai_freq.handlers import PSDHandler
 from monai_freq.losses import SpectralDecouplingLoss
 from monai_freq.networks.frequency_fusion import check_fusion
 from monai_freq.quoting import harmless, named, reason_of, shown, written
-from monai_freq.seeds import check_seed
+from monai_freq.seeding.seeds import check_seed
 from monai_freq.spectral.bands import split
 from monai_freq.transforms import ApplyShortcutd, FourierLowPass
 from monai_freq.transforms.foreign import as_artifact

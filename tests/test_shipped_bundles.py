@@ -10,7 +10,7 @@ import pytest
 from running import ROOT, TASKS, environment, files_below
 
 from monai_freq.__main__ import main
-from monai_freq.shipped_bundles import copy_bundle, describe_bundle, list_bundles
+from monai_freq.bundle.shipped_bundles import copy_bundle, describe_bundle, list_bundles
 
 #: family -> options of a small phantom, and those of the workflows that divide it
 SMALL = {

@@ -88,7 +88,7 @@ def over_full_scale(image: Tensor) -> Tensor:
     .. math:: x / w, \quad w = 255 \text{ of 8 bits, } 65535 \text{ of 16}
 
     Args:
-        image: as :class:`monai_freq.data.load_slice.LoadSlice` loads it, with ``full_scale`` in its metadata.
+        image: as :class:`monai_freq.transforms.LoadSlice` loads it, with ``full_scale`` in its metadata.
 
     Shape:
         Any, the same.

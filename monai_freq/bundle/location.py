@@ -28,7 +28,7 @@ def find_bundle(name: str) -> str:
     Example:
         >>> import tempfile
         >>> from unittest.mock import patch
-        >>> from monai_freq.shipped_bundles import copy_bundle
+        >>> from monai_freq.bundle.shipped_bundles import copy_bundle
         >>> config = copy_bundle("heart_fd", Path(tempfile.mkdtemp(), "my_heart")) / "configs" / "train.json"
         >>> with patch("sys.argv", ["monai/bundle/__main__.py", "run", "--config_file", str(config)]):
         ...     Path(find_bundle("heart_fd")).name

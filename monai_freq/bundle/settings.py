@@ -12,10 +12,10 @@ import torch
 from ..json_files import read_json, repeated_name
 from ..networks.frequency_fusion import check_fusion
 from ..quoting import reason_of, shown, written
-from ..setting_names import require_setting
 from ..spectral.bands import check_bands
 from ..spectral.scalars import is_finite_number
 from .command_line import config_files, overridden, repeated_option
+from .setting_names import require_setting
 
 __all__ = ["check_choices", "check_ranges", "check_settings", "check_training"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.nifti import open_nifti, places_voxels
-from monai_freq.quoting import named, reason_of
+from ..errors import DataError
+from ..quoting import named, reason_of
+from .nifti import open_nifti, places_voxels
 
 __all__ = ["check_cases"]
 
@@ -50,7 +50,7 @@ def check_cases(
     >>> check_cases([case], {0, 1})
     Traceback (most recent call last):
     ...
-    monai_freq.data.errors.DataError: .../label.nii holds the label values 2, which dataset.json does not list ...
+    monai_freq.errors.DataError: .../label.nii holds the label values 2, which dataset.json does not list ...
     """
     workers = min(4, os.cpu_count() or 1) if num_workers is None else num_workers
     if workers < 1:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.nifti import case_name
-from monai_freq.data.pairing import crossed_pair, describe_unlike, describe_unlisted, find_unlisted
-from monai_freq.data.same_images import repeated_image
-from monai_freq.data.tables import plain_name
-from monai_freq.json_files import read_json
-from monai_freq.quoting import named, reason_of, shown
+from ..errors import DataError
+from ..json_files import read_json
+from ..quoting import named, reason_of, shown
+from .nifti import case_name
+from .pairing import crossed_pair, describe_unlike, describe_unlisted, find_unlisted
+from .same_images import repeated_image
+from .tables import plain_name
 
 __all__ = ["Decathlon", "read_decathlon"]
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.errors import DataError
-from monai_freq.quoting import named, reason_of, shown
+from ..errors import DataError
+from ..quoting import named, reason_of, shown
 
 __all__ = ["decoded_by_pydicom"]
 
@@ -32,7 +32,7 @@ def decoded_by_pydicom(file: str | os.PathLike[str], reason: str) -> NDArray[np.
     >>> decoded_by_pydicom(file, "it has an unknown compression")
     Traceback (most recent call last):
     ...
-    monai_freq.data.errors.DataError: .../000001.dcm cannot be read as DICOM: it has an unknown compression...
+    monai_freq.errors.DataError: .../000001.dcm cannot be read as DICOM: it has an unknown compression...
     """
     name = named(file)
     try:

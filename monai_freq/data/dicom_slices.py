@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.dicom_decoding import decoded_by_pydicom
-from monai_freq.data.errors import DataError
-from monai_freq.data.file_kinds import content_of, kind_of, named_as
-from monai_freq.quoting import named, reason_of, shown
+from ..errors import DataError
+from ..quoting import named, reason_of, shown
+from .dicom_decoding import decoded_by_pydicom
+from .file_kinds import content_of, kind_of, named_as
 
 __all__ = [
     "DicomSlice",

@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from monai_freq.data.errors import DataError
-from monai_freq.quoting import named, reason_of, shown
+from ..errors import DataError
+from ..quoting import named, reason_of, shown
 
 __all__ = ["content_of", "kind_of", "left_out", "named_as"]
 

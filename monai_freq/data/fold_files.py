@@ -7,10 +7,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from monai_freq.data.errors import DataError
-from monai_freq.files import replacing
-from monai_freq.json_files import read_json
-from monai_freq.quoting import named, reason_of, shown
+from ..errors import DataError
+from ..files import replacing
+from ..json_files import read_json
+from ..quoting import named, reason_of, shown
 
 __all__ = ["compare_folds", "read_folds", "save_folds"]
 

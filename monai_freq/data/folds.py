@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.fold_files import compare_folds, read_folds, save_folds
-from monai_freq.data.group_draw import draw_divisible, draw_groups, draw_samples, possible_sizes
-from monai_freq.data.same_images import repeated_image
+from ..errors import DataError
+from .fold_files import compare_folds, read_folds, save_folds
+from .group_draw import draw_divisible, draw_groups, draw_samples, possible_sizes
+from .same_images import repeated_image
 
 __all__ = ["divide_folds", "fold_items", "plan_folds"]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil, floor
 from random import Random
 
-from monai_freq.data.group_division import divisible_numbers
+from .group_division import divisible_numbers
 
 __all__ = ["draw_divisible", "draw_groups", "draw_samples", "possible_sizes"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.errors import DataError
-from monai_freq.quoting import named, reason_of
+from ..errors import DataError
+from ..quoting import named, reason_of
 
 __all__ = ["read_hdf5_slice", "slices_shape"]
 

@@ -10,12 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.images import load_image
-from monai_freq.data.same_images import repeated_image
-from monai_freq.quoting import named
-
-from ..quoting import written
+from ..errors import DataError
+from ..quoting import named, written
+from .images import load_image
+from .same_images import repeated_image
 
 __all__ = ["FullScale", "check_images"]
 
@@ -51,7 +49,7 @@ def check_images(
         limits: Lowest and highest value that a pixel may have; (0, 1) for LoDoPaB-CT.
         full_scale: What white must be in every picture: 255, that of 8 bits, as pipelines that divide by 255 need it,
             or 65535, that of 16. ``"any"`` where the scale does not matter; ``"stated"`` where every image is divided
-            by its own, under ``full_scale`` in the metadata of :class:`monai_freq.data.load_slice.LoadSlice`, and so
+            by its own, under ``full_scale`` in the metadata of :class:`monai_freq.transforms.LoadSlice`, and so
             must have one. Floats, signed integers and volumes of more than 8 bits have none, and pass a number.
         num_workers: Threads (default: up to 4). Each holds one image at a time.
 
@@ -69,7 +67,7 @@ def check_images(
     >>> check_images([{"image": f"{folder}/1.png"}, {"image": f"{folder}/2.png"}], size=(8, 8))
     Traceback (most recent call last):
     ...
-    monai_freq.data.errors.DataError: .../2.png has the size (6, 8), (8, 8) expected.
+    monai_freq.errors.DataError: .../2.png has the size (6, 8), (8, 8) expected.
     Leave it out or export it again.
     """
     workers = min(4, os.cpu_count() or 1) if num_workers is None else num_workers

@@ -7,11 +7,11 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.file_kinds import left_out
-from monai_freq.data.same_images import RealFiles
-from monai_freq.data.wordnet import superclass_labels
-from monai_freq.quoting import named
+from ..errors import DataError
+from ..quoting import named
+from .file_kinds import left_out
+from .same_images import RealFiles
+from .wordnet import superclass_labels
 
 __all__ = ["read_imagenet"]
 

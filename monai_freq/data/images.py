@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.dicom_slices import is_dicom, read_dicom_with_affine
-from monai_freq.data.errors import DataError
-from monai_freq.data.file_kinds import content_of, kind_of, named_as
-from monai_freq.data.jpeg import read_jpeg
-from monai_freq.data.picture import Picture, UnreadableError, flattened
-from monai_freq.data.png import read_png
-from monai_freq.data.tiff import read_tiff
-from monai_freq.data.volumes import VOLUMES, read_volume_slice
-from monai_freq.quoting import named, reason_of
+from ..errors import DataError
+from ..quoting import named, reason_of
+from .dicom_slices import is_dicom, read_dicom_with_affine
+from .file_kinds import content_of, kind_of, named_as
+from .jpeg import read_jpeg
+from .picture import Picture, UnreadableError, flattened
+from .png import read_png
+from .tiff import read_tiff
+from .volumes import VOLUMES, read_volume_slice
 
 __all__ = ["READABLE", "Image", "load_image", "read_image", "slice_address"]
 

@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from monai_freq.data.picture import MAX_PIXELS, Picture, UnreadableError, orientation_of
+from .picture import MAX_PIXELS, Picture, UnreadableError, orientation_of
 
 __all__ = ["read_jpeg"]
 

@@ -6,11 +6,11 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.images import slice_address
-from monai_freq.data.same_images import RealFiles
-from monai_freq.data.tables import Row, read_rows
-from monai_freq.quoting import shown
+from ..errors import DataError
+from ..quoting import shown
+from .images import slice_address
+from .same_images import RealFiles
+from .tables import Row, read_rows
 
 __all__ = ["central_slices", "read_kneemri"]
 
@@ -37,7 +37,7 @@ def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) 
 
     Returns:
         ``{"image": address, "label": 0 or 1, "exam": examId, "diagnosis": 0 healthy, 1 partially or 2 completely
-        ruptured}`` per slice, in the table's order. :class:`monai_freq.data.load_slice.LoadSliced` loads the image.
+        ruptured}`` per slice, in the table's order. :class:`monai_freq.transforms.LoadSliced` loads the image.
 
     Raises:
         ValueError: ``slices_per_exam`` is less than 1.

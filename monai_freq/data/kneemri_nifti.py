@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.kneemri import INDEX, read_kneemri
-from monai_freq.data.pck import read_pck
-from monai_freq.files import replacing
-from monai_freq.json_files import read_json
-from monai_freq.quoting import named, reason_of, shown
+from ..errors import DataError
+from ..files import replacing
+from ..json_files import read_json
+from ..quoting import named, reason_of, shown
+from .kneemri import INDEX, read_kneemri
+from .pck import read_pck
 
 __all__ = ["convert_kneemri", "verify_kneemri"]
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.dicom_slices import DicomSlice, read_dicom_slice
-from monai_freq.data.errors import DataError
-from monai_freq.data.hdf5_slices import read_hdf5_slice, slices_shape
-from monai_freq.data.lidc_folder import LidcFolder
-from monai_freq.data.lodopab import LABEL_COLUMNS, PARTS
-from monai_freq.files import replacing
-from monai_freq.quoting import named, reason_of
-from monai_freq.spectral.attenuation import HIGHEST, PER_HU, WATER
+from ..errors import DataError
+from ..files import replacing
+from ..quoting import named, reason_of
+from ..spectral.attenuation import HIGHEST, PER_HU, WATER
+from .dicom_slices import DicomSlice, read_dicom_slice
+from .hdf5_slices import read_hdf5_slice, slices_shape
+from .lidc_folder import LidcFolder
+from .lodopab import LABEL_COLUMNS, PARTS
 
 __all__ = ["Match", "attenuation", "match_slices", "write_labels"]
 

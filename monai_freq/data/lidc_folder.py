@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from monai_freq.data.dicom_slices import DicomSlice, is_dicom, scan_dicom_files
-from monai_freq.data.errors import DataError
-from monai_freq.data.file_kinds import left_out, named_as
-from monai_freq.data.lidc_readings import is_readings, read_malignancies
-from monai_freq.quoting import named, shown
+from ..errors import DataError
+from ..quoting import named, shown
+from .dicom_slices import DicomSlice, is_dicom, scan_dicom_files
+from .file_kinds import left_out, named_as
+from .lidc_readings import is_readings, read_malignancies
 
 __all__ = ["LidcFolder"]
 

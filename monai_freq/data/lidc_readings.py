@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from xml.etree import ElementTree
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.nifti import is_packed
-from monai_freq.quoting import named, reason_of
+from ..errors import DataError
+from ..quoting import named, reason_of
+from .nifti import is_packed
 
 __all__ = ["is_readings", "read_malignancies"]
 

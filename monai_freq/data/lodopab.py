@@ -8,14 +8,12 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.hdf5_slices import slices_shape
-from monai_freq.data.images import slice_address
-from monai_freq.data.same_images import repeated_image
-from monai_freq.data.tables import Row, read_rows
-from monai_freq.quoting import named, reason_of
-
-from ..quoting import written
+from ..errors import DataError
+from ..quoting import named, reason_of, written
+from .hdf5_slices import slices_shape
+from .images import slice_address
+from .same_images import repeated_image
+from .tables import Row, read_rows
 
 __all__ = ["LABEL_COLUMNS", "PARTS", "SLICES_PER_FILE", "read_lodopab"]
 
@@ -52,7 +50,7 @@ def read_lodopab(
 
     Returns:
         ``{"image": address, "label": 0 or 1, "patient": text, "malignancy": m}`` per slice, in the order of files and
-        indices. :class:`monai_freq.data.load_slice.LoadSliced` loads the image.
+        indices. :class:`monai_freq.transforms.LoadSliced` loads the image.
 
     Raises:
         ValueError: ``aggregate`` or ``undecided`` is none of the above.

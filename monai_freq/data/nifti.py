@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.file_kinds import content_of, kind_of
-from monai_freq.quoting import named, shown
+from ..errors import DataError
+from ..quoting import named, shown
+from .file_kinds import content_of, kind_of
 
 __all__ = ["case_name", "is_nifti_name", "is_packed", "open_nifti", "places_voxels"]
 

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from monai_freq.data.nifti import case_name, is_nifti_name
-from monai_freq.quoting import shown
+from ..quoting import shown
+from .nifti import case_name, is_nifti_name
 
 __all__ = ["crossed_pair", "describe_unlike", "describe_unlisted", "find_unlisted"]
 

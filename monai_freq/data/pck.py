@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.restricted_pickle import load_integers
-from monai_freq.quoting import named, reason_of
+from ..errors import DataError
+from ..quoting import named, reason_of
+from .restricted_pickle import load_integers
 
 __all__ = ["read_pck"]
 

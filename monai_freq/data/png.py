@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from monai_freq.data.picture import MAX_BYTES, MAX_PIXELS, Picture, UnreadableError, orientation_of
+from .picture import MAX_BYTES, MAX_PIXELS, Picture, UnreadableError, orientation_of
 
 __all__ = ["read_png"]
 

@@ -6,10 +6,10 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.same_images import RealFiles
-from monai_freq.data.tables import Row, plain_name, read_rows
-from monai_freq.quoting import named, shown
+from ..errors import DataError
+from ..quoting import named, shown
+from .same_images import RealFiles
+from .tables import Row, plain_name, read_rows
 
 __all__ = ["read_radimagenet"]
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.quoting import shown
+from ..quoting import shown
 
 __all__ = ["load_integers"]
 

@@ -13,9 +13,9 @@ from monai.transforms import MapTransform
 from monai.utils import TransformBackends
 from numpy.typing import NDArray
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.nifti import case_name
-from monai_freq.files import replacing
+from ..errors import DataError
+from ..files import replacing
+from .nifti import case_name
 
 __all__ = ["SaveSegmentationd"]
 

@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.same_images import RealFiles
-from monai_freq.quoting import reason_of
-from monai_freq.seeds import check_run_seed
-
-from ..quoting import written
+from ..errors import DataError
+from ..quoting import reason_of, written
+from ..seeding.seeds import check_run_seed
+from .same_images import RealFiles
 
 __all__ = ["plan_shortcut"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.same_images import repeated_image
+from ..errors import DataError
+from .same_images import repeated_image
 
 __all__ = ["split_cases"]
 

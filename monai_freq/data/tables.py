@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 
-from monai_freq.data.errors import DataError
-from monai_freq.quoting import named, reason_of, shown
+from ..errors import DataError
+from ..quoting import named, reason_of, shown
 
 __all__ = ["Row", "plain_name", "read_rows"]
 
@@ -29,7 +29,7 @@ class Row:
     >>> Row(Path("metadata.csv"), 2, {"aclDiagnosis": "3"}).integer("aclDiagnosis", 0, 2)
     Traceback (most recent call last):
     ...
-    monai_freq.data.errors.DataError: 'aclDiagnosis' in line 2 of metadata.csv must be an integer in [0, 2], got '3'.
+    monai_freq.errors.DataError: 'aclDiagnosis' in line 2 of metadata.csv must be an integer in [0, 2], got '3'.
     Correct the table.
     """
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.picture import MAX_BYTES, MAX_PIXELS, Picture, UnreadableError, orientation_of
+from .picture import MAX_BYTES, MAX_PIXELS, Picture, UnreadableError, orientation_of
 
 __all__ = ["read_tiff"]
 

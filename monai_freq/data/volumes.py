@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.errors import DataError
-from monai_freq.data.file_kinds import kind_of, named_as
-from monai_freq.data.hdf5_slices import read_hdf5_slice, slices_shape
-from monai_freq.data.nifti import is_packed, open_nifti, places_voxels
-from monai_freq.data.pck import read_pck
-from monai_freq.quoting import named, reason_of
+from ..errors import DataError
+from ..quoting import named, reason_of
+from .file_kinds import kind_of, named_as
+from .hdf5_slices import read_hdf5_slice, slices_shape
+from .nifti import is_packed, open_nifti, places_voxels
+from .pck import read_pck
 
 __all__ = ["VOLUMES", "count_slices", "read_volume_slice"]
 

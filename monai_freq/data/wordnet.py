@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from monai_freq.data.errors import DataError
-from monai_freq.quoting import named, reason_of
+from ..errors import DataError
+from ..quoting import named, reason_of
 
 __all__ = ["SUPERCLASSES", "read_hierarchy", "superclass_labels"]
 

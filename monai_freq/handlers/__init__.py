@@ -2,7 +2,6 @@
 
 from .case_report import CaseReport
 from .checkpoints import Checkpoints
-from .epoch_seed import EpochSeed
 from .progress import RunProgress
 from .psd_handler import PSDHandler
 from .psd_history import PSDHistory
@@ -13,7 +12,6 @@ from .validate_before import ValidateBefore
 __all__ = [
     "CaseReport",
     "Checkpoints",
-    "EpochSeed",
     "PSDHandler",
     "PSDHistory",
     "RunProgress",

@@ -30,7 +30,7 @@ class Checkpoints:
     After each epoch ``last.pt`` holds the states of ``objects`` and how far the trainer is; ``model.pt`` holds the
     weights of the epoch with the highest validation metric, or, when no validation gave one, or only NaN, those at the
     end. Both are written aside and renamed, so that a run killed at any moment leaves whole files. Attach it to the
-    trainer after the validation. Together with :class:`~monai_freq.handlers.EpochSeed`, a resumed run ends with the
+    trainer after the validation. Together with :class:`~monai_freq.seeding.EpochSeed`, a resumed run ends with the
     weights of an undisturbed one.
 
     Args:

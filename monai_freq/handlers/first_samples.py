@@ -13,8 +13,8 @@ from monai.engines.utils import IterationEvents, default_prepare_batch
 from monai.utils import CommonKeys
 from torch import Tensor
 
-from ..chance import seeded
 from ..quoting import reason_of
+from ..seeding.generators import seeded
 
 __all__ = ["FirstSamples"]
 

@@ -17,8 +17,8 @@ from monai.engines import Evaluator
 from monai.handlers import TensorBoardHandler
 from torch import Tensor, nn
 
-from ..chance import seeded
 from ..files import set_aside
+from ..seeding.generators import seeded
 from ..spectral.frequency_axis import finest_axis, on_axis
 from ..spectral.learning_priority import Loss, learning_priority
 from ..spectral.psd import radial_psd

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.canvas import Canvas
-from monai_freq.phantoms.shapes import Cut, Ellipsoid, Inside, SoftUnion, Tube, polyline, rotation
-from monai_freq.phantoms.torso import SpineLook, column, paint_spine, rib_segments
+from .canvas import Canvas
+from .shapes import Cut, Ellipsoid, Inside, SoftUnion, Tube, polyline, rotation
+from .torso import SpineLook, column, paint_spine, rib_segments
 
 __all__ = ["AIR", "AbdomenLook", "draw_abdomen_look", "paint_abdomen"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from monai_freq.phantoms.canvas import Canvas
-from monai_freq.phantoms.shapes import Ellipsoid, Points, Shape, SoftUnion, Tube, polyline, rotation
+from .canvas import Canvas
+from .shapes import Ellipsoid, Points, Shape, SoftUnion, Tube, polyline, rotation
 
 __all__ = ["Brain", "Crenated", "draw_brain", "paint_brain", "paint_veins"]
 

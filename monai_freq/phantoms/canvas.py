@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from monai_freq.phantoms.shapes import Shape
+from .shapes import Shape
 
 __all__ = ["Canvas", "block_mean", "centred_affine", "fine_canvas"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.canvas import Canvas
-from monai_freq.phantoms.shapes import Ellipsoid, Shape, SoftUnion, Tube, polyline, rotation
+from .canvas import Canvas
+from .shapes import Ellipsoid, Shape, SoftUnion, Tube, polyline, rotation
 
 __all__ = ["Heart", "draw_heart", "paint_heart"]
 

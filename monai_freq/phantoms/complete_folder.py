@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from monai_freq.data import DataError
-from monai_freq.files import replacing
-from monai_freq.json_files import read_json
-
+from ..data import DataError
+from ..files import replacing
+from ..json_files import read_json
 from ..quoting import named, reason_of
 
 __all__ = ["RECORD", "refuse_below", "stream", "write_complete_folder"]

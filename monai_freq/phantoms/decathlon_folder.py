@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.complete_folder import refuse_below, stream, write_complete_folder
-from monai_freq.phantoms.native_grid import check_size, draw_size, tilted
+from .complete_folder import refuse_below, stream, write_complete_folder
+from .native_grid import check_size, draw_size, tilted
 
 __all__ = ["DrawCase", "PhantomTask", "write_decathlon_folder"]
 

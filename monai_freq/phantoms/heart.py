@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.acquisition import bias_field, deform, rician_noise, texture
-from monai_freq.phantoms.canvas import block_mean, centred_affine, fine_canvas
-from monai_freq.phantoms.chambers import draw_heart, paint_heart
-from monai_freq.phantoms.chest import draw_chest_look, paint_chest, paint_lung_vessels
-from monai_freq.phantoms.decathlon_folder import PhantomTask, write_decathlon_folder
+from .acquisition import bias_field, deform, rician_noise, texture
+from .canvas import block_mean, centred_affine, fine_canvas
+from .chambers import draw_heart, paint_heart
+from .chest import draw_chest_look, paint_chest, paint_lung_vessels
+from .decathlon_folder import PhantomTask, write_decathlon_folder
 
 __all__ = ["draw_heart_case", "write_heart"]
 

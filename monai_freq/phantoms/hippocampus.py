@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.acquisition import bias_field, deform, rician_noise, texture
-from monai_freq.phantoms.canvas import block_mean, centred_affine, fine_canvas
-from monai_freq.phantoms.decathlon_folder import PhantomTask, write_decathlon_folder
-from monai_freq.phantoms.temporal_lobe import draw_temporal_lobe, paint_temporal_lobe
+from .acquisition import bias_field, deform, rician_noise, texture
+from .canvas import block_mean, centred_affine, fine_canvas
+from .decathlon_folder import PhantomTask, write_decathlon_folder
+from .temporal_lobe import draw_temporal_lobe, paint_temporal_lobe
 
 __all__ = ["draw_hippocampus_case", "write_hippocampus"]
 

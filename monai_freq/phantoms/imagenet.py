@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from monai_freq.phantoms.complete_folder import refuse_below, stream, write_complete_folder
-from monai_freq.phantoms.source_images import draw_source_image, png, refuse_source
+from .complete_folder import refuse_below, stream, write_complete_folder
+from .source_images import draw_source_image, png, refuse_source
 
 __all__ = ["IS_A", "WNIDS", "write_imagenet"]
 

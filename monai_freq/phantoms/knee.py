@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from monai_freq.phantoms.canvas import Canvas
-from monai_freq.phantoms.shapes import Ellipsoid, Tube, rotation
-from monai_freq.phantoms.tubes import Tubes
+from .canvas import Canvas
+from .shapes import Ellipsoid, Tube, rotation
+from .tubes import Tubes
 
 __all__ = ["Frame", "KneeLook", "draw_knee_look", "paint_knee"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.acquisition import bias_field, rician_noise, texture
-from monai_freq.phantoms.canvas import Canvas
-from monai_freq.phantoms.complete_folder import refuse_below, stream, write_complete_folder
-from monai_freq.phantoms.knee import draw_knee_look, paint_knee
+from .acquisition import bias_field, rician_noise, texture
+from .canvas import Canvas
+from .complete_folder import refuse_below, stream, write_complete_folder
+from .knee import draw_knee_look, paint_knee
 
 __all__ = ["Roi", "draw_knee_case", "write_kneemri"]
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.data.lidc import attenuation
-from monai_freq.data.lodopab import LABEL_COLUMNS, SLICES_PER_FILE
-from monai_freq.phantoms.acquisition import ramp_noise, texture
-from monai_freq.phantoms.canvas import Canvas
-from monai_freq.phantoms.complete_folder import refuse_below, stream, write_complete_folder
-from monai_freq.phantoms.lung_ct import LungLook, draw_lung_look, paint_lung_slice, paint_lung_vessels
-from monai_freq.phantoms.nodule import draw_nodule
-from monai_freq.phantoms.shapes import Tube
+from ..data.lidc import attenuation
+from ..data.lodopab import LABEL_COLUMNS, SLICES_PER_FILE
+from .acquisition import ramp_noise, texture
+from .canvas import Canvas
+from .complete_folder import refuse_below, stream, write_complete_folder
+from .lung_ct import LungLook, draw_lung_look, paint_lung_slice, paint_lung_vessels
+from .nodule import draw_nodule
+from .shapes import Tube
 
 __all__ = ["FIELD_OF_VIEW", "LABELS", "draw_lung_slice", "write_lodopab"]
 

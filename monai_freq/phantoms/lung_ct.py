@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.canvas import Canvas
-from monai_freq.phantoms.shapes import Ellipsoid, Tube, rotation
-from monai_freq.phantoms.torso import column, rib_segments
-from monai_freq.phantoms.tubes import Tubes
+from .canvas import Canvas
+from .shapes import Ellipsoid, Tube, rotation
+from .torso import column, rib_segments
+from .tubes import Tubes
 
 __all__ = ["AIR", "LungLook", "draw_lung_look", "paint_lung_slice", "paint_lung_vessels"]
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.shapes import Ellipsoid, Shape, SoftUnion, Tube
+from .shapes import Ellipsoid, Shape, SoftUnion, Tube
 
 __all__ = ["draw_nodule"]
 

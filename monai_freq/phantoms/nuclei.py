@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.acquisition import texture
-from monai_freq.phantoms.brain import Brain, Crenated, draw_brain, paint_brain, paint_veins
-from monai_freq.phantoms.canvas import Canvas, block_mean, centred_affine, fine_canvas
-from monai_freq.phantoms.decathlon_folder import PhantomTask, write_decathlon_folder
-from monai_freq.phantoms.shapes import Points, Shape
-from monai_freq.phantoms.susceptibility import dipole_field, threshold_division
+from .acquisition import texture
+from .brain import Brain, Crenated, draw_brain, paint_brain, paint_veins
+from .canvas import Canvas, block_mean, centred_affine, fine_canvas
+from .decathlon_folder import PhantomTask, write_decathlon_folder
+from .shapes import Points, Shape
+from .susceptibility import dipole_field, threshold_division
 
 __all__ = ["Without", "draw_nucleus_case", "write_dentate_nucleus", "write_red_nucleus"]
 

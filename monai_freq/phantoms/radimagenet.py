@@ -4,10 +4,10 @@ import csv
 import os
 from pathlib import Path
 
-from monai_freq.phantoms.complete_folder import refuse_below, stream, write_complete_folder
-from monai_freq.phantoms.outlines import OUTLINES
-from monai_freq.phantoms.source_images import draw_source_image, png, refuse_source
-from monai_freq.phantoms.textures import TEXTURES
+from .complete_folder import refuse_below, stream, write_complete_folder
+from .outlines import OUTLINES
+from .source_images import draw_source_image, png, refuse_source
+from .textures import TEXTURES
 
 __all__ = ["write_radimagenet"]
 

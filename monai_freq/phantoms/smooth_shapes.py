@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.outlines import outline_level
-from monai_freq.phantoms.textures import fine_texture, standardised
+from .outlines import outline_level
+from .textures import fine_texture, standardised
 
 __all__ = ["draw_smooth_shapes"]
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.dead_leaves import draw_dead_leaves
-from monai_freq.phantoms.outlines import OUTLINES
-from monai_freq.phantoms.smooth_shapes import draw_smooth_shapes
-from monai_freq.phantoms.textures import TEXTURES
-
 from ..quoting import written
+from .dead_leaves import draw_dead_leaves
+from .outlines import OUTLINES
+from .smooth_shapes import draw_smooth_shapes
+from .textures import TEXTURES
 
 __all__ = ["CUES", "STATISTICS", "draw_source_image", "png", "refuse_source"]
 

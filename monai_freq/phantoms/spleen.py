@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.abdomen import draw_abdomen_look, paint_abdomen
-from monai_freq.phantoms.acquisition import deform, ramp_noise, texture
-from monai_freq.phantoms.canvas import block_mean, centred_affine, fine_canvas
-from monai_freq.phantoms.decathlon_folder import PhantomTask, write_decathlon_folder
+from .abdomen import draw_abdomen_look, paint_abdomen
+from .acquisition import deform, ramp_noise, texture
+from .canvas import block_mean, centred_affine, fine_canvas
+from .decathlon_folder import PhantomTask, write_decathlon_folder
 
 __all__ = ["draw_spleen_case", "write_spleen"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from monai_freq.phantoms.canvas import Canvas
-from monai_freq.phantoms.shapes import Cut, Ellipsoid, Shape, SoftUnion, Tube, polyline, rotation
+from .canvas import Canvas
+from .shapes import Cut, Ellipsoid, Shape, SoftUnion, Tube, polyline, rotation
 
 __all__ = ["TemporalLobe", "draw_temporal_lobe", "paint_temporal_lobe"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.canvas import Canvas
-from monai_freq.phantoms.shapes import Ellipsoid, Tube
+from .canvas import Canvas
+from .shapes import Ellipsoid, Tube
 
 __all__ = ["SpineLook", "column", "paint_spine", "rib_segments"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_freq.phantoms.shapes import Points
+from .shapes import Points
 
 __all__ = ["Tubes"]
 

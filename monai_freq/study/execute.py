@@ -16,10 +16,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..bundle.setting_names import setting_of
 from ..files import replacing
 from ..json_files import parse_json, read_json
 from ..quoting import harmless
-from ..setting_names import setting_of
 from .plan import Run
 from .results import BUNDLE, Result, read_result, result_file, write_result
 

@@ -46,7 +46,7 @@ def illustrate(
 
     Example:
         >>> import tempfile
-        >>> from monai_freq.shipped_bundles import copy_bundle
+        >>> from monai_freq.bundle.shipped_bundles import copy_bundle
         >>> folder = copy_bundle("hippocampus_fd", Path(tempfile.mkdtemp(), "hippocampus_fd"))
         >>> phantom = {"task": "hippocampus", "cases": 3, "test_cases": 0, "size": [16, 16, 16], "seed": 0}
         >>> settings = {"phantom": phantom, "val_cases": 1, "test_cases": 1, "image_size": [16, 16, 16]}
@@ -78,7 +78,7 @@ def read_case(
 
     Example:
         >>> import tempfile
-        >>> from monai_freq.shipped_bundles import copy_bundle
+        >>> from monai_freq.bundle.shipped_bundles import copy_bundle
         >>> folder = copy_bundle("hippocampus_fd", Path(tempfile.mkdtemp(), "hippocampus_fd"))
         >>> phantom = {"task": "hippocampus", "cases": 3, "test_cases": 0, "size": [16, 16, 16], "seed": 0}
         >>> settings = {"phantom": phantom, "val_cases": 1, "test_cases": 1, "image_size": [16, 16, 16]}

@@ -13,9 +13,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ..bundle.setting_names import setting_of
 from ..files import set_aside
 from ..json_files import parse_json, repeated_name
-from ..setting_names import setting_of
 from .cells import ARMS
 from .evaluations import read_cases
 from .results import OtherVersion, Result, read_result, result_file, run_name

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bundle.setting_names import require_setting
 from ..json_files import parse_json, read_json
 from ..quoting import reason_of
-from ..setting_names import require_setting
 from .examples import as_picture, overlapping_groups
 from .plan import Run, fitted
 
@@ -38,7 +38,7 @@ def bundle_names(folders: Sequence[str]) -> dict[str, str]:
 
     Example:
         >>> import tempfile
-        >>> from monai_freq.shipped_bundles import copy_bundle
+        >>> from monai_freq.bundle.shipped_bundles import copy_bundle
         >>> folder = str(copy_bundle("heart_fd", Path(tempfile.mkdtemp(), "my_heart")).resolve())
         >>> bundle_names([folder]) == {"heart_fd": folder}
         True
@@ -157,7 +157,7 @@ def look_into(
 
     Example:
         >>> import tempfile
-        >>> from monai_freq.shipped_bundles import copy_bundle
+        >>> from monai_freq.bundle.shipped_bundles import copy_bundle
         >>> folder = copy_bundle("hippocampus_fd", Path(tempfile.mkdtemp(), "hippocampus_fd"))
         >>> phantom = {"task": "hippocampus", "cases": 4, "test_cases": 0, "size": [16, 16, 16], "seed": 0}
         >>> settings = {"phantom": phantom, "val_cases": 1, "test_cases": 1}
@@ -201,7 +201,7 @@ def opened(configs: Sequence[str], folder: str, dataset_dir: str | None, overrid
 
     Example:
         >>> import tempfile
-        >>> from monai_freq.shipped_bundles import copy_bundle
+        >>> from monai_freq.bundle.shipped_bundles import copy_bundle
         >>> folder = copy_bundle("heart_fd", Path(tempfile.mkdtemp(), "heart_fd"))
         >>> parser = opened([f"{folder}/configs/train.json"], str(folder), None, {"theta": 0.2})
         >>> parser["theta"], parser.get_parsed_content("classes")

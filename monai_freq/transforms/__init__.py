@@ -4,6 +4,7 @@ from .aligned_resize import AlignedResize, AlignedResized
 from .artifact import artifact_psd
 from .fourier import FourierDisentangle, FourierDisentangled, FourierLowPass, FourierLowPassd
 from .keyed import Keyed, RandKeyed
+from .load_slice import LoadSlice, LoadSliced
 from .nonlocal_means import NonLocalMeans, NonLocalMeansd, RandNonLocalMeans, RandNonLocalMeansd
 from .photon_noise import PhotonNoise, PhotonNoised, RandPhotonNoise, RandPhotonNoised
 from .shortcut import ApplyShortcutd, StaticShortcutd
@@ -18,6 +19,8 @@ __all__ = [
     "FourierLowPass",
     "FourierLowPassd",
     "Keyed",
+    "LoadSlice",
+    "LoadSliced",
     "NonLocalMeans",
     "NonLocalMeansd",
     "PhotonNoise",

@@ -10,7 +10,7 @@ import torch
 from monai.config import NdarrayOrTensor
 from torch import Tensor
 
-from ..seeds import check_seed
+from ..seeding.seeds import check_seed
 from ..spectral.psd import radial_psd
 from .foreign import Artifact, as_artifact, called_on, called_on_item, dictionary_keys, editable, with_artifact
 from .image import as_image

@@ -15,8 +15,8 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Identity, Identityd, MapTransform, OneOf, SomeOf, Transform
 from torch import Tensor
 
-from ..chance import drawing_from
 from ..quoting import written
+from ..seeding.generators import drawing_from
 from .image import as_image, like_image, require_finite
 
 __all__ = [

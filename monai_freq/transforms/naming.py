@@ -14,6 +14,7 @@ import torch
 from monai.data import MetaTensor
 from torch import Tensor
 
+from ..errors import DataError
 from ..quoting import shown
 from .image import source_of
 
@@ -46,6 +47,8 @@ def naming(key: Hashable, img: object, item: Mapping[Hashable, Any] | None = Non
     token = _called.set(f"{called}{source or _entries(item, key)}")
     try:
         yield
+    except DataError:  # which names its file
+        raise
     except ValueError as error:
         raise ValueError(f"{error} ({called}{source})") from error
     finally:

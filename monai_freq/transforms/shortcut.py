@@ -15,9 +15,9 @@ from monai.transforms import MapTransform, Randomizable, ThreadUnsafe
 from monai.utils import MAX_SEED, TransformBackends
 from torch import Tensor
 
-from ..chance import one_at_a_time
 from ..quoting import written
-from ..seeds import check_run_seed
+from ..seeding.generators import one_at_a_time
+from ..seeding.seeds import check_run_seed
 from .foreign import (
     Artifact,
     as_artifact,

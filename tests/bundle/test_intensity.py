@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from monai_freq.bundle import check_window, over_full_scale, over_maximum
-from monai_freq.data.load_slice import LoadSlice
+from monai_freq.transforms import LoadSlice
 
 
 @pytest.mark.parametrize("window", [None, [-160, 240], (0.0, 1.5)])

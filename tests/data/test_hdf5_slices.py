@@ -19,7 +19,7 @@ from monai.transforms import Compose
 
 from monai_freq.data import DataError, hdf5_slices, slice_address
 from monai_freq.data.hdf5_slices import read_hdf5_slice, slices_shape
-from monai_freq.data.load_slice import LoadSliced
+from monai_freq.transforms import LoadSliced
 
 SLICES = np.random.default_rng(0).random((12, 20, 16), dtype=np.float32)
 
@@ -185,7 +185,7 @@ import resource, sys
 from pathlib import Path
 from monai.data import DataLoader, Dataset
 from monai_freq.data import read_lodopab
-from monai_freq.data.load_slice import LoadSliced
+from monai_freq.transforms import LoadSliced
 
 def peak(who=resource.RUSAGE_SELF):
     return resource.getrusage(who).ru_maxrss / 1024

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from monai_freq.data import DataError, check_images, read_image, slice_address
-from monai_freq.data.load_slice import LoadSlice, LoadSliced
 from monai_freq.data.volumes import count_slices
+from monai_freq.transforms import LoadSlice, LoadSliced
 
 GREY = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)

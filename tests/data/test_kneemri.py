@@ -14,7 +14,7 @@ import pytest
 from monai_freq.data import DataError, check_images, read_image, read_kneemri, read_pck
 from monai_freq.data.kneemri import central_slices
 from monai_freq.data.kneemri_nifti import convert_kneemri, verify_kneemri
-from monai_freq.data.load_slice import LoadSliced
+from monai_freq.transforms import LoadSliced
 
 HEADER = "examId,seriesNo,aclDiagnosis,kneeLR,roiX,roiY,roiZ,roiHeight,roiWidth,roiDepth,volumeFilename"
 LINES = [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from monai_freq.data import DataError, check_images, plan_shortcut, read_lodopab
-from monai_freq.data.load_slice import LoadSliced
+from monai_freq.transforms import LoadSliced
 
 HEADER = "file,index,patient,malignancy"
 TRAIN, VALIDATION = "ground_truth_train_000.hdf5", "ground_truth_validation_000.hdf5"

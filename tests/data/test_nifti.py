@@ -8,9 +8,9 @@ import pytest
 from monai.transforms import LoadImage
 
 from monai_freq.data import DataError, check_cases
-from monai_freq.data.load_slice import LoadSlice
 from monai_freq.data.nifti import case_name, places_voxels
 from monai_freq.data.volumes import count_slices
+from monai_freq.transforms import LoadSlice
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from monai.transforms import EnsureChannelFirst, LoadImage
 from PIL import Image
 
 from monai_freq.data import DataError, read_image, slice_address
-from monai_freq.data.load_slice import LoadSlice, LoadSliced
 from monai_freq.data.volumes import count_slices
+from monai_freq.transforms import LoadSlice, LoadSliced
 from monai_freq.transforms.pixel_size import pixel_size_mm, slice_axes
 
 VOXELS = np.random.default_rng(0).integers(0, 900, (6, 5, 4)).astype(np.int16)

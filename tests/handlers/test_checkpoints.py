@@ -20,7 +20,8 @@ from monai.transforms import AsDiscreted, RandGaussianNoised
 from sameness import assert_same
 from torch import nn
 
-from monai_freq.handlers import Checkpoints, EpochSeed
+from monai_freq.handlers import Checkpoints
+from monai_freq.seeding import EpochSeed
 
 EPOCHS = 4
 BATCHES = 3  # of an epoch

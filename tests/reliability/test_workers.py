@@ -9,7 +9,7 @@ from running import ROOT, started
 from sameness import assert_same
 
 from monai_freq import phantoms
-from monai_freq.data.seeded_dataset import SeededDataset
+from monai_freq.seeding import SeededDataset
 from monai_freq.transforms import (
     ApplyShortcutd,
     FourierDisentangled,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_freq.shipped_bundles import copy_bundle
+from monai_freq.bundle.shipped_bundles import copy_bundle
 from monai_freq.study import transfer
 from monai_freq.study.__main__ import main
 from monai_freq.study.results import Result, asked_for, read_results, write_result

@@ -25,8 +25,7 @@ from monai.transforms import (
     SqueezeDim,
 )
 
-from monai_freq.data.load_slice import LoadSlice
-from monai_freq.transforms import PhotonNoise
+from monai_freq.transforms import LoadSlice, PhotonNoise
 from monai_freq.transforms.pixel_size import pixel_size_mm, slice_axes
 
 SIZES, SHAPE = (0.4, 0.7, 5.0), (24, 32, 9)

@@ -10,8 +10,7 @@ from ignite.engine import Engine, Events
 from monai.data import CacheDataset, DataLoader, Dataset, MetaTensor
 from monai.transforms import Compose, Lambda, RandFlip, RandGaussianNoise
 
-from monai_freq.data.seeded_dataset import SeededDataset
-from monai_freq.handlers import EpochSeed
+from monai_freq.seeding import EpochSeed, SeededDataset
 
 ITEMS = [MetaTensor(torch.rand(1, 6, 6, generator=torch.Generator().manual_seed(n))) for n in range(7)]
 TRANSFORMS = {

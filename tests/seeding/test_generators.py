@@ -8,7 +8,7 @@ import torch
 from monai.transforms import Compose, RandGaussianNoise, RandGaussianNoised
 from random_states import global_states
 
-from monai_freq.chance import drawing_from, seeded
+from monai_freq.seeding.generators import drawing_from, seeded
 
 CPU = torch.device("cpu")
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .quoting import written
+from ..quoting import written
 
 __all__ = ["check_run_seed", "check_seed", "derived_seed"]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
-from .files import replacing
-from .json_files import read_json
-from .quoting import written
+from ..files import replacing
+from ..json_files import read_json
+from ..quoting import written
 
 __all__ = ["copy_bundle", "describe_bundle", "list_bundles"]
 
@@ -101,7 +101,7 @@ def _bundle(name: str) -> Path:
 
 
 def _folder() -> Path:
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     # inside the package where it was built and installed; beside it in a checkout
     for place in (package / "bundles", package.parent / "bundles"):
         if place.is_dir():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monai_freq.seeds import check_run_seed, derived_seed
+from monai_freq.seeding.seeds import check_run_seed, derived_seed
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5, "0", None, True])

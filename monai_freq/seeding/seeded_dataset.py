@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from monai_freq.chance import drawing_from
-from monai_freq.seeds import check_run_seed, derived_seed
+from .generators import drawing_from
+from .seeds import check_run_seed, derived_seed
 
 __all__ = ["SeededDataset"]
 
@@ -22,7 +22,7 @@ class SeededDataset(Dataset[Any]):
     Args:
         dataset: Any of MONAI's that has a length and a ``transform``, such as a ``CacheDataset``.
         seed: Of the run, at least 0. Each epoch draws otherwise once :meth:`set_epoch` is told of it, as
-            :class:`monai_freq.handlers.EpochSeed` does.
+            :class:`monai_freq.seeding.EpochSeed` does.
 
     Raises:
         ValueError: The seed is negative, or no integer.

@@ -10,7 +10,7 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from monai.data.utils import set_rnd
 
-from ..seeds import check_run_seed, derived_seed
+from .seeds import check_run_seed, derived_seed
 
 __all__ = ["EpochSeed"]
 
@@ -21,7 +21,7 @@ class EpochSeed:
     Sources are the generators of torch, numpy and Python, and the random transforms of the data set. Attached to a
     trainer, it makes an epoch depend on nothing but the weights, the optimizer, these three numbers and the number of
     the data loader's workers, each of which draws for itself. With a
-    :class:`~monai_freq.data.seeded_dataset.SeededDataset`, which is told of the epoch, their number does not matter.
+    :class:`~monai_freq.seeding.SeededDataset`, which is told of the epoch, their number does not matter.
 
     Args:
         seed: seed of the run, at least 0.

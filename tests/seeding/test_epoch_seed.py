@@ -9,7 +9,7 @@ from ignite.engine import Engine
 from monai.data import CacheDataset, DataLoader, Dataset
 from monai.transforms import Compose, RandGaussianNoise, RandShiftIntensity, ScaleIntensity
 
-from monai_freq.handlers import EpochSeed
+from monai_freq.seeding import EpochSeed
 
 
 def drawing(seed: int) -> tuple[Engine, list[tuple[float, float, float]]]:

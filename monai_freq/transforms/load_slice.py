@@ -1,18 +1,17 @@
 """The first transform of a pipeline: images by their address."""
 
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from math import isfinite, nan
-from typing import Any
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from monai.data import MetaTensor, get_track_meta
-from monai.transforms import MapTransform, Transform
+from monai.transforms import Transform
 from monai.utils import TransformBackends
 
-from monai_freq.data.images import load_image
+from ..data.images import load_image
+from .keyed import Keyed
 
 __all__ = ["LoadSlice", "LoadSliced"]
 
@@ -33,7 +32,7 @@ class LoadSlice(Transform):
 
     Args:
         channels: 1 (pictures in colour turn grey) or 3 (grey pictures turn into three equal channels).
-        spacing: Height and width of a pixel in mm, or one number for both; it goes before what a file says.
+        spacing: height and width of a pixel in mm, or one number for both; it goes before what a file says.
             LoDoPaB-CT's is 0.71823.
 
     Shape:
@@ -46,12 +45,13 @@ class LoadSlice(Transform):
         ValueError: ``channels`` is neither 1 nor 3, or ``spacing`` is not one or two positive numbers.
         DataError: See :func:`monai_freq.data.read_image`.
 
-    >>> import h5py, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with h5py.File(f"{folder}/ground_truth_test_000.hdf5", "w") as file:
-    ...         file["data"] = np.zeros((2, 6, 8), np.float32)
-    ...     LoadSlice(spacing=0.71823)(f"{folder}/ground_truth_test_000.hdf5#1").shape
-    torch.Size([1, 6, 8])
+    Example:
+        >>> import h5py, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with h5py.File(f"{folder}/ground_truth_test_000.hdf5", "w") as file:
+        ...         file["data"] = np.zeros((2, 6, 8), np.float32)
+        ...     LoadSlice(spacing=0.71823)(f"{folder}/ground_truth_test_000.hdf5#1").shape
+        torch.Size([1, 6, 8])
     """
 
     backend = [TransformBackends.NUMPY]
@@ -84,36 +84,17 @@ class LoadSlice(Transform):
         return MetaTensor(image, torch.tensor(affine, dtype=torch.float64), meta)
 
 
-class LoadSliced(MapTransform):
+class LoadSliced(Keyed):
     """Dictionary version of :class:`LoadSlice`: the addresses under ``keys`` give way to their images.
 
-    Args:
-        keys: Keys of the addresses.
-        channels: See :class:`LoadSlice`.
-        spacing: See :class:`LoadSlice`.
-        allow_missing_keys: Whether an item may lack a key.
-
-    Raises:
-        ValueError: See :class:`LoadSlice`.
-        DataError: See :func:`monai_freq.data.read_image`.
-
-    >>> import pickle, tempfile
-    >>> file = f"{tempfile.mkdtemp()}/329637-8.pck"
-    >>> with open(file, "wb") as stream:
-    ...     pickle.dump(np.full((24, 6, 8), 100, np.int16), stream)
-    >>> item = LoadSliced("image")({"image": f"{file}#5", "label": 1})
-    >>> item["image"].shape, float(item["image"].max()), item["label"]
-    (torch.Size([1, 6, 8]), 100.0, 1)
+    Example:
+        >>> import pickle, tempfile
+        >>> file = f"{tempfile.mkdtemp()}/329637-8.pck"
+        >>> with open(file, "wb") as stream:
+        ...     pickle.dump(np.full((24, 6, 8), 100, np.int16), stream)
+        >>> item = LoadSliced("image")({"image": f"{file}#5", "label": 1})
+        >>> item["image"].shape, float(item["image"].max()), item["label"]
+        (torch.Size([1, 6, 8]), 100.0, 1)
     """
 
-    backend = LoadSlice.backend
-
-    def __init__(
-        self, keys: KeysCollection, channels: int = 1, spacing: Spacing = None, allow_missing_keys: bool = False
-    ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.load = LoadSlice(channels, spacing)
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Load the images of an item."""
-        return {**data, **{key: self.load(data[key]) for key in self.key_iterator(data)}}
+    array = LoadSlice
