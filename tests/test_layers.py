@@ -32,7 +32,7 @@ BELOW |= {"handlers", "known_warnings", "lazy"}
 MAY_IMPORT = {
     "lazy": set(),
     "errors": {"quoting"},
-    "seeding": {"errors", "quoting"},
+    "seeding": {"lazy", "quoting"},
     "spectral": {"lazy", "quoting"},
     "figures": set(),
     "files": set(),
