@@ -45,6 +45,8 @@ def test_no_transform_is_left_out():
         "AlignedResized",
         "ApplyShortcutd",
         "Keyed",
+        "LoadSlice",  # in tests/data/test_images.py and others: what it takes is an address
+        "LoadSliced",
         "RandKeyed",
         "StaticShortcutd",
         "artifact_psd",
