@@ -234,7 +234,7 @@ CHECKS = {
 
 #: pages that are followed one after the other in one folder; the same command is made once
 READINGS = [
-    ["README.md", "docs/study.md", "docs/transfer.md"],
+    ["README.md", "docs/study.md", "docs/transfer.md", "docs/results/hippocampus.md"],
     ["docs/tutorial.md", "docs/own_data.md", "docs/add_transforms.md", "docs/bundles.md", "docs/watch_training.md"],
 ]
 #: not run here: what needs a network, a GPU, weights or hours, or does not end. Of CONTRIBUTING.md, `make` is what runs
