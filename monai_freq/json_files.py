@@ -18,18 +18,19 @@ def read_json(file: str | os.PathLike[str], *, alike: Callable[[str], Hashable] 
     """Read a JSON file in UTF-8, with or without a byte order mark.
 
     Args:
-        file: The file.
-        alike: Of two names in one object, see :func:`parse_json`.
+        file: the file.
+        alike: of two names in one object, see :func:`parse_json`.
 
     Raises:
-        OSError: There is no such file, or it cannot be opened.
-        ValueError: It is no JSON, in another encoding, nested too deeply, or an object has a name twice.
+        OSError: there is no such file, or it cannot be opened.
+        ValueError: it is no JSON, in another encoding, nested too deeply, or an object has a name twice.
 
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp(), "dataset.json")
-    >>> _ = file.write_text('{"labels": {"0": "background", "1": "kidney"}}')
-    >>> read_json(file)["labels"]["1"]
-    'kidney'
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp(), "dataset.json")
+        >>> _ = file.write_text('{"labels": {"0": "background", "1": "kidney"}}')
+        >>> read_json(file)["labels"]["1"]
+        'kidney'
     """
     return parse_json(Path(file).read_text(encoding="utf-8-sig"), alike=alike)
 
@@ -38,21 +39,22 @@ def parse_json(text: str, *, alike: Callable[[str], Hashable] = str) -> Any:
     """Parse JSON, and refuse an object that has a name twice.
 
     Args:
-        text: The JSON.
-        alike: What two names of one object must not have in common: by default the whole name, so that names of files
+        text: the JSON.
+        alike: what two names of one object must not have in common: by default the whole name, so that names of files
             may differ in case alone.
 
     Raises:
-        ValueError: It is no JSON, nested too deeply, or an object has a name twice.
+        ValueError: it is no JSON, nested too deeply, or an object has a name twice.
 
-    >>> parse_json('{"0": "background", "1": "kidney", "1": "tumour"}')
-    Traceback (most recent call last):
-    ...
-    ValueError: the name "1" occurs twice, with "kidney" and with "tumour"
-    >>> parse_json('{"test": [], "Test ": ["a.nii"]}', alike=lambda name: name.strip().lower())
-    Traceback (most recent call last):
-    ...
-    ValueError: the name "test" occurs twice, the other time as "Test ", with [] and with ["a.nii"]
+    Example:
+        >>> parse_json('{"0": "background", "1": "kidney", "1": "tumour"}')
+        Traceback (most recent call last):
+        ...
+        ValueError: the name "1" occurs twice, with "kidney" and with "tumour"
+        >>> parse_json('{"test": [], "Test ": ["a.nii"]}', alike=lambda name: name.strip().lower())
+        Traceback (most recent call last):
+        ...
+        ValueError: the name "test" occurs twice, the other time as "Test ", with [] and with ["a.nii"]
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -77,15 +79,16 @@ def repeated_name(text: str) -> str | None:
     """Find a name that a mapping on a command line has twice, in the notation of Python or JSON.
 
     Args:
-        text: A value of the command line.
+        text: a value of the command line.
 
     Returns:
         The name, or None: there is no such, or the text is no mapping.
 
-    >>> repeated_name("{'0': 'background', '1': 'kidney', '1': 'tumour'}")
-    '1'
-    >>> repeated_name('{"task": "heart", "cases": 20}') is repeated_name("figure2") is None
-    True
+    Example:
+        >>> repeated_name("{'0': 'background', '1': 'kidney', '1': 'tumour'}")
+        '1'
+        >>> repeated_name('{"task": "heart", "cases": 20}') is repeated_name("figure2") is None
+        True
     """
     try:
         tree = ast.parse(text.strip(), mode="eval")

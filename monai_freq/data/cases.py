@@ -33,24 +33,25 @@ def check_cases(
 
     Args:
         cases: ``{"image": path, "label": path}`` each; a case without ``"label"`` has its image checked.
-        labels: The label values allowed, e.g. ``Decathlon.labels``.
-        channels: Channels that every image must have, a 3D one having one; any number by default.
-        num_workers: Threads (default: up to 4). Each holds one volume at a time.
+        labels: the label values allowed, e.g. ``Decathlon.labels``.
+        channels: channels that every image must have, a 3D one having one; any number by default.
+        num_workers: threads (default: up to 4). Each holds one volume at a time.
 
     Raises:
         ValueError: ``num_workers`` is less than 1.
-        DataError: A file is faulty. It names the first in the order of ``cases`` and counts the others.
+        DataError: a file is faulty. It names the first in the order of ``cases`` and counts the others.
 
-    >>> import nibabel, tempfile
-    >>> folder = tempfile.mkdtemp()
-    >>> for name, values in (("image", np.eye(8)), ("label", 2 * np.eye(8))):
-    ...     nibabel.save(nibabel.Nifti1Image(values[None].astype("i2"), np.eye(4)), f"{folder}/{name}.nii")
-    >>> case = {"image": f"{folder}/image.nii", "label": f"{folder}/label.nii"}
-    >>> check_cases([case], {0, 1, 2})
-    >>> check_cases([case], {0, 1})
-    Traceback (most recent call last):
-    ...
-    monai_freq.errors.DataError: .../label.nii holds the label values 2, which dataset.json does not list ...
+    Example:
+        >>> import nibabel, tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> for name, values in (("image", np.eye(8)), ("label", 2 * np.eye(8))):
+        ...     nibabel.save(nibabel.Nifti1Image(values[None].astype("i2"), np.eye(4)), f"{folder}/{name}.nii")
+        >>> case = {"image": f"{folder}/image.nii", "label": f"{folder}/label.nii"}
+        >>> check_cases([case], {0, 1, 2})
+        >>> check_cases([case], {0, 1})
+        Traceback (most recent call last):
+        ...
+        monai_freq.errors.DataError: .../label.nii holds the label values 2, which dataset.json does not list ...
     """
     workers = min(4, os.cpu_count() or 1) if num_workers is None else num_workers
     if workers < 1:

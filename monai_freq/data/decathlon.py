@@ -25,17 +25,18 @@ class Decathlon:
     """What an MSD folder holds; all paths are absolute.
 
     Args:
-        root: The folder with ``dataset.json``.
-        name: The task's name as printed there.
-        labels: Name of each label value, background included.
-        modality: Name of each image channel.
+        root: the folder with ``dataset.json``.
+        name: the task's name as printed there.
+        labels: name of each label value, background included.
+        modality: name of each image channel.
         training: ``{"image": path, "label": path}`` per labelled case, in the order of ``dataset.json``.
-        test: Images without labels.
-        unlisted: Files beside those, or in ``imagesTr``, ``labelsTr`` or ``imagesTs``, that are not listed.
+        test: images without labels.
+        unlisted: files beside those, or in ``imagesTr``, ``labelsTr`` or ``imagesTs``, that are not listed.
 
-    >>> heart = Decathlon(Path("/data/heart"), "LeftAtrium", {0: "background", 1: "left atrium"}, {0: "MRI"}, (), ())
-    >>> heart.labels[1]
-    'left atrium'
+    Example:
+        >>> heart = Decathlon(Path("/data/heart"), "Heart", {0: "background", 1: "left atrium"}, {0: "MRI"}, (), ())
+        >>> heart.labels[1]
+        'left atrium'
     """
 
     root: Path
@@ -61,21 +62,22 @@ def read_decathlon(dataset_dir: str | os.PathLike[str]) -> Decathlon:
     that.
 
     Args:
-        dataset_dir: The folder that holds ``dataset.json``, e.g. an unpacked ``Task02_Heart``.
+        dataset_dir: the folder that holds ``dataset.json``, e.g. an unpacked ``Task02_Heart``.
 
     Raises:
-        DataError: The folder or ``dataset.json`` is missing or malformed, or has a key twice; a listed file is missing,
+        DataError: the folder or ``dataset.json`` is missing or malformed, or has a key twice; a listed file is missing,
             outside the folder or listed twice, under whatever path; or an image is paired with the label of another.
 
     Reference:
         Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 13, 4128 (2022),
         doi:10.1038/s41467-022-30695-9.
 
-    >>> import tempfile
-    >>> from monai_freq.phantoms import write_hippocampus
-    >>> dataset = read_decathlon(write_hippocampus(tempfile.mkdtemp(), cases=1, test_cases=1, size=(16, 16, 16)))
-    >>> dataset.labels, Path(dataset.training[0]["label"]).name, Path(dataset.test[0]).name
-    ({0: 'background', 1: 'Anterior', 2: 'Posterior'}, 'hippocampus_001.nii.gz', 'hippocampus_002.nii.gz')
+    Example:
+        >>> import tempfile
+        >>> from monai_freq.phantoms import write_hippocampus
+        >>> dataset = read_decathlon(write_hippocampus(tempfile.mkdtemp(), cases=1, test_cases=1, size=(16, 16, 16)))
+        >>> dataset.labels, Path(dataset.training[0]["label"]).name, Path(dataset.test[0]).name
+        ({0: 'background', 1: 'Anterior', 2: 'Posterior'}, 'hippocampus_001.nii.gz', 'hippocampus_002.nii.gz')
     """
     root = Path(os.path.abspath(Path(dataset_dir).expanduser()))
     index = _Index(_index_file(root))
@@ -111,10 +113,10 @@ class _Index:
     """The parsed ``dataset.json``: each method fetches one key and refuses a value of another type.
 
     Args:
-        file: Path of ``dataset.json``.
+        file: path of ``dataset.json``.
 
     Raises:
-        DataError: The file is not a JSON object in UTF-8, or has a key twice in an object.
+        DataError: the file is not a JSON object in UTF-8, or has a key twice in an object.
     """
 
     REMEDY = "Correct it or take the file from medicaldecathlon.com."

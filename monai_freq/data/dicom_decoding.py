@@ -16,8 +16,8 @@ def decoded_by_pydicom(file: str | os.PathLike[str], reason: str) -> NDArray[np.
     """Decode a slice in grey, rescale it as its header says, and invert what is stored as MONOCHROME1.
 
     Args:
-        file: A DICOM file of one slice.
-        reason: Why SimpleITK does not read it.
+        file: a DICOM file of one slice.
+        reason: why SimpleITK does not read it.
 
     Returns:
         (rows, columns).
@@ -25,14 +25,15 @@ def decoded_by_pydicom(file: str | os.PathLike[str], reason: str) -> NDArray[np.
     Raises:
         DataError: pydicom is not installed, or does not read the file either.
 
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> file = Path(tempfile.mkdtemp(), "000001.dcm")
-    >>> _ = file.write_bytes(bytes(128) + b"DICM")
-    >>> decoded_by_pydicom(file, "it has an unknown compression")
-    Traceback (most recent call last):
-    ...
-    monai_freq.errors.DataError: .../000001.dcm cannot be read as DICOM: it has an unknown compression...
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> file = Path(tempfile.mkdtemp(), "000001.dcm")
+        >>> _ = file.write_bytes(bytes(128) + b"DICM")
+        >>> decoded_by_pydicom(file, "it has an unknown compression")
+        Traceback (most recent call last):
+        ...
+        monai_freq.errors.DataError: .../000001.dcm cannot be read as DICOM: it has an unknown compression...
     """
     name = named(file)
     try:

@@ -36,12 +36,13 @@ class DicomSlice:
     """What identifies a slice.
 
     Args:
-        file: Its DICOM file.
-        uid: Its SOP instance UID.
-        patient: The patient's ID.
+        file: its DICOM file.
+        uid: its SOP instance UID.
+        patient: the patient's ID.
 
-    >>> DicomSlice(Path("LIDC-IDRI-0001/1-01.dcm"), uid="1.3.6.1.4.1", patient="LIDC-IDRI-0001").file.name
-    '1-01.dcm'
+    Example:
+        >>> DicomSlice(Path("LIDC-IDRI-0001/1-01.dcm"), uid="1.3.6.1.4.1", patient="LIDC-IDRI-0001").file.name
+        '1-01.dcm'
     """
 
     file: Path
@@ -53,13 +54,14 @@ def is_dicom(file: str | os.PathLike[str]) -> bool:
     """Whether a file is DICOM by its content, or is called so: old ones lack the signature.
 
     Args:
-        file: There. A ``DICOMDIR``, an index of other files, does not count.
+        file: there. A ``DICOMDIR``, an index of other files, does not count.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "IM0001").write_bytes(bytes(128) + b"DICM")
-    ...     is_dicom(Path(folder, "IM0001"))
-    True
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "IM0001").write_bytes(bytes(128) + b"DICM")
+        ...     is_dicom(Path(folder, "IM0001"))
+        True
     """
     kind = kind_of(file)
     return Path(file).name.upper() != "DICOMDIR" and (kind == "DICOM" or (not kind and named_as(file) == "DICOM"))
@@ -69,18 +71,19 @@ def scan_dicom_folder(folder: str | os.PathLike[str]) -> Iterator[DicomSlice]:
     """Read the headers of the DICOM files of a folder, whatever they are called; the pixels stay on the disk.
 
     Args:
-        folder: The folder of a series.
+        folder: the folder of a series.
 
     Raises:
-        DataError: A file called ``.dcm`` or ``.ima`` is no DICOM, or one lacks its SOP instance UID or patient ID.
+        DataError: a file called ``.dcm`` or ``.ima`` is no DICOM, or one lacks its SOP instance UID or patient ID.
 
-    >>> import SimpleITK, tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> image = SimpleITK.GetImageFromArray(np.full((4, 6), -1000, np.int16))
-    >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
-    >>> SimpleITK.WriteImage(image, folder / "1-01.dcm")
-    >>> [(found.file.name, found.patient) for found in scan_dicom_folder(folder)]
-    [('1-01.dcm', 'LIDC-IDRI-0001')]
+    Example:
+        >>> import SimpleITK, tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> image = SimpleITK.GetImageFromArray(np.full((4, 6), -1000, np.int16))
+        >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
+        >>> SimpleITK.WriteImage(image, folder / "1-01.dcm")
+        >>> [(found.file.name, found.patient) for found in scan_dicom_folder(folder)]
+        [('1-01.dcm', 'LIDC-IDRI-0001')]
     """
     files = sorted(Path(folder).iterdir()) if os.path.isdir(folder) else []
     named = (file for file in files if file.is_file() and not file.name.startswith("."))
@@ -91,18 +94,19 @@ def scan_dicom_files(files: Iterable[Path]) -> Iterator[DicomSlice]:
     """Read the headers of DICOM files; the pixels stay on the disk.
 
     Args:
-        files: As :func:`is_dicom` finds them.
+        files: as :func:`is_dicom` finds them.
 
     Raises:
         DataError: See :func:`scan_dicom_folder`.
 
-    >>> import SimpleITK, tempfile
-    >>> file = Path(tempfile.mkdtemp(), "1-01.dcm")
-    >>> image = SimpleITK.GetImageFromArray(np.full((4, 6), -1000, np.int16))
-    >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
-    >>> SimpleITK.WriteImage(image, file)
-    >>> next(scan_dicom_files([file])).patient
-    'LIDC-IDRI-0001'
+    Example:
+        >>> import SimpleITK, tempfile
+        >>> file = Path(tempfile.mkdtemp(), "1-01.dcm")
+        >>> image = SimpleITK.GetImageFromArray(np.full((4, 6), -1000, np.int16))
+        >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
+        >>> SimpleITK.WriteImage(image, file)
+        >>> next(scan_dicom_files([file])).patient
+        'LIDC-IDRI-0001'
     """
     for file in files:
         reader = _reader(file)
@@ -123,20 +127,21 @@ def read_dicom_slice(file: str | os.PathLike[str]) -> NDArray[np.generic]:
     and intercept are applied: no window, and no table of a modality LUT.
 
     Args:
-        file: A DICOM file of one slice in grey.
+        file: a DICOM file of one slice in grey.
 
     Returns:
         (rows, columns).
 
     Raises:
-        DataError: The file is no DICOM, damaged, in colour, of several slices, has unused bits below its numbers, or is
+        DataError: the file is no DICOM, damaged, in colour, of several slices, has unused bits below its numbers, or is
             compressed in a way that needs pydicom, ``pip install "monai_freq[dicom]"``.
 
-    >>> import SimpleITK, tempfile
-    >>> file = Path(tempfile.mkdtemp(), "000001.dcm")
-    >>> SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.array([[-1000, 0, 40]], np.int16)), file)
-    >>> read_dicom_slice(file)
-    array([[-1000,     0,    40]], dtype=int16)
+    Example:
+        >>> import SimpleITK, tempfile
+        >>> file = Path(tempfile.mkdtemp(), "000001.dcm")
+        >>> SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.array([[-1000, 0, 40]], np.int16)), file)
+        >>> read_dicom_slice(file)
+        array([[-1000,     0,    40]], dtype=int16)
     """
     return read_dicom_with_affine(file)[0]
 
@@ -147,7 +152,7 @@ def read_dicom_with_affine(
     r"""Read one slice as :func:`read_dicom_slice` does, and where its pixels are.
 
     Args:
-        file: A DICOM file of one slice in grey.
+        file: a DICOM file of one slice in grey.
 
     Returns:
         (rows, columns), and the (4, 4) matrix from (row, column, 0) to mm in RAS, or None where the header has no pixel
@@ -156,14 +161,15 @@ def read_dicom_with_affine(
     Raises:
         DataError: See :func:`read_dicom_slice`.
 
-    >>> import SimpleITK, tempfile
-    >>> image = SimpleITK.GetImageFromArray(np.array([[-1000, 0, 40]], np.int16))
-    >>> image.SetSpacing((0.5, 0.75))
-    >>> file = Path(tempfile.mkdtemp(), "000001.dcm")
-    >>> SimpleITK.WriteImage(image, file)
-    >>> pixels, affine = read_dicom_with_affine(file)
-    >>> pixels.tolist(), np.linalg.norm(affine[:3, :2], axis=0)
-    ([[-1000, 0, 40]], array([0.75, 0.5 ]))
+    Example:
+        >>> import SimpleITK, tempfile
+        >>> image = SimpleITK.GetImageFromArray(np.array([[-1000, 0, 40]], np.int16))
+        >>> image.SetSpacing((0.5, 0.75))
+        >>> file = Path(tempfile.mkdtemp(), "000001.dcm")
+        >>> SimpleITK.WriteImage(image, file)
+        >>> pixels, affine = read_dicom_with_affine(file)
+        >>> pixels.tolist(), np.linalg.norm(affine[:3, :2], axis=0)
+        ([[-1000, 0, 40]], array([0.75, 0.5 ]))
     """
     import SimpleITK
 

@@ -52,10 +52,11 @@ def named_as(file: str | os.PathLike[str]) -> str:
     """What the ending of a name says, in letters of either case; nothing where it says nothing.
 
     Args:
-        file: There or not.
+        file: there or not.
 
-    >>> named_as("A.NII.GZ"), named_as("scan.IMA"), named_as("notes.txt")
-    ('NIfTI', 'DICOM', '')
+    Example:
+        >>> named_as("A.NII.GZ"), named_as("scan.IMA"), named_as("notes.txt")
+        ('NIfTI', 'DICOM', '')
     """
     name = Path(file).name.lower().removesuffix(".gz")
     return _ENDINGS.get(name.rpartition(".")[2], "") if "." in name else ""
@@ -67,16 +68,17 @@ def kind_of(file: str | os.PathLike[str]) -> str:
     Of a file packed with gzip, what is in it counts.
 
     Args:
-        file: Any file.
+        file: any file.
 
     Raises:
-        DataError: It is missing, no file, or cannot be opened.
+        DataError: it is missing, no file, or cannot be opened.
 
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp(), "scan")
-    >>> _ = file.write_bytes(bytes(128) + b"DICM")
-    >>> kind_of(file)
-    'DICOM'
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp(), "scan")
+        >>> _ = file.write_bytes(bytes(128) + b"DICM")
+        >>> kind_of(file)
+        'DICOM'
     """
     start = _start(file)
     for kind, signatures in _SIGNATURES.items():
@@ -90,16 +92,17 @@ def content_of(file: str | os.PathLike[str]) -> str:
     """What lies in a file that :func:`kind_of` does not know: "empty", "text", "a pointer of Git LFS", or what is left.
 
     Args:
-        file: Any file.
+        file: any file.
 
     Raises:
         DataError: See :func:`kind_of`.
 
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp(), "scan.png")
-    >>> _ = file.write_text("<html>Log in first.</html>")
-    >>> content_of(file)
-    'text'
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp(), "scan.png")
+        >>> _ = file.write_text("<html>Log in first.</html>")
+        >>> content_of(file)
+        'text'
     """
     start = _start(file)
     if not start:
@@ -141,15 +144,16 @@ def left_out(entries: Iterable[Path], wanted: str) -> str:
     """Say in one line which entries of a folder are not used: their number, their names, and what they are.
 
     Args:
-        entries: Files and folders.
-        wanted: What would have been used.
+        entries: files and folders.
+        wanted: what would have been used.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "scan").write_bytes(bytes(128) + b"DICM")
-    ...     _ = Path(folder, "notes.txt").write_text("Two nodules.")
-    ...     left_out(Path(folder).iterdir(), "no NIfTI").partition(" left out, ")[2]
-    'as they are no NIfTI: notes.txt, scan (DICOM)'
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "scan").write_bytes(bytes(128) + b"DICM")
+        ...     _ = Path(folder, "notes.txt").write_text("Two nodules.")
+        ...     left_out(Path(folder).iterdir(), "no NIfTI").partition(" left out, ")[2]
+        'as they are no NIfTI: notes.txt, scan (DICOM)'
     """
     found = sorted(entries)
     if not found:

@@ -25,20 +25,21 @@ def save_folds(plan: Plan, file: str | os.PathLike[str]) -> None:
     """Write a plan as JSON, aside and then renamed; the same plan gives the same bytes.
 
     Args:
-        plan: What :func:`monai_freq.data.plan_folds` has returned.
-        file: The file, replaced if it is there.
+        plan: what :func:`monai_freq.data.plan_folds` has returned.
+        file: the file, replaced if it is there.
 
     Raises:
-        DataError: The file cannot be written.
+        DataError: the file cannot be written.
 
-    >>> import tempfile
-    >>> sample = {"a.png": {"label": 0, "group": "p1"}, "b.png": {"label": 1, "group": "p2"}}
-    >>> settings = dict.fromkeys(SETTINGS)
-    >>> plan = {"settings": settings, "samples": sample, "test": [], "folds": [{"train": ["a.png"], "val": ["b.png"]}]}
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_folds(plan, f"{folder}/folds.json")
-    ...     read_folds(f"{folder}/folds.json") == plan
-    True
+    Example:
+        >>> import tempfile
+        >>> samples = {"a.png": {"label": 0, "group": "p1"}, "b.png": {"label": 1, "group": "p2"}}
+        >>> plan = {"test": [], "folds": [{"train": ["a.png"], "val": ["b.png"]}], "samples": samples}
+        >>> plan["settings"] = dict.fromkeys(SETTINGS)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_folds(plan, f"{folder}/folds.json")
+        ...     read_folds(f"{folder}/folds.json") == plan
+        True
     """
     content = {"version": VERSION, **{key: plan[key] for key in ("settings", "samples", "test", "folds")}}
     try:
@@ -52,18 +53,19 @@ def read_folds(file: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a plan and check that its parts are disjoint, by name and by group.
 
     Args:
-        file: A file of :func:`save_folds`.
+        file: a file of :func:`save_folds`.
 
     Raises:
-        DataError: The file is missing, damaged or of another kind, or a sample or a group is in two parts.
+        DataError: the file is missing, damaged or of another kind, or a sample or a group is in two parts.
 
-    >>> import tempfile
-    >>> samples = {"a.png": {"label": 0, "group": "p1"}, "b.png": {"label": 1, "group": "p2"}}
-    >>> plan = {"test": [], "folds": [{"train": ["a.png"], "val": ["b.png"]}], "samples": samples}
-    >>> file = f"{tempfile.mkdtemp()}/folds.json"
-    >>> save_folds(plan | {"settings": dict.fromkeys(SETTINGS)}, file)
-    >>> read_folds(file)["folds"]
-    [{'train': ['a.png'], 'val': ['b.png']}]
+    Example:
+        >>> import tempfile
+        >>> samples = {"a.png": {"label": 0, "group": "p1"}, "b.png": {"label": 1, "group": "p2"}}
+        >>> plan = {"test": [], "folds": [{"train": ["a.png"], "val": ["b.png"]}], "samples": samples}
+        >>> file = f"{tempfile.mkdtemp()}/folds.json"
+        >>> save_folds(plan | {"settings": dict.fromkeys(SETTINGS)}, file)
+        >>> read_folds(file)["folds"]
+        [{'train': ['a.png'], 'val': ['b.png']}]
     """
     try:
         if Path(file).stat().st_size > MOST_BYTES:
@@ -119,16 +121,17 @@ def compare_folds(one: Plan, other: Plan) -> list[str]:
     """Say how two plans differ.
 
     Args:
-        one: A plan.
-        other: Another.
+        one: a plan.
+        other: another.
 
     Returns:
         A phrase for each difference; none if the plans are equal.
 
-    >>> sample = {"a.png": {"label": 0, "group": "p1"}, "b.png": {"label": 1, "group": "p2"}}
-    >>> plan = {"settings": {}, "samples": sample, "test": ["a.png"], "folds": []}
-    >>> compare_folds(plan, {**plan, "test": ["b.png"]})
-    ['test: 1 only in the first (a.png), 1 only in the second (b.png)']
+    Example:
+        >>> sample = {"a.png": {"label": 0, "group": "p1"}, "b.png": {"label": 1, "group": "p2"}}
+        >>> plan = {"settings": {}, "samples": sample, "test": ["a.png"], "folds": []}
+        >>> compare_folds(plan, {**plan, "test": ["b.png"]})
+        ['test: 1 only in the first (a.png), 1 only in the second (b.png)']
     """
     settings = [
         f"{name} is {one['settings'].get(name)!r} in the first, {other['settings'].get(name)!r} in the second"

@@ -37,28 +37,29 @@ def divide_folds(
 
     Args:
         items: See :func:`plan_folds`, as for all arguments that are not listed here.
-        fold: Number of the fold, from 0.
+        fold: number of the fold, from 0.
         file: JSON file of the plan. If it is there, it is used, and must have been made with the same settings and for
             the same items; else it is written.
-        train: Training samples.
-        val: Validation samples.
-        test: Test samples (default: all others).
-        folds: Number of folds.
-        seed: Seed of the plan.
-        label_key: Key of the label.
-        group_key: Key of the patient or exam.
+        train: training samples.
+        val: validation samples.
+        test: test samples (default: all others).
+        folds: number of folds.
+        seed: seed of the plan.
+        label_key: key of the label.
+        group_key: key of the patient or exam.
 
     Returns:
         Part ("train", "val", "test") -> items.
 
     Raises:
-        ValueError: A setting is out of range.
-        DataError: The items cannot be divided so, or the file is for others.
+        ValueError: a setting is out of range.
+        DataError: the items cannot be divided so, or the file is for others.
 
-    >>> items = [{"image": f"vol01/{i}.pck#12", "label": i % 2, "exam": str(i)} for i in range(12)]
-    >>> parts = divide_folds(items, fold=1, train=6, val=2, group_key="exam")
-    >>> {part: len(cases) for part, cases in parts.items()}
-    {'train': 6, 'val': 2, 'test': 4}
+    Example:
+        >>> items = [{"image": f"vol01/{i}.pck#12", "label": i % 2, "exam": str(i)} for i in range(12)]
+        >>> parts = divide_folds(items, fold=1, train=6, val=2, group_key="exam")
+        >>> {part: len(cases) for part, cases in parts.items()}
+        {'train': 6, 'val': 2, 'test': 4}
     """
     settings = {"train": train, "val": val, "test": test, "folds": folds, "seed": seed}
     keys = {"label_key": label_key, "group_key": group_key}
@@ -94,22 +95,22 @@ def plan_folds(
     groups: not on the items' order or folder, nor on the global random state; a further fold leaves the others alone.
 
     Args:
-        items: Mappings with a path or address under ``"image"``, a label (an integer or a text) and a group.
-        train: Number of training samples.
-        val: Number of validation samples.
-        test: Number of test samples (default: all others).
-        folds: Number of folds.
-        seed: Seed of the plan.
-        label_key: Key of the label.
-        group_key: Key of what must not be in two parts, such as the patient or exam; None: every sample by itself.
+        items: mappings with a path or address under ``"image"``, a label (an integer or a text) and a group.
+        train: number of training samples.
+        val: number of validation samples.
+        test: number of test samples (default: all others).
+        folds: number of folds.
+        seed: seed of the plan.
+        label_key: key of the label.
+        group_key: key of what must not be in two parts, such as the patient or exam; None: every sample by itself.
 
     Returns:
         A plan for :func:`fold_items` and :func:`save_folds`: ``settings``, ``samples`` (name -> label and group),
         ``test`` (names) and ``folds`` (``train`` and ``val``, names, of each).
 
     Raises:
-        ValueError: A setting is out of range.
-        DataError: An item lacks a key or is listed twice, be it by a link, there are too few, or whole groups cannot
+        ValueError: a setting is out of range.
+        DataError: an item lacks a key or is listed twice, be it by a link, there are too few, or whole groups cannot
             make the sizes: the message then names sizes that they can. Where there are too many sums to go through, as
             of a hundred groups of up to 20 samples or of 15 of hundreds, a division far from the shares may be missed.
 
@@ -117,10 +118,11 @@ def plan_folds(
         Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
         DOI 10.1117/12.3047670: 375 training and 125 validation samples, five folds, a fixed test set.
 
-    >>> items = [{"image": f"vol01/{i}.pck#12", "label": i % 2, "exam": str(i)} for i in range(12)]
-    >>> plan = plan_folds(items, train=6, val=2, group_key="exam")
-    >>> len(plan["folds"]), plan["test"]
-    (5, ['0.pck#12', '1.pck#12', '10.pck#12', '9.pck#12'])
+    Example:
+        >>> items = [{"image": f"vol01/{i}.pck#12", "label": i % 2, "exam": str(i)} for i in range(12)]
+        >>> plan = plan_folds(items, train=6, val=2, group_key="exam")
+        >>> len(plan["folds"]), plan["test"]
+        (5, ['0.pck#12', '1.pck#12', '10.pck#12', '9.pck#12'])
     """
     least = {"train": 1, "val": 1, "folds": 1} | ({} if test is None else {"test": 0})
     settings = {"train": train, "val": val, "test": test, "folds": folds, "seed": seed}
@@ -151,21 +153,22 @@ def fold_items(items: Sequence[Item], plan: Mapping[str, Any], fold: int) -> dic
     """Take the items of one fold of a plan.
 
     Args:
-        items: Those that the plan was made of, in any order and any folder.
-        plan: What :func:`plan_folds` or :func:`read_folds` has returned.
-        fold: Number of the fold, from 0.
+        items: those that the plan was made of, in any order and any folder.
+        plan: what :func:`plan_folds` or :func:`read_folds` has returned.
+        fold: number of the fold, from 0.
 
     Returns:
         Part ("train", "val", "test") -> items, in the order of their names.
 
     Raises:
-        ValueError: There is no such fold.
-        DataError: The items are not those of the plan: the message says what differs.
+        ValueError: there is no such fold.
+        DataError: the items are not those of the plan: the message says what differs.
 
-    >>> items = [{"image": f"vol01/{i}.pck#12", "label": i % 2, "exam": str(i)} for i in range(12)]
-    >>> plan = plan_folds(items, train=6, val=2, group_key="exam")
-    >>> [item["image"] for item in fold_items(items, plan, 1)["val"]]
-    ['vol01/5.pck#12', 'vol01/8.pck#12']
+    Example:
+        >>> items = [{"image": f"vol01/{i}.pck#12", "label": i % 2, "exam": str(i)} for i in range(12)]
+        >>> plan = plan_folds(items, train=6, val=2, group_key="exam")
+        >>> [item["image"] for item in fold_items(items, plan, 1)["val"]]
+        ['vol01/5.pck#12', 'vol01/8.pck#12']
     """
     if not 0 <= fold < len(plan["folds"]):
         raise ValueError(f"'fold' must be in [0, {len(plan['folds']) - 1}], got {fold}.")

@@ -25,18 +25,19 @@ def divisible_numbers(
     """Choose by chance how many groups of each size make up the first two parts, so that all parts can be made.
 
     Args:
-        sizes: Size -> number of groups of that size.
-        parts: Number of samples of each part; they sum to that of all groups.
-        spare: Groups of a size that a part may lack of its share.
-        draws: How often to choose.
-        key: Seed of the choices, any text.
+        sizes: size -> number of groups of that size.
+        parts: number of samples of each part; they sum to that of all groups.
+        spare: groups of a size that a part may lack of its share.
+        draws: how often to choose.
+        key: seed of the choices, any text.
 
     Returns:
         For each choice, size -> number of groups; none if the parts cannot be made, or if there are too many sums to go
         through.
 
-    >>> divisible_numbers({1: 4, 2: 3}, (2, 2, 3, 3), spare=8, draws=2, key="seed 0")
-    [Counter({2: 2}), Counter({1: 2, 2: 1})]
+    Example:
+        >>> divisible_numbers({1: 4, 2: 3}, (2, 2, 3, 3), spare=8, draws=2, key="seed 0")
+        [Counter({2: 2}), Counter({1: 2, 2: 1})]
     """
     sure = [{size: max(0, count * part // sum(parts) - spare) for size, count in sizes.items()} for part in parts]
     open_ = [size for size in sorted(sizes) for _ in range(sizes[size] - sum(numbers[size] for numbers in sure))]

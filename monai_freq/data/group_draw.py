@@ -22,15 +22,16 @@ def draw_samples(labels: Mapping[str, int | str], size: int, key: str) -> list[s
     The largest remainders are rounded up, of equal ones those of later classes.
 
     Args:
-        labels: Name -> class.
-        size: Number of samples to draw.
-        key: Seed of the draw, any text. The order of ``labels`` does not matter.
+        labels: name -> class.
+        size: number of samples to draw.
+        key: seed of the draw, any text. The order of ``labels`` does not matter.
 
     Returns:
         The names drawn, sorted; None if there are fewer.
 
-    >>> draw_samples({f"knee {i}": i % 2 for i in range(8)}, 4, key="seed 0")
-    ['knee 1', 'knee 2', 'knee 3', 'knee 6']
+    Example:
+        >>> draw_samples({f"knee {i}": i % 2 for i in range(8)}, 4, key="seed 0")
+        ['knee 1', 'knee 2', 'knee 3', 'knee 6']
     """
     if size > len(labels):
         return None
@@ -59,16 +60,17 @@ def draw_groups(groups: Mapping[str, Counts], size: int, key: str) -> list[str] 
     constraint always, where any set of groups can; the minimum as far as the search sees.
 
     Args:
-        groups: Name -> number of samples of each class.
-        size: Number of samples to draw.
-        key: Seed of the draw, any text. The order of ``groups`` does not matter.
+        groups: name -> number of samples of each class.
+        size: number of samples to draw.
+        key: seed of the draw, any text. The order of ``groups`` does not matter.
 
     Returns:
         The names drawn, sorted; None if no set of groups holds ``size`` samples.
 
-    >>> patients = {f"patient {i}": ((3, 0), (0, 1))[i % 2] for i in range(8)}
-    >>> draw_groups(patients, 8, key="seed 0")
-    ['patient 1', 'patient 2', 'patient 3', 'patient 6']
+    Example:
+        >>> patients = {f"patient {i}": ((3, 0), (0, 1))[i % 2] for i in range(8)}
+        >>> draw_groups(patients, 8, key="seed 0")
+        ['patient 1', 'patient 2', 'patient 3', 'patient 6']
     """
     if size not in possible_sizes([sum(counts) for counts in groups.values()], size):
         return None
@@ -87,18 +89,19 @@ def draw_divisible(groups: Mapping[str, Counts], within: tuple[int, int], beside
     groups of that size, to the class proportions, as in :func:`draw_groups`.
 
     Args:
-        groups: Name -> number of samples of each class.
-        within: The two numbers of samples that those drawn can be divided into.
-        beside: The number of samples that some of those not drawn hold.
-        key: Seed of the draw, any text. The order of ``groups`` does not matter.
+        groups: name -> number of samples of each class.
+        within: the two numbers of samples that those drawn can be divided into.
+        beside: the number of samples that some of those not drawn hold.
+        key: seed of the draw, any text. The order of ``groups`` does not matter.
 
     Returns:
         The names drawn, sorted; None if no groups can be divided so. Where there are too many sums to go through, as
         of a hundred groups of up to 20 samples or of 15 of hundreds, a division far from the shares may be missed.
 
-    >>> patients = {f"patient {i}": ((1,), (2,))[i // 4] for i in range(7)}
-    >>> draw_divisible(patients, (2, 2), 3, key="seed 0")
-    ['patient 4', 'patient 6']
+    Example:
+        >>> patients = {f"patient {i}": ((1,), (2,))[i // 4] for i in range(7)}
+        >>> draw_divisible(patients, (2, 2), 3, key="seed 0")
+        ['patient 4', 'patient 6']
     """
     sizes = Counter(map(sum, groups.values()))
     parts = (*within, beside, sum(map(sum, groups.values())) - sum(within) - beside)
@@ -118,11 +121,12 @@ def possible_sizes(sizes: Sequence[int], most: int) -> set[int]:
     """Find all numbers of samples up to ``most`` that whole groups can hold.
 
     Args:
-        sizes: Samples of each group.
-        most: Largest number of interest.
+        sizes: samples of each group.
+        most: largest number of interest.
 
-    >>> sorted(possible_sizes([3, 3, 5], most=9))
-    [0, 3, 5, 6, 8]
+    Example:
+        >>> sorted(possible_sizes([3, 3, 5], most=9))
+        [0, 3, 5, 6, 8]
     """
     last = deque(_reachable(sizes, most), maxlen=1).pop()
     return {total for total, bit in enumerate(reversed(f"{last:b}")) if bit == "1"}

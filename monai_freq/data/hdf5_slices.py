@@ -23,20 +23,21 @@ def slices_shape(file: str | os.PathLike[str]) -> tuple[int, int, int]:
     """Look up how many slices an HDF5 file holds in its data set ``data``, and their height and width.
 
     Args:
-        file: The file.
+        file: the file.
 
     Returns:
         (slices, height, width).
 
     Raises:
-        DataError: The file is missing, truncated or no HDF5, has no such data set, or one of another kind.
+        DataError: the file is missing, truncated or no HDF5, has no such data set, or one of another kind.
 
-    >>> import h5py, tempfile
-    >>> file = f"{tempfile.mkdtemp()}/ground_truth_train_000.hdf5"
-    >>> with h5py.File(file, "w") as stream:
-    ...     stream["data"] = np.zeros((5, 8, 6), np.float32)
-    >>> slices_shape(file)
-    (5, 8, 6)
+    Example:
+        >>> import h5py, tempfile
+        >>> file = f"{tempfile.mkdtemp()}/ground_truth_train_000.hdf5"
+        >>> with h5py.File(file, "w") as stream:
+        ...     stream["data"] = np.zeros((5, 8, 6), np.float32)
+        >>> slices_shape(file)
+        (5, 8, 6)
     """
     slices, height, width = _dataset(file).shape
     return int(slices), int(height), int(width)
@@ -49,21 +50,22 @@ def read_hdf5_slice(file: str | os.PathLike[str], index: int) -> NDArray[np.floa
     will; a file that has been replaced meanwhile is opened anew.
 
     Args:
-        file: The HDF5 file.
-        index: Number of the slice, from 0.
+        file: the HDF5 file.
+        index: number of the slice, from 0.
 
     Returns:
         (height, width).
 
     Raises:
-        DataError: As :func:`slices_shape`; or the file has no such slice, or its bytes are damaged.
+        DataError: as :func:`slices_shape`; or the file has no such slice, or its bytes are damaged.
 
-    >>> import h5py, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with h5py.File(f"{folder}/ground_truth_test_000.hdf5", "w") as file:
-    ...         file["data"] = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 2, 2)
-    ...     read_hdf5_slice(f"{folder}/ground_truth_test_000.hdf5", 1)[1, 1].item()
-    1.0
+    Example:
+        >>> import h5py, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with h5py.File(f"{folder}/ground_truth_test_000.hdf5", "w") as file:
+        ...         file["data"] = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 2, 2)
+        ...     read_hdf5_slice(f"{folder}/ground_truth_test_000.hdf5", 1)[1, 1].item()
+        1.0
     """
     dataset = _dataset(file)
     if not 0 <= index < dataset.shape[0]:

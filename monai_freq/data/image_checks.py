@@ -43,32 +43,33 @@ def check_images(
     Pictures that are transparent in parts, and so read on black, are counted in the log.
 
     Args:
-        items: Items with an address under ``image_key``.
-        image_key: Key of the address.
+        items: items with an address under ``image_key``.
+        image_key: key of the address.
         size: (height, width) that every image must have; any by default.
-        limits: Lowest and highest value that a pixel may have; (0, 1) for LoDoPaB-CT.
-        full_scale: What white must be in every picture: 255, that of 8 bits, as pipelines that divide by 255 need it,
+        limits: lowest and highest value that a pixel may have; (0, 1) for LoDoPaB-CT.
+        full_scale: what white must be in every picture: 255, that of 8 bits, as pipelines that divide by 255 need it,
             or 65535, that of 16. ``"any"`` where the scale does not matter; ``"stated"`` where every image is divided
             by its own, under ``full_scale`` in the metadata of :class:`monai_freq.transforms.LoadSlice`, and so
             must have one. Floats, signed integers and volumes of more than 8 bits have none, and pass a number.
-        num_workers: Threads (default: up to 4). Each holds one image at a time.
+        num_workers: threads (default: up to 4). Each holds one image at a time.
 
     Raises:
         ValueError: ``num_workers`` is less than 1, or ``full_scale`` none of the above.
-        DataError: An image cannot be read, has another size or scale, is not finite or not within ``limits``, or is
+        DataError: an image cannot be read, has another size or scale, is not finite or not within ``limits``, or is
             listed twice. The first in the order of ``items`` is named, the others are counted.
 
-    >>> import tempfile
-    >>> from PIL import Image
-    >>> folder = tempfile.mkdtemp()
-    >>> for name, size in (("1.png", (8, 8)), ("2.png", (8, 6))):
-    ...     Image.new("L", size, 200).save(f"{folder}/{name}")
-    >>> check_images([{"image": f"{folder}/1.png"}], size=(8, 8))
-    >>> check_images([{"image": f"{folder}/1.png"}, {"image": f"{folder}/2.png"}], size=(8, 8))
-    Traceback (most recent call last):
-    ...
-    monai_freq.errors.DataError: .../2.png has the size (6, 8), (8, 8) expected.
-    Leave it out or export it again.
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> folder = tempfile.mkdtemp()
+        >>> for name, size in (("1.png", (8, 8)), ("2.png", (8, 6))):
+        ...     Image.new("L", size, 200).save(f"{folder}/{name}")
+        >>> check_images([{"image": f"{folder}/1.png"}], size=(8, 8))
+        >>> check_images([{"image": f"{folder}/1.png"}, {"image": f"{folder}/2.png"}], size=(8, 8))
+        Traceback (most recent call last):
+        ...
+        monai_freq.errors.DataError: .../2.png has the size (6, 8), (8, 8) expected.
+        Leave it out or export it again.
     """
     workers = min(4, os.cpu_count() or 1) if num_workers is None else num_workers
     if workers < 1:

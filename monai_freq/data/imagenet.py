@@ -34,9 +34,9 @@ def read_imagenet(
     here: :func:`monai_freq.data.check_images` does that.
 
     Args:
-        dataset_dir: The folder with the classes' folders, e.g. ``ILSVRC/Data/CLS-LOC/train``.
+        dataset_dir: the folder with the classes' folders, e.g. ``ILSVRC/Data/CLS-LOC/train``.
         hierarchy: ``wordnet.is_a.txt``, to merge the classes into three.
-        classes: The WordNet IDs that there may be, in the order of their labels; by default those found. To be given
+        classes: the WordNet IDs that there may be, in the order of their labels; by default those found. To be given
             for a validation folder that lacks some of the training folder's.
 
     Returns:
@@ -44,20 +44,21 @@ def read_imagenet(
 
     Raises:
         ValueError: ``classes`` has one twice.
-        DataError: A folder is missing, empty, or not of ``classes``; a picture is there twice, by a link; or the
+        DataError: a folder is missing, empty, or not of ``classes``; a picture is there twice, by a link; or the
             hierarchy does not know a class.
 
     Reference:
         J. Deng et al., ImageNet: a large-scale hierarchical image database, CVPR (2009),
         doi:10.1109/CVPR.2009.5206848.
 
-    >>> import tempfile
-    >>> root = Path(tempfile.mkdtemp())
-    >>> for wnid in ("n01440764", "n01443537"):
-    ...     (root / wnid).mkdir()
-    ...     (root / wnid / f"{wnid}_1.JPEG").touch()
-    >>> [(Path(item["image"]).name, item["label"]) for item in read_imagenet(root)]
-    [('n01440764_1.JPEG', 0), ('n01443537_1.JPEG', 1)]
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> for wnid in ("n01440764", "n01443537"):
+        ...     (root / wnid).mkdir()
+        ...     (root / wnid / f"{wnid}_1.JPEG").touch()
+        >>> [(Path(item["image"]).name, item["label"]) for item in read_imagenet(root)]
+        [('n01440764_1.JPEG', 0), ('n01443537_1.JPEG', 1)]
     """
     if classes is not None and len(set(classes)) < len(classes):
         raise ValueError(f"'classes' must be different WordNet IDs, got {len(classes) - len(set(classes))} twice.")

@@ -29,12 +29,13 @@ class Image:
 
     Args:
         pixels: (height, width), or (height, width, 3).
-        affine: The (4, 4) matrix from (row, column, 0) to mm; None where the file knows of none, as pictures.
-        full_scale: What white is, 255 for 8 bits; None where the file does not say.
-        transparent: Whether some pixels were transparent, and are read on black.
+        affine: the (4, 4) matrix from (row, column, 0) to mm; None where the file knows of none, as pictures.
+        full_scale: what white is, 255 for 8 bits; None where the file does not say.
+        transparent: whether some pixels were transparent, and are read on black.
 
-    >>> Image(np.zeros((2, 3))).full_scale is None
-    True
+    Example:
+        >>> Image(np.zeros((2, 3))).full_scale is None
+        True
     """
 
     pixels: NDArray[np.generic]
@@ -47,11 +48,12 @@ def slice_address(file: str | os.PathLike[str], index: int) -> str:
     """Write the address of one slice: a plain string, as data lists, logs and plans of shortcuts want it.
 
     Args:
-        file: A file of many slices.
-        index: Number of the slice, from 0.
+        file: a file of many slices.
+        index: number of the slice, from 0.
 
-    >>> slice_address("ground_truth_train_000.hdf5", 17)
-    'ground_truth_train_000.hdf5#17'
+    Example:
+        >>> slice_address("ground_truth_train_000.hdf5", 17)
+        'ground_truth_train_000.hdf5#17'
     """
     return f"{os.fspath(file)}#{index}"
 
@@ -65,7 +67,7 @@ def read_image(address: str | os.PathLike[str], channels: int = 1) -> NDArray[np
     is white, the inverse is read, so that more is brighter; DICOM's slope and intercept are applied, no window is.
 
     Args:
-        address: Path of a picture or DICOM slice, or ``file#index`` as :func:`slice_address` writes it.
+        address: path of a picture or DICOM slice, or ``file#index`` as :func:`slice_address` writes it.
         channels: 1 (pictures in colour turn grey) or 3 (grey pictures turn into three equal channels).
 
     Returns:
@@ -73,14 +75,15 @@ def read_image(address: str | os.PathLike[str], channels: int = 1) -> NDArray[np
 
     Raises:
         ValueError: ``channels`` is neither 1 nor 3.
-        DataError: The file is missing, damaged or of another kind, or has no such slice.
+        DataError: the file is missing, damaged or of another kind, or has no such slice.
 
-    >>> import tempfile
-    >>> from PIL import Image as Pillow
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Pillow.fromarray(np.array([[0, 51, 255]], np.uint8)).save(f"{folder}/x.png")
-    ...     read_image(f"{folder}/x.png")
-    array([[  0,  51, 255]], dtype=uint8)
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image as Pillow
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Pillow.fromarray(np.array([[0, 51, 255]], np.uint8)).save(f"{folder}/x.png")
+        ...     read_image(f"{folder}/x.png")
+        array([[  0,  51, 255]], dtype=uint8)
     """
     return load_image(address, channels).pixels
 
@@ -96,12 +99,13 @@ def load_image(address: str | os.PathLike[str], channels: int = 1) -> Image:
         ValueError: See :func:`monai_freq.data.read_image`.
         DataError: See :func:`monai_freq.data.read_image`.
 
-    >>> import tempfile
-    >>> from PIL import Image as Pillow
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Pillow.new("L", (3, 2), 200).save(f"{folder}/x.png")
-    ...     load_image(f"{folder}/x.png").full_scale
-    255
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image as Pillow
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Pillow.new("L", (3, 2), 200).save(f"{folder}/x.png")
+        ...     load_image(f"{folder}/x.png").full_scale
+        255
     """
     if channels not in (1, 3):
         raise ValueError(f"'channels' must be 1 or 3, got {channels}.")

@@ -18,21 +18,22 @@ def read_jpeg(file: str | os.PathLike[str]) -> Picture:
     """Read a JPEG of 8 bits a sample; CMYK turns into RGB.
 
     Args:
-        file: A JPEG file.
+        file: a JPEG file.
 
     Raises:
-        UnreadableError: It has 12 bits a sample, is lossless, hierarchical or JPEG-LS, or has too many pixels.
-        Exception: Whatever Pillow and struct raise on damaged files.
+        UnreadableError: it has 12 bits a sample, is lossless, hierarchical or JPEG-LS, or has too many pixels.
+        Exception: whatever Pillow and struct raise on damaged files.
 
     Reference:
         ITU-T, Recommendation T.81 (1992).
 
-    >>> import tempfile
-    >>> from PIL import Image
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Image.new("L", (3, 2), 200).save(f"{folder}/x.jpg")
-    ...     read_jpeg(f"{folder}/x.jpg").pixels.shape
-    (2, 3, 1)
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("L", (3, 2), 200).save(f"{folder}/x.jpg")
+        ...     read_jpeg(f"{folder}/x.jpg").pixels.shape
+        (2, 3, 1)
     """
     from PIL import Image
 

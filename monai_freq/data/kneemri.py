@@ -32,8 +32,8 @@ def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) 
     :func:`monai_freq.data.check_images` does that.
 
     Args:
-        dataset_dir: The folder with ``metadata.csv``.
-        slices_per_exam: Slices of every region; a region of fewer gives all that it has.
+        dataset_dir: the folder with ``metadata.csv``.
+        slices_per_exam: slices of every region; a region of fewer gives all that it has.
 
     Returns:
         ``{"image": address, "label": 0 or 1, "exam": examId, "diagnosis": 0 healthy, 1 partially or 2 completely
@@ -41,18 +41,19 @@ def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) 
 
     Raises:
         ValueError: ``slices_per_exam`` is less than 1.
-        DataError: The table is missing or faulty, a volume is missing or listed twice, under whatever path, a series is
+        DataError: the table is missing or faulty, a volume is missing or listed twice, under whatever path, a series is
             listed twice, or an exam has two diagnoses.
 
     Reference:
         I. Štajduhar et al., Semi-automated detection of anterior cruciate ligament injury from MRI, Computer Methods
         and Programs in Biomedicine 140 (2017), doi:10.1016/j.cmpb.2016.12.006.
 
-    >>> import tempfile
-    >>> from monai_freq.phantoms import write_kneemri
-    >>> items = read_kneemri(write_kneemri(tempfile.mkdtemp(), exams=2, slices=16, size=64))
-    >>> [(item["image"].rpartition("/")[2], item["label"], item["exam"]) for item in items]
-    [('100000-1.pck#8', 0, '100000'), ('100001-1.pck#8', 1, '100001')]
+    Example:
+        >>> import tempfile
+        >>> from monai_freq.phantoms import write_kneemri
+        >>> items = read_kneemri(write_kneemri(tempfile.mkdtemp(), exams=2, slices=16, size=64))
+        >>> [(item["image"].rpartition("/")[2], item["label"], item["exam"]) for item in items]
+        [('100000-1.pck#8', 0, '100000'), ('100001-1.pck#8', 1, '100001')]
     """
     if slices_per_exam < 1:
         raise ValueError(f"'slices_per_exam' must be at least 1, got {slices_per_exam}.")
@@ -89,15 +90,16 @@ def central_slices(start: int, depth: int, count: int) -> list[int]:
     """Number the ``count`` slices nearest to the middle, ``start + depth // 2``, of those from ``start`` on.
 
     Args:
-        start: First slice of the region.
-        depth: Slices in the region.
-        count: How many are wanted; at most ``depth`` come back.
+        start: first slice of the region.
+        depth: slices in the region.
+        count: how many are wanted; at most ``depth`` come back.
 
     Returns:
         Their numbers, ascending.
 
-    >>> central_slices(10, 5, 1), central_slices(10, 5, 2), central_slices(10, 3, 9)
-    ([12], [11, 12], [10, 11, 12])
+    Example:
+        >>> central_slices(10, 5, 1), central_slices(10, 5, 2), central_slices(10, 3, 9)
+        ([12], [11, 12], [10, 11, 12])
     """
     middle = start + depth // 2
     nearest = sorted(range(start, start + depth), key=lambda index: (abs(index - middle), index))

@@ -31,8 +31,8 @@ def convert_kneemri(dataset_dir: str | os.PathLike[str], output_dir: str | os.Pa
     :func:`monai_freq.data.read_kneemri` reads the new folder as it reads the old one.
 
     Args:
-        dataset_dir: The folder with ``metadata.csv`` and the ``.pck`` files.
-        output_dir: The folder to make. It is written aside and renamed: whole, or not there.
+        dataset_dir: the folder with ``metadata.csv`` and the ``.pck`` files.
+        output_dir: the folder to make. It is written aside and renamed: whole, or not there.
 
     Returns:
         The new folder.
@@ -40,12 +40,13 @@ def convert_kneemri(dataset_dir: str | os.PathLike[str], output_dir: str | os.Pa
     Raises:
         DataError: ``output_dir`` exists or cannot be written, or the data are faulty.
 
-    >>> import tempfile
-    >>> from monai_freq.phantoms import write_kneemri
-    >>> root = Path(tempfile.mkdtemp())
-    >>> new = convert_kneemri(write_kneemri(root / "old", exams=2, slices=16, size=64), root / "new")
-    >>> sorted(path.relative_to(new).as_posix() for path in new.rglob("*.*"))
-    ['checksums.json', 'metadata.csv', 'vol01/100000-1.nii', 'vol02/100001-1.nii']
+    Example:
+        >>> import tempfile
+        >>> from monai_freq.phantoms import write_kneemri
+        >>> root = Path(tempfile.mkdtemp())
+        >>> new = convert_kneemri(write_kneemri(root / "old", exams=2, slices=16, size=64), root / "new")
+        >>> sorted(path.relative_to(new).as_posix() for path in new.rglob("*.*"))
+        ['checksums.json', 'metadata.csv', 'vol01/100000-1.nii', 'vol02/100001-1.nii']
     """
     target = Path(output_dir)
     if target.exists():
@@ -90,20 +91,21 @@ def verify_kneemri(dataset_dir: str | os.PathLike[str]) -> int:
     """Compare the volumes of a converted folder with its ``checksums.json``.
 
     Args:
-        dataset_dir: A folder of :func:`convert_kneemri`.
+        dataset_dir: a folder of :func:`convert_kneemri`.
 
     Returns:
         How many volumes were compared.
 
     Raises:
-        DataError: The list or a volume is missing or has changed.
+        DataError: the list or a volume is missing or has changed.
 
-    >>> import tempfile
-    >>> from monai_freq.phantoms import write_kneemri
-    >>> root = Path(tempfile.mkdtemp())
-    >>> new = convert_kneemri(write_kneemri(root / "old", exams=2, slices=16, size=64), root / "new")
-    >>> verify_kneemri(new)
-    2
+    Example:
+        >>> import tempfile
+        >>> from monai_freq.phantoms import write_kneemri
+        >>> root = Path(tempfile.mkdtemp())
+        >>> new = convert_kneemri(write_kneemri(root / "old", exams=2, slices=16, size=64), root / "new")
+        >>> verify_kneemri(new)
+        2
     """
     root = Path(dataset_dir)
     try:

@@ -32,16 +32,17 @@ class Match:
     """A slice of LoDoPaB-CT and the one of LIDC-IDRI that it was made from.
 
     Args:
-        file: The HDF5 file.
-        index: Number of the slice in it.
-        source: The DICOM slice.
+        file: the HDF5 file.
+        index: number of the slice in it.
+        source: the DICOM slice.
         correlation: Pearson's, over all pixels.
-        margin: By how much the next best slice of LoDoPaB-CT correlates less.
+        margin: by how much the next best slice of LoDoPaB-CT correlates less.
 
-    >>> source = DicomSlice(Path("1-01.dcm"), uid="1.3.6.1.4.1", patient="LIDC-IDRI-0001")
-    >>> match = Match(Path("ground_truth_test_000.hdf5"), 7, source, correlation=0.999, margin=0.02)
-    >>> match.source.patient
-    'LIDC-IDRI-0001'
+    Example:
+        >>> source = DicomSlice(Path("1-01.dcm"), uid="1.3.6.1.4.1", patient="LIDC-IDRI-0001")
+        >>> match = Match(Path("ground_truth_test_000.hdf5"), 7, source, correlation=0.999, margin=0.02)
+        >>> match.source.patient
+        'LIDC-IDRI-0001'
     """
 
     file: Path
@@ -59,7 +60,7 @@ def attenuation(hounsfield: NDArray[np.generic]) -> Floats:
     with :math:`\mu_{\max} = 81.35858\ \text{m}^{-1}`, that of 3071 HU.
 
     Args:
-        hounsfield: Values in HU.
+        hounsfield: values in HU.
 
     Shape:
         Any; kept.
@@ -68,8 +69,9 @@ def attenuation(hounsfield: NDArray[np.generic]) -> Floats:
         J. Leuschner et al., LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction, Scientific
         Data 8, 109 (2021), doi:10.1038/s41597-021-00893-z.
 
-    >>> attenuation(np.array([-1000, 0, 3071])).round(4)
-    array([2.000e-04, 2.458e-01, 1.000e+00], dtype=float32)
+    Example:
+        >>> attenuation(np.array([-1000, 0, 3071])).round(4)
+        array([2.000e-04, 2.458e-01, 1.000e+00], dtype=float32)
     """
     mu = np.asarray(hounsfield, dtype=np.float64) * PER_HU + WATER
     return np.clip(mu / HIGHEST, 0, 1).astype(np.float32)
@@ -90,39 +92,40 @@ def write_labels(
     those that it can tell. The memory holds thumbnails of LoDoPaB-CT (40 MB) and one scan's slices at a time.
 
     Args:
-        lidc_dir: A copy of LIDC-IDRI, or a part of one.
-        lodopab_dir: The folder with ``ground_truth_{train|validation|test}_{000}.hdf5``.
-        output: The table to write; it is written aside and renamed.
-        min_correlation: A match must correlate more than this.
-        min_margin: And by so much more than the next best, in both directions.
+        lidc_dir: a copy of LIDC-IDRI, or a part of one.
+        lodopab_dir: the folder with ``ground_truth_{train|validation|test}_{000}.hdf5``.
+        output: the table to write; it is written aside and renamed.
+        min_correlation: a match must correlate more than this.
+        min_margin: and by so much more than the next best, in both directions.
 
     Returns:
         Number of slices in the table.
 
     Raises:
-        DataError: There are no scans, no readings or no slices, a file is damaged, nothing matches, or the table cannot
+        DataError: there are no scans, no readings or no slices, a file is damaged, nothing matches, or the table cannot
             be written.
 
     Reference:
         S. G. Armato III et al., The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative
         (IDRI), Medical Physics 38 (2011), doi:10.1118/1.3528204.
 
-    >>> import SimpleITK, h5py, tempfile
-    >>> root = Path(tempfile.mkdtemp())
-    >>> image = SimpleITK.GetImageFromArray(np.random.default_rng(0).integers(-1000, 1000, (48, 48), np.int16))
-    >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
-    >>> SimpleITK.WriteImage(image, root / "1-01.dcm")
-    >>> uid = SimpleITK.ReadImage(root / "1-01.dcm").GetMetaData("0008|0018")
-    >>> nodule = f"<malignancy>4</malignancy></characteristics><roi><imageSOP_UID>{uid}</imageSOP_UID></roi>"
-    >>> session = f"<unblindedReadNodule><characteristics>{nodule}</unblindedReadNodule>"
-    >>> text = f"<LidcReadMessage><readingSession>{session}</readingSession></LidcReadMessage>"
-    >>> _ = (root / "069.xml").write_text(text)
-    >>> with h5py.File(root / "ground_truth_test_000.hdf5", "w") as file:
-    ...     file["data"] = attenuation(SimpleITK.GetArrayFromImage(image))[None, ::-1]
-    >>> write_labels(root, root, root / "labels.csv")
-    1
-    >>> (root / "labels.csv").read_text().splitlines()[1].split(",")[:4]
-    ['ground_truth_test_000.hdf5', '0', 'LIDC-IDRI-0001', '4']
+    Example:
+        >>> import SimpleITK, h5py, tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> image = SimpleITK.GetImageFromArray(np.random.default_rng(0).integers(-1000, 1000, (48, 48), np.int16))
+        >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
+        >>> SimpleITK.WriteImage(image, root / "1-01.dcm")
+        >>> uid = SimpleITK.ReadImage(root / "1-01.dcm").GetMetaData("0008|0018")
+        >>> nodule = f"<malignancy>4</malignancy></characteristics><roi><imageSOP_UID>{uid}</imageSOP_UID></roi>"
+        >>> session = f"<unblindedReadNodule><characteristics>{nodule}</unblindedReadNodule>"
+        >>> text = f"<LidcReadMessage><readingSession>{session}</readingSession></LidcReadMessage>"
+        >>> _ = (root / "069.xml").write_text(text)
+        >>> with h5py.File(root / "ground_truth_test_000.hdf5", "w") as file:
+        ...     file["data"] = attenuation(SimpleITK.GetArrayFromImage(image))[None, ::-1]
+        >>> write_labels(root, root, root / "labels.csv")
+        1
+        >>> (root / "labels.csv").read_text().splitlines()[1].split(",")[:4]
+        ['ground_truth_test_000.hdf5', '0', 'LIDC-IDRI-0001', '4']
     """
     files = [file for part in PARTS for file in sorted(Path(lodopab_dir).glob(f"ground_truth_{part}_???.hdf5"))]
     if not files:
@@ -161,22 +164,23 @@ def match_slices(
         The matches, in the order of files and indices.
 
     Raises:
-        ValueError: A threshold is out of range.
-        DataError: A file is damaged, or a DICOM slice is smaller than those of LoDoPaB-CT.
+        ValueError: a threshold is out of range.
+        DataError: a file is damaged, or a DICOM slice is smaller than those of LoDoPaB-CT.
 
     Reference:
         J. Leuschner et al., LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction, Scientific
         Data 8, 109 (2021), doi:10.1038/s41597-021-00893-z.
 
-    >>> import SimpleITK, h5py, tempfile
-    >>> scan, slices = (Path(tempfile.mkdtemp(), name) for name in ("1-01.dcm", "ground_truth_test_000.hdf5"))
-    >>> other, hounsfield = np.random.default_rng(0).integers(-1000, 1000, (2, 48, 48), np.int16)
-    >>> SimpleITK.WriteImage(SimpleITK.GetImageFromArray(hounsfield), scan)
-    >>> with h5py.File(slices, "w") as file:
-    ...     file["data"] = attenuation(np.stack([other, hounsfield[::-1]]))
-    >>> [match] = match_slices([DicomSlice(scan, "1.2.3", "LIDC-IDRI-0001")], [slices])
-    >>> match.index, match.source.patient, round(match.correlation, 3)
-    (1, 'LIDC-IDRI-0001', 1.0)
+    Example:
+        >>> import SimpleITK, h5py, tempfile
+        >>> scan, slices = (Path(tempfile.mkdtemp(), name) for name in ("1-01.dcm", "ground_truth_test_000.hdf5"))
+        >>> other, hounsfield = np.random.default_rng(0).integers(-1000, 1000, (2, 48, 48), np.int16)
+        >>> SimpleITK.WriteImage(SimpleITK.GetImageFromArray(hounsfield), scan)
+        >>> with h5py.File(slices, "w") as file:
+        ...     file["data"] = attenuation(np.stack([other, hounsfield[::-1]]))
+        >>> [match] = match_slices([DicomSlice(scan, "1.2.3", "LIDC-IDRI-0001")], [slices])
+        >>> match.index, match.source.patient, round(match.correlation, 3)
+        (1, 'LIDC-IDRI-0001', 1.0)
     """
     for name, value in (("min_correlation", min_correlation), ("min_margin", min_margin)):
         if not 0 <= value < 1:

@@ -25,24 +25,25 @@ class LidcFolder:
     files are left out, and named in the log.
 
     Args:
-        root: Folder of the copy, or of a part of one.
+        root: folder of the copy, or of a part of one.
 
     Raises:
-        DataError: There is no such folder, or no XML file in it; or an XML file is damaged, or none rates a nodule.
+        DataError: there is no such folder, or no XML file in it; or an XML file is damaged, or none rates a nodule.
 
-    >>> import SimpleITK, tempfile
-    >>> root = Path(tempfile.mkdtemp())
-    >>> image = SimpleITK.Image(8, 8, SimpleITK.sitkInt16)
-    >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
-    >>> SimpleITK.WriteImage(image, root / "1-01.dcm")
-    >>> uid = SimpleITK.ReadImage(root / "1-01.dcm").GetMetaData("0008|0018")
-    >>> nodule = f"<malignancy>4</malignancy></characteristics><roi><imageSOP_UID>{uid}</imageSOP_UID></roi>"
-    >>> session = f"<unblindedReadNodule><characteristics>{nodule}</unblindedReadNodule>"
-    >>> text = f"<LidcReadMessage><readingSession>{session}</readingSession></LidcReadMessage>"
-    >>> _ = (root / "069.xml").write_text(text)
-    >>> folder = LidcFolder(root)
-    >>> [scan.patient for scan in folder.rated_slices()], list(folder.readings.values())
-    (['LIDC-IDRI-0001'], [[4]])
+    Example:
+        >>> import SimpleITK, tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> image = SimpleITK.Image(8, 8, SimpleITK.sitkInt16)
+        >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
+        >>> SimpleITK.WriteImage(image, root / "1-01.dcm")
+        >>> uid = SimpleITK.ReadImage(root / "1-01.dcm").GetMetaData("0008|0018")
+        >>> nodule = f"<malignancy>4</malignancy></characteristics><roi><imageSOP_UID>{uid}</imageSOP_UID></roi>"
+        >>> session = f"<unblindedReadNodule><characteristics>{nodule}</unblindedReadNodule>"
+        >>> text = f"<LidcReadMessage><readingSession>{session}</readingSession></LidcReadMessage>"
+        >>> _ = (root / "069.xml").write_text(text)
+        >>> folder = LidcFolder(root)
+        >>> [scan.patient for scan in folder.rated_slices()], list(folder.readings.values())
+        (['LIDC-IDRI-0001'], [[4]])
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
@@ -84,7 +85,7 @@ class LidcFolder:
         """Read the headers folder by folder, and name what is no DICOM in the log.
 
         Raises:
-            DataError: A DICOM file cannot be read.
+            DataError: a DICOM file cannot be read.
         """
         seen: set[str] = set()
         for number, (folder, files) in enumerate(self._folders.items(), 1):
@@ -108,7 +109,7 @@ class LidcFolder:
         """What is missing when no slice was found again, after all have been read.
 
         Args:
-            others: Folder in which they were looked for.
+            others: folder in which they were looked for.
         """
         if not self.slices:
             return DataError(

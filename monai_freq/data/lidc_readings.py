@@ -25,13 +25,14 @@ def is_readings(file: str | os.PathLike[str]) -> bool:
     """Whether a file is called XML, or is one of LIDC-IDRI by its content, packed with gzip or not.
 
     Args:
-        file: There.
+        file: there.
 
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp(), "069")
-    >>> _ = file.write_text('<?xml version="1.0"?><LidcReadMessage></LidcReadMessage>')
-    >>> is_readings(file)
-    True
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp(), "069")
+        >>> _ = file.write_text('<?xml version="1.0"?><LidcReadMessage></LidcReadMessage>')
+        >>> is_readings(file)
+        True
     """
     if Path(file).suffix.lower() == ".xml":
         return True
@@ -49,25 +50,26 @@ def read_malignancies(file: str | os.PathLike[str]) -> dict[str, list[int]]:
     malignancy (those below 3 mm) and values outside 1 to 5 count as not read.
 
     Args:
-        file: An XML file of LIDC-IDRI, one for each CT series; it may be packed with gzip.
+        file: an XML file of LIDC-IDRI, one for each CT series; it may be packed with gzip.
 
     Returns:
         SOP instance UID of the slice -> malignancy by each reader who saw a nodule there.
 
     Raises:
-        DataError: The file cannot be read or is no XML of LIDC-IDRI, or a reader gives a nodule two malignancies.
+        DataError: the file cannot be read or is no XML of LIDC-IDRI, or a reader gives a nodule two malignancies.
 
     Reference:
         S. G. Armato III et al., The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative
         (IDRI), Medical Physics 38 (2011), doi:10.1118/1.3528204.
 
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp(), "069.xml")
-    >>> nodule = "<malignancy>4</malignancy></characteristics><roi><imageSOP_UID>1.3.6.1</imageSOP_UID></roi>"
-    >>> session = f"<unblindedReadNodule><characteristics>{nodule}</unblindedReadNodule>"
-    >>> _ = file.write_text(f"<LidcReadMessage><readingSession>{session}</readingSession></LidcReadMessage>")
-    >>> read_malignancies(file)
-    {'1.3.6.1': [4]}
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp(), "069.xml")
+        >>> nodule = "<malignancy>4</malignancy></characteristics><roi><imageSOP_UID>1.3.6.1</imageSOP_UID></roi>"
+        >>> session = f"<unblindedReadNodule><characteristics>{nodule}</unblindedReadNodule>"
+        >>> _ = file.write_text(f"<LidcReadMessage><readingSession>{session}</readingSession></LidcReadMessage>")
+        >>> read_malignancies(file)
+        {'1.3.6.1': [4]}
     """
     found: dict[str, list[int]] = defaultdict(list)
     for session in _children(_parse(Path(file)), "readingSession"):

@@ -43,10 +43,10 @@ def read_lodopab(
     ``patient_ids_rand_{part}.csv``, where they are present, what they say of the listed slices is compared.
 
     Args:
-        dataset_dir: The folder with the HDF5 files.
-        labels: The table, relative to ``dataset_dir`` or absolute.
-        aggregate: How the readers of a slice are combined.
-        undecided: What a slice of m = 3 is.
+        dataset_dir: the folder with the HDF5 files.
+        labels: the table, relative to ``dataset_dir`` or absolute.
+        aggregate: how the readers of a slice are combined.
+        undecided: what a slice of m = 3 is.
 
     Returns:
         ``{"image": address, "label": 0 or 1, "patient": text, "malignancy": m}`` per slice, in the order of files and
@@ -54,7 +54,7 @@ def read_lodopab(
 
     Raises:
         ValueError: ``aggregate`` or ``undecided`` is none of the above.
-        DataError: A file is missing, truncated, without the data set ``data`` or of another size; the table lacks a
+        DataError: a file is missing, truncated, without the data set ``data`` or of another size; the table lacks a
             column, names a slice that is not there, a malignancy outside [1, 5] or two patients for one slice; a
             patient is in two of the parts train, validation and test, or is not the one of the published ids.
 
@@ -62,14 +62,15 @@ def read_lodopab(
         J. Leuschner et al., LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction, Scientific
         Data 8, 109 (2021), doi:10.1038/s41597-021-00893-z.
 
-    >>> import h5py, numpy, tempfile
-    >>> root = Path(tempfile.mkdtemp())
-    >>> with h5py.File(root / "ground_truth_train_000.hdf5", "w") as file:
-    ...     file["data"] = numpy.zeros((2, 8, 8), "f4")
-    >>> lines = ["file,index,patient,malignancy", *(f"ground_truth_train_000.hdf5,1,p1,{read}" for read in (4, 5))]
-    >>> _ = (root / "labels.csv").write_text("\n".join(lines))
-    >>> [(Path(item["image"]).name, item["label"], item["malignancy"]) for item in read_lodopab(root)]
-    [('ground_truth_train_000.hdf5#1', 1, 4.5)]
+    Example:
+        >>> import h5py, numpy, tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> with h5py.File(root / "ground_truth_train_000.hdf5", "w") as file:
+        ...     file["data"] = numpy.zeros((2, 8, 8), "f4")
+        >>> lines = ["file,index,patient,malignancy", *(f"ground_truth_train_000.hdf5,1,p1,{read}" for read in (4, 5))]
+        >>> _ = (root / "labels.csv").write_text("\n".join(lines))
+        >>> [(Path(item["image"]).name, item["label"], item["malignancy"]) for item in read_lodopab(root)]
+        [('ground_truth_train_000.hdf5#1', 1, 4.5)]
     """
     _refuse_settings(aggregate, undecided)
     root = Path(os.path.abspath(Path(dataset_dir).expanduser()))

@@ -43,10 +43,11 @@ def case_name(path: str | os.PathLike[str]) -> str:
     """Name of a file without its folder and its endings, in letters of either case.
 
     Args:
-        path: A ``.nii`` or ``.nii.gz`` file, there or not.
+        path: a ``.nii`` or ``.nii.gz`` file, there or not.
 
-    >>> case_name("imagesTr/la_003.nii.gz"), case_name("LA_004.NII.GZ")
-    ('la_003', 'LA_004')
+    Example:
+        >>> case_name("imagesTr/la_003.nii.gz"), case_name("LA_004.NII.GZ")
+        ('la_003', 'LA_004')
     """
     return re.sub(r"(?<=.)(\.nii)?(\.gz)?$", "", Path(path).name, flags=re.IGNORECASE)
 
@@ -55,10 +56,11 @@ def is_nifti_name(path: str | os.PathLike[str]) -> bool:
     """Whether a name promises a NIfTI file of one piece: ``.nii`` or ``.nii.gz``, in letters of either case.
 
     Args:
-        path: There or not.
+        path: there or not.
 
-    >>> is_nifti_name("A.NII.GZ"), is_nifti_name("a.mgz")
-    (True, False)
+    Example:
+        >>> is_nifti_name("A.NII.GZ"), is_nifti_name("a.mgz")
+        (True, False)
     """
     return _NAME.fullmatch(Path(path).name) is not None
 
@@ -67,14 +69,15 @@ def is_packed(path: str | os.PathLike[str]) -> bool:
     """Whether a file is packed with gzip, by its first bytes.
 
     Args:
-        path: There.
+        path: there.
 
-    >>> import nibabel, numpy as np, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     nibabel.save(nibabel.Nifti1Image(np.eye(4), np.eye(4)), f"{folder}/a.nii.gz")
-    ...     nibabel.save(nibabel.Nifti1Image(np.eye(4), np.eye(4)), f"{folder}/b.nii")
-    ...     is_packed(f"{folder}/a.nii.gz"), is_packed(f"{folder}/b.nii")
-    (True, False)
+    Example:
+        >>> import nibabel, numpy as np, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     nibabel.save(nibabel.Nifti1Image(np.eye(4), np.eye(4)), f"{folder}/a.nii.gz")
+        ...     nibabel.save(nibabel.Nifti1Image(np.eye(4), np.eye(4)), f"{folder}/b.nii")
+        ...     is_packed(f"{folder}/a.nii.gz"), is_packed(f"{folder}/b.nii")
+        (True, False)
     """
     with open(path, "rb") as stream:
         return stream.read(2) == b"\x1f\x8b"
@@ -89,21 +92,22 @@ def open_nifti(path: str | os.PathLike[str]) -> Any:
     header promises before it looks at the file: a few damaged bytes would ask for terabytes.
 
     Args:
-        path: A ``.nii`` or ``.nii.gz`` file.
+        path: a ``.nii`` or ``.nii.gz`` file.
 
     Returns:
         What ``nibabel.load`` returns.
 
     Raises:
-        DataError: It is a file of another kind, or has a name that nibabel and MONAI do not take it by.
-        Exception: Whatever nibabel, gzip and zlib raise on damaged files; EOFError where voxels are missing.
+        DataError: it is a file of another kind, or has a name that nibabel and MONAI do not take it by.
+        Exception: whatever nibabel, gzip and zlib raise on damaged files; EOFError where voxels are missing.
 
-    >>> import nibabel, numpy as np, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     nibabel.save(nibabel.Nifti1Image(np.ones((6, 5, 4)), np.diag([1, 2, 3, 1])), f"{folder}/la_003.nii.gz")
-    ...     image = open_nifti(f"{folder}/la_003.nii.gz")
-    ...     image.shape, float(image.dataobj[0, 0, 0]), image.affine.diagonal().tolist()
-    ((6, 5, 4), 1.0, [1.0, 2.0, 3.0, 1.0])
+    Example:
+        >>> import nibabel, numpy as np, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     nibabel.save(nibabel.Nifti1Image(np.ones((6, 5, 4)), np.diag([1, 2, 3, 1])), f"{folder}/la_003.nii.gz")
+        ...     image = open_nifti(f"{folder}/la_003.nii.gz")
+        ...     image.shape, float(image.dataobj[0, 0, 0]), image.affine.diagonal().tolist()
+        ((6, 5, 4), 1.0, [1.0, 2.0, 3.0, 1.0])
     """
     import nibabel
 
@@ -125,10 +129,11 @@ def places_voxels(affine: NDArray[Any]) -> bool:
     """Whether an affine gives every voxel a place of its own: it is finite, and its axes span space.
 
     Args:
-        affine: The (4, 4) matrix of a header, which may be anything.
+        affine: the (4, 4) matrix of a header, which may be anything.
 
-    >>> places_voxels(np.diag([0.5, 0.5, 3.0, 1.0])), places_voxels(np.diag([0.5, 0.5, 0.0, 1.0]))
-    (True, False)
+    Example:
+        >>> places_voxels(np.diag([0.5, 0.5, 3.0, 1.0])), places_voxels(np.diag([0.5, 0.5, 0.0, 1.0]))
+        (True, False)
     """
     matrix = np.asarray(affine, dtype=np.float64)
     if not np.isfinite(matrix).all():

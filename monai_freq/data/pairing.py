@@ -22,19 +22,20 @@ def find_unlisted(root: Path, listed: Sequence[str]) -> tuple[str, ...]:
     Hidden files, macOS's ``._*`` companions among them, do not count; in ``root`` itself, NIfTI files alone do.
 
     Args:
-        root: The folder with ``dataset.json``.
-        listed: Absolute paths of all images and labels.
+        root: the folder with ``dataset.json``.
+        listed: absolute paths of all images and labels.
 
     Returns:
         Absolute paths, sorted.
 
-    >>> import tempfile
-    >>> root = Path(tempfile.mkdtemp())
-    >>> (root / "imagesTr").mkdir()
-    >>> for name in ("a.nii", "b.nii", "._a.nii"):
-    ...     (root / "imagesTr" / name).touch()
-    >>> [Path(path).name for path in find_unlisted(root, [f"{root}/imagesTr/a.nii"])]
-    ['b.nii']
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "imagesTr").mkdir()
+        >>> for name in ("a.nii", "b.nii", "._a.nii"):
+        ...     (root / "imagesTr" / name).touch()
+        >>> [Path(path).name for path in find_unlisted(root, [f"{root}/imagesTr/a.nii"])]
+        ['b.nii']
     """
     known = set(listed)
     folders = {os.path.dirname(path) for path in listed} | {str(root / part) for part in PARTS}
@@ -53,10 +54,11 @@ def describe_unlisted(unlisted: Sequence[str], root: Path) -> str | None:
 
     Args:
         unlisted: See :func:`find_unlisted`.
-        root: The folder with ``dataset.json``.
+        root: the folder with ``dataset.json``.
 
-    >>> describe_unlisted(["/data/heart/imagesTr/la_1.nii", "/data/heart/labelsTr/la_2.nii"], Path("/data/heart"))
-    '/data/heart/dataset.json does not list 1 file of imagesTr (la_1.nii), 1 file of labelsTr (la_2.nii): not used.'
+    Example:
+        >>> describe_unlisted(["/data/heart/imagesTr/la_1.nii", "/data/heart/labelsTr/la_2.nii"], Path("/data/heart"))
+        '/data/heart/dataset.json does not list 1 file of imagesTr (la_1.nii), 1 file of labelsTr (la_2.nii): not used.'
     """
     if not unlisted:
         return None
@@ -78,10 +80,11 @@ def describe_unlike(cases: Sequence[Case], root: Path) -> str | None:
 
     Args:
         cases: ``{"image": path, "label": path}`` each.
-        root: The folder that both are in.
+        root: the folder that both are in.
 
-    >>> describe_unlike([{"image": "/d/imagesTr/a.nii", "label": "/d/labelsTr/x.nii"}], Path("/d"))
-    'The names of 1 of 1 pairs differ, as imagesTr/a.nii and labelsTr/x.nii do: is each label that of its image?'
+    Example:
+        >>> describe_unlike([{"image": "/d/imagesTr/a.nii", "label": "/d/labelsTr/x.nii"}], Path("/d"))
+        'The names of 1 of 1 pairs differ, as imagesTr/a.nii and labelsTr/x.nii do: is each label that of its image?'
     """
     unlike = [case for case in cases if not _go_together(case_name(case["image"]), case_name(case["label"]))]
     if not unlike:
@@ -96,11 +99,12 @@ def crossed_pair(cases: Sequence[Case], images: Sequence[str]) -> Case | None:
 
     Args:
         cases: ``{"image": path, "label": path}`` each.
-        images: Paths of all images, those without labels too.
+        images: paths of all images, those without labels too.
 
-    >>> pairs = [{"image": "imagesTr/a.nii", "label": "labelsTr/b.nii"}]
-    >>> crossed_pair(pairs, ["imagesTr/a.nii", "imagesTr/b.nii"]) == pairs[0]
-    True
+    Example:
+        >>> pairs = [{"image": "imagesTr/a.nii", "label": "labelsTr/b.nii"}]
+        >>> crossed_pair(pairs, ["imagesTr/a.nii", "imagesTr/b.nii"]) == pairs[0]
+        True
     """
     names = {case_name(image) for image in images}
     return next((case for case in cases if case_name(case["image"]) != case_name(case["label"]) in names), None)

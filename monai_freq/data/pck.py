@@ -19,25 +19,26 @@ def read_pck(path: str | os.PathLike[str], max_bytes: int = 256 * 2**20) -> NDAr
     """Read a volume from a pickle, of which nothing is run: whatever is not a 3D integer array is refused.
 
     Args:
-        path: A ``.pck`` file.
-        max_bytes: Largest size of the file.
+        path: a ``.pck`` file.
+        max_bytes: largest size of the file.
 
     Returns:
         (slices, height, width), read-only.
 
     Raises:
-        DataError: The file is missing, too large, damaged, asks for any other code, or holds another kind of array.
+        DataError: the file is missing, too large, damaged, asks for any other code, or holds another kind of array.
 
     Reference:
         I. Štajduhar et al., Semi-automated detection of anterior cruciate ligament injury from MRI, Computer Methods
         and Programs in Biomedicine 140 (2017), doi:10.1016/j.cmpb.2016.12.006.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with open(f"{folder}/329637-8.pck", "wb") as file:
-    ...         pickle.dump(np.zeros((24, 8, 8), np.int16), file)
-    ...     read_pck(f"{folder}/329637-8.pck").shape
-    (24, 8, 8)
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with open(f"{folder}/329637-8.pck", "wb") as file:
+        ...         pickle.dump(np.zeros((24, 8, 8), np.int16), file)
+        ...     read_pck(f"{folder}/329637-8.pck").shape
+        (24, 8, 8)
     """
     file = Path(path)
     if not file.is_file():  # a device or a pipe could be read for ever

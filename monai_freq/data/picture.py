@@ -19,10 +19,11 @@ Pixels = NDArray[Any]
 class UnreadableError(ValueError):
     """A sound picture is of a kind that is not read; the message says which, and not that it be copied again.
 
-    >>> raise UnreadableError("its samples have 12 bits, which are read of 8 in JPEG")
-    Traceback (most recent call last):
-    ...
-    monai_freq.data.picture.UnreadableError: its samples have 12 bits, which are read of 8 in JPEG
+    Example:
+        >>> raise UnreadableError("its samples have 12 bits, which are read of 8 in JPEG")
+        Traceback (most recent call last):
+        ...
+        monai_freq.data.picture.UnreadableError: its samples have 12 bits, which are read of 8 in JPEG
     """
 
 
@@ -32,13 +33,14 @@ class Picture:
 
     Args:
         pixels: (height, width, 1) in grey or (height, width, 3) in colour.
-        white: What the brightest sample is, 255 for 8 bits; None where the format does not say, as for floats.
+        white: what the brightest sample is, 255 for 8 bits; None where the format does not say, as for floats.
         alpha: (height, width), in the scale of ``white``, up to 1 where there is none; 0 is transparent.
-        premultiplied: Whether the samples have been multiplied by alpha already.
-        orientation: As EXIF and TIFF number it, 1 to 8; 1 is as stored.
+        premultiplied: whether the samples have been multiplied by alpha already.
+        orientation: as EXIF and TIFF number it, 1 to 8; 1 is as stored.
 
-    >>> Picture(np.zeros((2, 3, 1), np.uint8), white=255).orientation
-    1
+    Example:
+        >>> Picture(np.zeros((2, 3, 1), np.uint8), white=255).orientation
+        1
     """
 
     pixels: Pixels
@@ -61,7 +63,7 @@ def flattened(picture: Picture, channels: int) -> Pixels:
     Pixels keep their type; integers are rounded to the nearest. What is hidden under transparent pixels stays so.
 
     Args:
-        picture: From a file.
+        picture: from a file.
         channels: 1 or 3.
 
     Shape:
@@ -70,9 +72,10 @@ def flattened(picture: Picture, channels: int) -> Pixels:
     Reference:
         ITU-R, Recommendation BT.601-7 (2011), for the weights of colours.
 
-    >>> red = Picture(np.full((1, 1, 3), [[[65535, 0, 0]]], np.uint16), white=65535)
-    >>> flattened(red, 1).item()
-    19595
+    Example:
+        >>> red = Picture(np.full((1, 1, 3), [[[65535, 0, 0]]], np.uint16), white=65535)
+        >>> flattened(red, 1).item()
+        19595
     """
     pixels = picture.pixels
     if picture.alpha is not None and picture.transparent and not picture.premultiplied:
@@ -110,11 +113,12 @@ def orientation_of(image: Any) -> int:
     """Orientation that a picture's EXIF data name; 1, as stored, without any.
 
     Args:
-        image: Opened by Pillow.
+        image: opened by Pillow.
 
-    >>> from PIL import Image
-    >>> orientation_of(Image.new("L", (3, 2)))
-    1
+    Example:
+        >>> from PIL import Image
+        >>> orientation_of(Image.new("L", (3, 2)))
+        1
     """
     found = image.getexif().get(ORIENTATION_TAG, 1)
     return found if isinstance(found, int) and found in range(1, 9) else 1

@@ -44,22 +44,23 @@ def read_png(file: str | os.PathLike[str]) -> Picture:
     with alpha both would lose something, and its bytes are decoded as those of 8-bit colour with alpha, which they are.
 
     Args:
-        file: A PNG file.
+        file: a PNG file.
 
     Raises:
-        UnreadableError: It is animated or has too many pixels.
-        Exception: Whatever Pillow, SimpleITK, zlib and struct raise on damaged files.
+        UnreadableError: it is animated or has too many pixels.
+        Exception: whatever Pillow, SimpleITK, zlib and struct raise on damaged files.
 
     Reference:
         W3C, Portable Network Graphics (PNG) Specification, Third Edition (2025).
 
-    >>> import tempfile
-    >>> from PIL import Image
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Image.fromarray(np.full((2, 3), 40000, np.uint16)).save(f"{folder}/x.png")
-    ...     picture = read_png(f"{folder}/x.png")
-    >>> picture.pixels.max().item(), picture.white
-    (40000, 65535)
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.fromarray(np.full((2, 3), 40000, np.uint16)).save(f"{folder}/x.png")
+        ...     picture = read_png(f"{folder}/x.png")
+        >>> picture.pixels.max().item(), picture.white
+        (40000, 65535)
     """
     header = _header(file)
     if header.depth == 16 and header.colour == GREY_ALPHA:

@@ -29,15 +29,15 @@ def read_radimagenet(
     all are numbers). The pictures must be there but are not opened: :func:`monai_freq.data.check_images` does that.
 
     Args:
-        dataset_dir: The folder with the tables, to which their paths, ``radiology_ai/...``, are relative.
-        classes: The classes that there may be, at most 165, in the order of their labels.
+        dataset_dir: the folder with the tables, to which their paths, ``radiology_ai/...``, are relative.
+        classes: the classes that there may be, at most 165, in the order of their labels.
 
     Returns:
         Part ("train", "val", "test") -> ``{"image": path, "label": label, "name": class}`` per line of its table.
 
     Raises:
         ValueError: ``classes`` has more than 165 entries, or one twice, in letters of either case.
-        DataError: A table is missing or faulty, has a label outside ``classes``, two that differ in case alone or more
+        DataError: a table is missing or faulty, has a label outside ``classes``, two that differ in case alone or more
             than 165, or lists a picture that is missing, outside the folder or listed before, under whatever path, in
             this or another table.
 
@@ -45,13 +45,14 @@ def read_radimagenet(
         X. Mei et al., RadImageNet: an open radiologic deep learning research dataset for effective transfer learning,
         Radiology: Artificial Intelligence 4 (2022), doi:10.1148/ryai.210315.
 
-    >>> import tempfile
-    >>> root = Path(tempfile.mkdtemp())
-    >>> for part in ("train", "val", "test"):
-    ...     (root / f"{part}.png").touch()
-    ...     _ = (root / f"RadiologyAI_{part}.csv").write_text(f"filename,label\n{part}.png,cyst\n")
-    >>> read_radimagenet(root)["val"][0] | {"image": "val.png"}
-    {'image': 'val.png', 'label': 0, 'name': 'cyst'}
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> for part in ("train", "val", "test"):
+        ...     (root / f"{part}.png").touch()
+        ...     _ = (root / f"RadiologyAI_{part}.csv").write_text(f"filename,label\n{part}.png,cyst\n")
+        >>> read_radimagenet(root)["val"][0] | {"image": "val.png"}
+        {'image': 'val.png', 'label': 0, 'name': 'cyst'}
     """
     if classes is not None and (len(classes) > MOST_CLASSES or len({*map(plain_name, classes)}) < len(classes)):
         raise ValueError(f"'classes' must be at most {MOST_CLASSES} different names, got {len(classes)}.")

@@ -50,7 +50,7 @@ def load_integers(content: bytes) -> NDArray[np.integer[Any]]:
     with the arguments that numpy itself writes. Memory stays within a few times the length of ``content``.
 
     Args:
-        content: The whole pickle.
+        content: the whole pickle.
 
     Returns:
         A read-only view of the pickled bytes.
@@ -58,13 +58,14 @@ def load_integers(content: bytes) -> NDArray[np.integer[Any]]:
     Raises:
         pickle.UnpicklingError: The pickle asks for anything else, is damaged, or holds no integer array.
 
-    >>> import pickle
-    >>> load_integers(pickle.dumps(np.arange(3, dtype=np.int16)))
-    array([0, 1, 2], dtype=int16)
-    >>> load_integers(b"cos\\nsystem\\n(S'echo pwned'\\ntR.")
-    Traceback (most recent call last):
-    ...
-    _pickle.UnpicklingError: it asks for os.system, which no array of integers needs
+    Example:
+        >>> import pickle
+        >>> load_integers(pickle.dumps(np.arange(3, dtype=np.int16)))
+        array([0, 1, 2], dtype=int16)
+        >>> load_integers(b"cos\\nsystem\\n(S'echo pwned'\\ntR.")
+        Traceback (most recent call last):
+        ...
+        _pickle.UnpicklingError: it asks for os.system, which no array of integers needs
     """
     _check_opcodes(content)
     try:

@@ -9,9 +9,10 @@ __all__ = ["RealFiles", "repeated_image"]
 class RealFiles:
     """What addresses lead to, links resolved; each folder is resolved once, as a look-up per file is slow.
 
-    >>> real = RealFiles()
-    >>> real.of("vol01/../vol01/100-8.pck#12") == real.of("./vol01/100-8.pck#12") != real.of("vol01/100-8.pck#13")
-    True
+    Example:
+        >>> real = RealFiles()
+        >>> real.of("vol01/../vol01/100-8.pck#12") == real.of("./vol01/100-8.pck#12") != real.of("vol01/100-8.pck#13")
+        True
     """
 
     def __init__(self) -> None:
@@ -21,8 +22,8 @@ class RealFiles:
         """Tell the file, and the slice where there is one, that an address leads to.
 
         Args:
-            address: Path of a file, there or not, or ``file#index``.
-            is_link: Whether the file is a symbolic link; looked up by default, and only then are hard links told.
+            address: path of a file, there or not, or ``file#index``.
+            is_link: whether the file is a symbolic link; looked up by default, and only then are hard links told.
         """
         path = os.fspath(address)
         file, mark, index = path.rpartition("#")
@@ -52,13 +53,14 @@ def repeated_image(addresses: Iterable[str | os.PathLike[str]]) -> tuple[str, st
     """Find the first two addresses that lead to one image.
 
     Args:
-        addresses: Paths, or ``file#index``; the files need not be there.
+        addresses: paths, or ``file#index``; the files need not be there.
 
     Returns:
         The two as they are written, or None.
 
-    >>> repeated_image(["imagesTr/a.nii", "imagesTr/b.nii", "./imagesTr/a.nii"])
-    ('imagesTr/a.nii', './imagesTr/a.nii')
+    Example:
+        >>> repeated_image(["imagesTr/a.nii", "imagesTr/b.nii", "./imagesTr/a.nii"])
+        ('imagesTr/a.nii', './imagesTr/a.nii')
     """
     real = RealFiles()
     seen: dict[Hashable, str] = {}

@@ -40,12 +40,12 @@ def plan_shortcut(
     nested: the marked items of a smaller fraction are marked at a larger one. The global random state is not used.
 
     Args:
-        items: Mappings, best with a path under ``"image"``; they are copied, not changed.
-        label_key: Key of an item's label, a single value.
-        label: The label, or a collection of labels, that the artifact is tied to.
-        fraction: Fraction p of the items of the label to mark, in [0, 1].
-        seed: Seed of the choice, at least 0.
-        flag_key: Key of the mark, True or False, in the copies.
+        items: mappings, best with a path under ``"image"``; they are copied, not changed.
+        label_key: key of an item's label, a single value.
+        label: the label, or a collection of labels, that the artifact is tied to.
+        fraction: fraction p of the items of the label to mark, in [0, 1].
+        seed: seed of the choice, at least 0.
+        flag_key: key of the mark, True or False, in the copies.
 
     Returns:
         A copy of every item, in the same order, with its mark.
@@ -53,7 +53,7 @@ def plan_shortcut(
     Raises:
         ValueError: ``fraction`` is out of range, ``seed`` is no integer of at least 0, or ``label`` is an empty
             collection.
-        DataError: An item lacks ``label_key`` or has ``flag_key``, a label does not occur, an item of the label is
+        DataError: an item lacks ``label_key`` or has ``flag_key``, a label does not occur, an item of the label is
             listed twice, under whatever path, or cannot be told from others, an image has two labels, or so few items
             have the label that none would be marked.
 
@@ -62,12 +62,13 @@ def plan_shortcut(
         DOI 10.1117/12.3047670, Section 3: the artifact on a part of the positive training samples and on all negatives
         of the O.O.D. test set.
 
-    >>> items = [{"image": f"knee_{i}.png", "label": i % 2} for i in range(8)]
-    >>> train = plan_shortcut(items, "label", 1, fraction=0.5)
-    >>> [(item["image"], item["label"]) for item in train if item["shortcut"]]
-    [('knee_1.png', 1), ('knee_7.png', 1)]
-    >>> sum(item["shortcut"] for item in plan_shortcut(items, "label", 0, fraction=1))
-    4
+    Example:
+        >>> items = [{"image": f"knee_{i}.png", "label": i % 2} for i in range(8)]
+        >>> train = plan_shortcut(items, "label", 1, fraction=0.5)
+        >>> [(item["image"], item["label"]) for item in train if item["shortcut"]]
+        [('knee_1.png', 1), ('knee_7.png', 1)]
+        >>> sum(item["shortcut"] for item in plan_shortcut(items, "label", 0, fraction=1))
+        4
     """
     if not 0 <= fraction <= 1:
         raise ValueError(f"'fraction' must be in [0, 1], got {fraction}.")

@@ -24,20 +24,21 @@ def split_cases(
     parts of the same ``draw`` are nested: the smaller is contained in the larger. The global random state is not used.
 
     Args:
-        items: Paths, or mappings with a path under ``"image"``; their order does not matter.
-        val: Number of validation cases.
-        test: Number of test cases.
-        seed: Seed of the division.
-        train_size: Number of training cases to keep (default: all).
-        draw: Which random part to keep, 0, 1, ...
+        items: paths, or mappings with a path under ``"image"``; their order does not matter.
+        val: number of validation cases.
+        test: number of test cases.
+        seed: seed of the division.
+        train_size: number of training cases to keep (default: all).
+        draw: which random part to keep, 0, 1, ...
 
     Raises:
         ValueError: ``val``, ``test``, ``train_size`` or ``draw`` is out of range.
-        DataError: There are too few cases, or one is listed twice, under whatever path.
+        DataError: there are too few cases, or one is listed twice, under whatever path.
 
-    >>> split = split_cases([f"imagesTr/la_{i:03}.nii.gz" for i in range(1, 7)], val=1, test=2, train_size=2)
-    >>> {part: len(cases) for part, cases in split.items()}
-    {'train': 2, 'val': 1, 'test': 2}
+    Example:
+        >>> split = split_cases([f"imagesTr/la_{i:03}.nii.gz" for i in range(1, 7)], val=1, test=2, train_size=2)
+        >>> {part: len(cases) for part, cases in split.items()}
+        {'train': 2, 'val': 1, 'test': 2}
     """
     for name, value in (("val", val), ("test", test), ("draw", draw)):
         if value < 0:

@@ -22,15 +22,16 @@ class Row:
     """One line of a table.
 
     Args:
-        file: The table.
-        line: Number of the line, counted from 1 with the header.
-        cells: Column name -> text, blanks at both ends removed.
+        file: the table.
+        line: number of the line, counted from 1 with the header.
+        cells: column name -> text, blanks at both ends removed.
 
-    >>> Row(Path("metadata.csv"), 2, {"aclDiagnosis": "3"}).integer("aclDiagnosis", 0, 2)
-    Traceback (most recent call last):
-    ...
-    monai_freq.errors.DataError: 'aclDiagnosis' in line 2 of metadata.csv must be an integer in [0, 2], got '3'.
-    Correct the table.
+    Example:
+        >>> Row(Path("metadata.csv"), 2, {"aclDiagnosis": "3"}).integer("aclDiagnosis", 0, 2)
+        Traceback (most recent call last):
+        ...
+        monai_freq.errors.DataError: 'aclDiagnosis' in line 2 of metadata.csv must be an integer in [0, 2], got '3'.
+        Correct the table.
     """
 
     file: Path
@@ -86,10 +87,11 @@ def plain_name(name: str) -> str:
     """What names that people write by hand are told apart by: no blanks or byte order mark around them, and no case.
 
     Args:
-        name: Of a column, or a key.
+        name: of a column, or a key.
 
-    >>> plain_name("\\ufeff aclDiagnosis ")
-    'acldiagnosis'
+    Example:
+        >>> plain_name("\\ufeff aclDiagnosis ")
+        'acldiagnosis'
     """
     return _bare(name).casefold()
 
@@ -102,19 +104,20 @@ def read_rows(file: Path, columns: Sequence[str] | None = None) -> Iterator[Row]
     r"""Read a CSV file in UTF-8 line by line; columns may stand in any order, among others.
 
     Args:
-        file: The table. Its first line holds the names of the columns.
-        columns: Columns that it must have, once each. Of others, those that occur once are read as well. By default
+        file: the table. Its first line holds the names of the columns.
+        columns: columns that it must have, once each. Of others, those that occur once are read as well. By default
             all that there are, once each; only then, names may differ in case alone.
 
     Raises:
-        DataError: The file is missing, no text, or lacks a column or has one twice; a line has fewer or more cells than
+        DataError: the file is missing, no text, or lacks a column or has one twice; a line has fewer or more cells than
             the header.
 
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp(), "metadata.csv")
-    >>> _ = file.write_text("examId,aclDiagnosis\n329637,0\n390116,2\n")
-    >>> [row.integer("aclDiagnosis", 0, 2) for row in read_rows(file, ["examId", "aclDiagnosis"])]
-    [0, 2]
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp(), "metadata.csv")
+        >>> _ = file.write_text("examId,aclDiagnosis\n329637,0\n390116,2\n")
+        >>> [row.integer("aclDiagnosis", 0, 2) for row in read_rows(file, ["examId", "aclDiagnosis"])]
+        [0, 2]
     """
     wanted = f"It must have the columns {', '.join(columns)}." if columns else "Correct the path, or copy it again."
     if not file.is_file():

@@ -69,21 +69,22 @@ def read_tiff(file: str | os.PathLike[str]) -> Picture:
     which it reads as they are (tiles it would cut to 8 bits).
 
     Args:
-        file: A TIFF file.
+        file: a TIFF file.
 
     Raises:
-        UnreadableError: It has several pages or bands, too many pixels, or a depth, a kind of sample or a compression,
+        UnreadableError: it has several pages or bands, too many pixels, or a depth, a kind of sample or a compression,
             named in the message, that none of them reads exactly.
-        Exception: Whatever the three raise on damaged files.
+        Exception: whatever the three raise on damaged files.
 
     Reference:
         Adobe Developers Association, TIFF Revision 6.0 (1992).
 
-    >>> import tempfile, tifffile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     tifffile.imwrite(f"{folder}/x.tif", np.full((2, 3), -1000, np.int16))
-    ...     read_tiff(f"{folder}/x.tif").pixels[0, 0].item()
-    -1000
+    Example:
+        >>> import tempfile, tifffile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tifffile.imwrite(f"{folder}/x.tif", np.full((2, 3), -1000, np.int16))
+        ...     read_tiff(f"{folder}/x.tif").pixels[0, 0].item()
+        -1000
     """
     import tifffile
 

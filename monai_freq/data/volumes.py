@@ -33,16 +33,17 @@ def count_slices(file: str | os.PathLike[str]) -> int:
     """Count the slices of a volume, without reading them where the format allows it.
 
     Args:
-        file: An HDF5 file, a ``.pck``, or a ``.nii`` or ``.nii.gz`` volume.
+        file: an HDF5 file, a ``.pck``, or a ``.nii`` or ``.nii.gz`` volume.
 
     Raises:
-        DataError: The file is missing, damaged or of another kind.
+        DataError: the file is missing, damaged or of another kind.
 
-    >>> import nibabel, tempfile
-    >>> file = os.path.join(tempfile.mkdtemp(), "ct.nii")
-    >>> nibabel.save(nibabel.Nifti1Image(np.zeros((6, 5, 4), np.int16), np.eye(4)), file)
-    >>> count_slices(file)
-    4
+    Example:
+        >>> import nibabel, tempfile
+        >>> file = os.path.join(tempfile.mkdtemp(), "ct.nii")
+        >>> nibabel.save(nibabel.Nifti1Image(np.zeros((6, 5, 4), np.int16), np.eye(4)), file)
+        >>> count_slices(file)
+        4
     """
     kind = _kind(file)
     if kind == "HDF5":
@@ -58,21 +59,22 @@ def read_volume_slice(file: str | os.PathLike[str], index: int) -> tuple[Slice, 
 
     Args:
         file: See :func:`count_slices`.
-        index: Number of the slice, from 0; along the third axis of a NIfTI.
+        index: number of the slice, from 0; along the third axis of a NIfTI.
 
     Returns:
         (rows, columns), and the (4, 4) matrix from (row, column, 0) to mm, or None where the file has none, or one
         that places no voxels, which the log says. The rows of a NIfTI's slice lie along its second axis.
 
     Raises:
-        DataError: The file is missing, damaged or of another kind, or has no such slice.
+        DataError: the file is missing, damaged or of another kind, or has no such slice.
 
-    >>> import nibabel, tempfile
-    >>> file = os.path.join(tempfile.mkdtemp(), "ct.nii")
-    >>> nibabel.save(nibabel.Nifti1Image(np.zeros((6, 5, 4), np.int16), np.diag([0.4, 0.7, 5, 1])), file)
-    >>> pixels, affine = read_volume_slice(file, 3)
-    >>> pixels.shape, np.linalg.norm(affine[:3, :2], axis=0).round(3)
-    ((5, 6), array([0.7, 0.4]))
+    Example:
+        >>> import nibabel, tempfile
+        >>> file = os.path.join(tempfile.mkdtemp(), "ct.nii")
+        >>> nibabel.save(nibabel.Nifti1Image(np.zeros((6, 5, 4), np.int16), np.diag([0.4, 0.7, 5, 1])), file)
+        >>> pixels, affine = read_volume_slice(file, 3)
+        >>> pixels.shape, np.linalg.norm(affine[:3, :2], axis=0).round(3)
+        ((5, 6), array([0.7, 0.4]))
     """
     kind = _kind(file)
     if kind == "HDF5":

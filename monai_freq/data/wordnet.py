@@ -32,17 +32,18 @@ def superclass_labels(wnids: Iterable[str], hierarchy: str | os.PathLike[str]) -
         WordNet ID -> label.
 
     Raises:
-        DataError: The hierarchy is faulty or does not know a class.
+        DataError: the hierarchy is faulty or does not know a class.
 
     Reference:
         J. Deng et al., ImageNet: a large-scale hierarchical image database, CVPR (2009),
         doi:10.1109/CVPR.2009.5206848.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "wordnet.is_a.txt").write_text("n00004258 n02084071\\nn00021939 n02958343\\n")
-    ...     superclass_labels(["n02084071", "n02958343"], f"{folder}/wordnet.is_a.txt")
-    {'n02084071': 0, 'n02958343': 1}
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "wordnet.is_a.txt").write_text("n00004258 n02084071\\nn00021939 n02958343\\n")
+        ...     superclass_labels(["n02084071", "n02958343"], f"{folder}/wordnet.is_a.txt")
+        {'n02084071': 0, 'n02958343': 1}
     """
     parents = read_hierarchy(hierarchy)
     known = set(parents).union(*parents.values())
@@ -60,23 +61,24 @@ def read_hierarchy(file: str | os.PathLike[str]) -> dict[str, set[str]]:
     r"""Read ``wordnet.is_a.txt``: lines of a parent and a child, both WordNet IDs.
 
     Args:
-        file: The text file.
+        file: the text file.
 
     Returns:
         Child -> parents.
 
     Raises:
-        DataError: The file is missing or has another content, or a word is its own ancestor.
+        DataError: the file is missing or has another content, or a word is its own ancestor.
 
     Reference:
         G. A. Miller, WordNet: a lexical database for English, Communications of the ACM 38 (1995),
         doi:10.1145/219717.219748.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "wordnet.is_a.txt").write_text("n00004258 n02084071\nn00021939 n02958343\n")
-    ...     read_hierarchy(f"{folder}/wordnet.is_a.txt")
-    {'n02084071': {'n00004258'}, 'n02958343': {'n00021939'}}
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "wordnet.is_a.txt").write_text("n00004258 n02084071\nn00021939 n02958343\n")
+        ...     read_hierarchy(f"{folder}/wordnet.is_a.txt")
+        {'n02084071': {'n00004258'}, 'n02958343': {'n00021939'}}
     """
     parents: dict[str, set[str]] = defaultdict(set)
     for number, line in enumerate(_text(Path(file)).splitlines(), 1):

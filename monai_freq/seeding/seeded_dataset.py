@@ -20,23 +20,24 @@ class SeededDataset(Dataset[Any]):
     three for the call only.
 
     Args:
-        dataset: Any of MONAI's that has a length and a ``transform``, such as a ``CacheDataset``.
-        seed: Of the run, at least 0. Each epoch draws otherwise once :meth:`set_epoch` is told of it, as
+        dataset: any of MONAI's that has a length and a ``transform``, such as a ``CacheDataset``.
+        seed: of the run, at least 0. Each epoch draws otherwise once :meth:`set_epoch` is told of it, as
             :class:`monai_freq.seeding.EpochSeed` does.
 
     Raises:
-        ValueError: The seed is negative, or no integer.
-        TypeError: The data set has no transform.
+        ValueError: the seed is negative, or no integer.
+        TypeError: the data set has no transform.
 
-    >>> from monai.data import Dataset
-    >>> from monai.transforms import RandGaussianNoise
-    >>> noisy = SeededDataset(Dataset([torch.zeros(1, 4)] * 3, RandGaussianNoise(prob=1)), seed=5)
-    >>> first = noisy[2]
-    >>> torch.equal(noisy[1], first), torch.equal(noisy[2], first)
-    (False, True)
-    >>> noisy.set_epoch(1)
-    >>> torch.equal(noisy[2], first)
-    False
+    Example:
+        >>> from monai.data import Dataset
+        >>> from monai.transforms import RandGaussianNoise
+        >>> noisy = SeededDataset(Dataset([torch.zeros(1, 4)] * 3, RandGaussianNoise(prob=1)), seed=5)
+        >>> first = noisy[2]
+        >>> torch.equal(noisy[1], first), torch.equal(noisy[2], first)
+        (False, True)
+        >>> noisy.set_epoch(1)
+        >>> torch.equal(noisy[2], first)
+        False
     """
 
     def __init__(self, dataset: Any, seed: int = 0) -> None:
@@ -51,7 +52,7 @@ class SeededDataset(Dataset[Any]):
         """Draw for another epoch; workers that are running do not hear of it.
 
         Args:
-            epoch: Its number, at least 0.
+            epoch: its number, at least 0.
         """
         self.epoch = epoch
 
