@@ -1,8 +1,6 @@
 """Open every volume once before training, so that a broken file is named now and not in the middle of an epoch."""
 
-import os
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..quoting import named, reason_of
+from ..quoting import named
 from .nifti import open_nifti, places_voxels
+from .refusals import refuse_first, refusing
 
 __all__ = ["check_cases"]
 
@@ -28,14 +27,14 @@ def check_cases(
 ) -> None:
     """Read all images and labels in full and refuse the first faulty one.
 
-    An image must be 3D, or 4D with channels last, and finite, and its affine invertible; its label must have the same
-    spatial shape (an axis of 1 may follow) and affine and hold only the integers in ``labels``, exactly.
+    An image must be 3D, or 4D with channels last, and finite, and its affine invertible. Its label must have the same
+    spatial shape (an axis of 1 may follow) and affine, and hold exactly the integers in ``labels``, no others.
 
     Args:
-        cases: ``{"image": path, "label": path}`` each; a case without ``"label"`` has its image checked.
-        labels: the label values allowed, e.g. ``Decathlon.labels``.
-        channels: channels that every image must have, a 3D one having one; any number by default.
-        num_workers: threads (default: up to 4). Each holds one volume at a time.
+        cases: ``{"image": path, "label": path}`` each; of a case without ``"label"``, the image is checked.
+        labels: label values that are allowed, e.g. ``Decathlon.labels``.
+        channels: number of channels of every image, one for a 3D image; any number by default.
+        num_workers: number of threads (default: up to 4). Each holds one volume at a time.
 
     Raises:
         ValueError: ``num_workers`` is less than 1.
@@ -53,25 +52,13 @@ def check_cases(
         ...
         monai_freq.errors.DataError: .../label.nii holds the label values 2, which dataset.json does not list ...
     """
-    workers = min(4, os.cpu_count() or 1) if num_workers is None else num_workers
-    if workers < 1:
-        raise ValueError(f"'num_workers' must be at least 1, got {workers}.")
-    with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(lambda case: _fault(case, labels, channels), cases))
-    faults = [fault for fault in found if fault]
-    if faults:
-        others = f"\n{len(faults) - 1} more of the {len(cases)} cases are faulty too." if len(faults) > 1 else ""
-        raise DataError(faults[0] + others)
 
-
-def _fault(case: Mapping[str, str], labels: Collection[int], channels: int | None) -> str | None:
-    try:
+    def look(case: Mapping[str, str]) -> None:
         shape, affine = _check_image(case["image"], channels)
         if "label" in case:
             _check_label(case["label"], labels, shape, affine)
-    except DataError as error:
-        return str(error)
-    return None
+
+    refuse_first(look, cases, "cases", num_workers)
 
 
 def _check_image(path: str, channels: int | None) -> tuple[tuple[int, ...], NDArray[Any]]:
@@ -141,17 +128,11 @@ def _listed(values: NDArray[Any]) -> str:
 
 
 def _read(path: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    try:
+    with refusing(_short(path), "Is it a complete NIfTI file? Copy or unpack it again."):
         volume = open_nifti(path)
         _check_type(path, volume.dataobj.dtype)
         # The header alone reads well in a truncated file: only the voxels tell.
         return np.asanyarray(volume.dataobj), np.asarray(volume.affine)
-    except (MemoryError, DataError):
-        raise
-    except Exception as error:  # nibabel, gzip and zlib raise a dozen unrelated types on damaged files
-        raise DataError(
-            f"{_short(path)} cannot be read: {reason_of(error)}. Is it a complete NIfTI file? Copy or unpack it again."
-        ) from error
 
 
 def _check_type(path: str, stored: np.dtype[Any]) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import DataError
-from ..quoting import named, reason_of, shown
+from ..quoting import named, shown
+from .refusals import refusing
 
 __all__ = ["content_of", "kind_of", "left_out", "named_as"]
 
@@ -120,16 +121,10 @@ def _start(file: str | os.PathLike[str]) -> bytes:
     """The first bytes, unpacked; nothing of a damaged gzip file."""
     if not os.path.isfile(file):  # a device or a pipe could be read for ever
         raise DataError(f"{named(file)} is missing or not a file.\nCorrect the name, or copy it again.")
-    try:
+    with refusing(file, "Give yourself the right to, or copy it again.", OSError):
         with open(file, "rb") as stream:
             start = stream.read(LOOKED_AT)
-        if start[:2] == b"\x1f\x8b":
-            start = _unpacked(file)
-    except OSError as error:
-        raise DataError(
-            f"{named(file)} cannot be read: {reason_of(error)}.\nGive yourself the right to, or copy it again."
-        ) from error
-    return start
+        return _unpacked(file) if start[:2] == b"\x1f\x8b" else start
 
 
 def _unpacked(file: str | os.PathLike[str]) -> bytes:

@@ -10,7 +10,8 @@ from typing import Any
 from ..errors import DataError
 from ..files import replacing
 from ..json_files import read_json
-from ..quoting import named, reason_of, shown
+from ..quoting import named, shown
+from .refusals import refusing
 
 __all__ = ["compare_folds", "read_folds", "save_folds"]
 
@@ -42,11 +43,9 @@ def save_folds(plan: Plan, file: str | os.PathLike[str]) -> None:
         True
     """
     content = {"version": VERSION, **{key: plan[key] for key in ("settings", "samples", "test", "folds")}}
-    try:
-        with replacing(Path(file)) as aside:
-            aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{named(file)} cannot be written: {reason_of(error)}.\nName another file.") from error
+    refused = refusing(file, "Name another file.", OSError, what="cannot be written")
+    with refused, replacing(Path(file)) as aside:
+        aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def read_folds(file: str | os.PathLike[str]) -> dict[str, Any]:
@@ -67,14 +66,10 @@ def read_folds(file: str | os.PathLike[str]) -> dict[str, Any]:
         >>> read_folds(file)["folds"]
         [{'train': ['a.png'], 'val': ['b.png']}]
     """
-    try:
+    with refusing(file, "Delete it to have the folds drawn again.", OSError, ValueError):
         if Path(file).stat().st_size > MOST_BYTES:
             raise ValueError("it is too large")
         content = read_json(file)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{named(file)} cannot be read: {reason_of(error)}.\nDelete it to have the folds drawn again."
-        ) from error
     reason = _fault(content)
     if reason:
         raise DataError(f"{named(file)} holds no folds of this version: {reason}.\nDelete it to have them drawn again.")

@@ -3,20 +3,21 @@
 import math
 import os
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..quoting import named, reason_of
+from ..quoting import named
+from .refusals import refusing
 
 __all__ = ["read_hdf5_slice", "slices_shape"]
 
 DATASET = "data"
 MAX_PIXELS = 64 * 2**20
 MAX_OPEN = 8  # files of one process
+REMEDY = "Is it a complete HDF5 file? Copy or download it again."
 
 
 def slices_shape(file: str | os.PathLike[str]) -> tuple[int, int, int]:
@@ -73,23 +74,17 @@ def read_hdf5_slice(file: str | os.PathLike[str], index: int) -> NDArray[np.floa
             f"{named(file)} has no slice {index}: it holds {dataset.shape[0]}, counted from 0.\n"
             "Correct the index in the table of labels, or copy the file again."
         )
-    try:
+    with refusing(file, REMEDY):
         return np.asarray(dataset[index], dtype=np.float32)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise _unreadable(file, error) from error
 
 
 def _dataset(file: str | os.PathLike[str]) -> Any:
     path = os.path.abspath(file)
-    try:
+    with refusing(file, REMEDY):
         status = os.stat(path)
-        if not Path(path).is_file():
+        if not os.path.isfile(path):
             raise OSError("it is not a file")
         return _open(path, os.getpid(), status.st_ino, status.st_mtime_ns, status.st_size)
-    except DataError:
-        raise
-    except Exception as error:  # on damaged headers h5py raises a handful of unrelated types
-        raise _unreadable(file, error) from error
 
 
 # A handle must not cross a fork, hence the process in the key. A data set keeps its file open for as long as it is
@@ -99,10 +94,8 @@ def _open(path: str, process: int, inode: int, modified: int, size: int) -> Any:
     import h5py
 
     file = h5py.File(path, "r")
-    hard = isinstance(
-        file.get(DATASET, getlink=True), h5py.HardLink
-    )  # other links would lead to any file of the machine
-    found = file[DATASET] if hard else None
+    own = isinstance(file.get(DATASET, getlink=True), h5py.HardLink)  # other links lead to any file of the machine
+    found = file[DATASET] if own else None
     if not isinstance(found, h5py.Dataset):
         raise DataError(
             f"{named(path)} has no data set '{DATASET}'.\nIt must be a file of LoDoPaB-CT, such as ground_truth_*."
@@ -117,9 +110,3 @@ def _open(path: str, process: int, inode: int, modified: int, size: int) -> Any:
     if found.external or found.is_virtual:
         raise DataError(f"'{DATASET}' in {named(path)} lies in other files.\nCopy the values into this one.")
     return found
-
-
-def _unreadable(file: str | os.PathLike[str], error: Exception) -> DataError:
-    return DataError(
-        f"{named(file)} cannot be read: {reason_of(error)}.\nIs it a complete HDF5 file? Copy or download it again."
-    )

@@ -3,8 +3,6 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
@@ -12,7 +10,8 @@ import numpy as np
 
 from ..errors import DataError
 from ..quoting import named, written
-from .images import load_image
+from .images import Image, load_image
+from .refusals import refuse_first
 from .same_images import repeated_image
 
 __all__ = ["FullScale", "check_images"]
@@ -20,13 +19,6 @@ __all__ = ["FullScale", "check_images"]
 #: what white must be: a number, any, or whatever the file states, if it does
 FullScale = int | Literal["any", "stated"]
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    size: tuple[int, int] | None
-    limits: tuple[float, float]
-    full_scale: FullScale
 
 
 def check_images(
@@ -51,7 +43,7 @@ def check_images(
             or 65535, that of 16. ``"any"`` where the scale does not matter; ``"stated"`` where every image is divided
             by its own, under ``full_scale`` in the metadata of :class:`monai_freq.transforms.LoadSlice`, and so
             must have one. Floats, signed integers and volumes of more than 8 bits have none, and pass a number.
-        num_workers: threads (default: up to 4). Each holds one image at a time.
+        num_workers: number of threads (default: up to 4). Each holds one image at a time.
 
     Raises:
         ValueError: ``num_workers`` is less than 1, or ``full_scale`` none of the above.
@@ -71,9 +63,6 @@ def check_images(
         monai_freq.errors.DataError: .../2.png has the size (6, 8), (8, 8) expected.
         Leave it out or export it again.
     """
-    workers = min(4, os.cpu_count() or 1) if num_workers is None else num_workers
-    if workers < 1:
-        raise ValueError(f"'num_workers' must be at least 1, got {workers}.")
     if full_scale not in ("any", "stated") and not (isinstance(full_scale, int) and full_scale > 0):
         raise ValueError(f"'full_scale' must be a positive number, 'any' or 'stated', got {written(full_scale)}.")
     addresses = [os.fspath(item[image_key]) for item in items]
@@ -81,51 +70,42 @@ def check_images(
         first, second = map(named, twice)
         also = f"{addresses.count(twice[0])} times" if first == second else f"twice, also as {second}"
         raise DataError(f"The image {first} is listed {also}.\nKeep one entry of each.")
-    wanted = _Wanted(size, limits, full_scale)
-    with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(lambda address: _looked_at(address, wanted), addresses))
-    faults = [fault for fault, _ in found if fault]
-    if faults:
-        others = f"\n{len(faults) - 1} more of the {len(items)} images are faulty too." if len(faults) > 1 else ""
-        raise DataError(faults[0] + others)
-    transparent = [address for address, (_, seen) in zip(addresses, found, strict=True) if seen]
-    if transparent:
+
+    def look(address: str) -> bool:
+        image = load_image(address)
+        _check_pixels(named(address), image, size, limits)
+        _check_scale(named(address), image.full_scale, full_scale)
+        return image.transparent
+
+    found = refuse_first(look, addresses, "images", num_workers)
+    if transparent := [address for address, seen in zip(addresses, found, strict=True) if seen]:
         _log.warning(
             f"{len(transparent)} of {len(items)} images are transparent in parts, and read on black: "
             f"{named(transparent[0])} is the first."
         )
 
 
-def _looked_at(address: str, wanted: _Wanted) -> tuple[str | None, bool]:
-    """What is wrong with an image, and whether it is transparent in parts."""
-    try:
-        image = load_image(address)
-    except DataError as error:
-        return str(error), False
-    pixels, name = image.pixels, named(address)
-    if wanted.size is not None and pixels.shape != tuple(wanted.size):
-        return (
-            f"{name} has the size {pixels.shape}, {tuple(wanted.size)} expected.\nLeave it out or export it again.",
-            False,
+def _check_pixels(name: str, image: Image, size: tuple[int, int] | None, limits: tuple[float, float]) -> None:
+    pixels = image.pixels
+    if size is not None and pixels.shape != tuple(size):
+        raise DataError(
+            f"{name} has the size {pixels.shape}, {tuple(size)} expected.\nLeave it out or export it again."
         )
     if not np.isfinite(pixels).all():
-        return f"{name} holds NaN or infinite pixels.\nReplace them or leave the image out.", False
+        raise DataError(f"{name} holds NaN or infinite pixels.\nReplace them or leave the image out.")
     low, high = pixels.min(), pixels.max()
-    if low < wanted.limits[0] or high > wanted.limits[1]:
-        limits = f"{wanted.limits} expected.\nScale it or leave it out."
-        return f"{name} has pixels from {low:g} to {high:g}, {limits}", False
-    return _fault_of_scale(name, image.full_scale, wanted.full_scale), image.transparent
+    if low < limits[0] or high > limits[1]:
+        raise DataError(f"{name} has pixels from {low:g} to {high:g}, {limits} expected.\nScale it or leave it out.")
 
 
-def _fault_of_scale(name: str, found: int | None, wanted: FullScale) -> str | None:
+def _check_scale(name: str, found: int | None, wanted: FullScale) -> None:
     if wanted == "stated" and found is None:
-        return (
+        raise DataError(
             f"{name} does not state what white is, by which it would be divided.\n"
             "Export it as PNG, or as TIFF of unsigned integers."
         )
     if isinstance(wanted, int) and found not in (None, wanted):
-        return (
+        raise DataError(
             f"{name} has {found} for white, as {found.bit_length()} bits have it; {wanted} expected.\n"
             f"Export it with {wanted.bit_length()} bits, or allow others by 'full_scale' and divide each by its own."
         )
-    return None

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..quoting import named, reason_of
+from ..quoting import named
 from .dicom_slices import is_dicom, read_dicom_with_affine
 from .file_kinds import content_of, kind_of, named_as
 from .jpeg import read_jpeg
 from .picture import Picture, UnreadableError, flattened
 from .png import read_png
+from .refusals import refusing
 from .tiff import read_tiff
 from .volumes import VOLUMES, read_volume_slice
 
@@ -145,17 +146,7 @@ def _read_picture(file: str, kind: str) -> Picture:
             f"{named(file)} cannot be read as an image: {what}.\n"
             "It must be a PNG, JPEG, TIFF or DICOM file; export it as one."
         )
-    try:
+    what = "cannot be read as an image"
+    unread = refusing(file, "Else export it as PNG, in grey or RGB, of 8 or 16 bits.", UnreadableError, what=what)
+    with refusing(file, f"It must be a complete {kind}. Copy it again.", what=what), unread:
         return _PICTURES[kind](file)
-    except MemoryError:
-        raise
-    except UnreadableError as error:
-        raise DataError(
-            f"{named(file)} cannot be read as an image: {error}.\n"
-            "Else export it as PNG, in grey or RGB, of 8 or 16 bits."
-        ) from error
-    except Exception as error:  # Pillow, tifffile, zlib and struct raise a dozen unrelated types on damaged files
-        raise DataError(
-            f"{named(file)} cannot be read as an image: {reason_of(error)}.\n"
-            f"It must be a complete {kind}. Copy it again."
-        ) from error

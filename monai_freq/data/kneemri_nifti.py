@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..files import replacing
 from ..json_files import read_json
-from ..quoting import named, reason_of, shown
+from ..quoting import named, shown
 from .kneemri import INDEX, read_kneemri
 from .pck import read_pck
+from .refusals import refusing
 
 __all__ = ["convert_kneemri", "verify_kneemri"]
 
@@ -55,18 +56,14 @@ def convert_kneemri(dataset_dir: str | os.PathLike[str], output_dir: str | os.Pa
     sources = sorted({Path(item["image"].rpartition("#")[0]) for item in read_kneemri(root)})
     if any(source.suffix != ".pck" for source in sources):
         raise DataError(f"{named(root)} holds converted volumes already.\nRead them as they are.")
-    try:
-        with replacing(target) as aside:
-            listed = {}
-            for source in sources:
-                name = source.relative_to(root).with_suffix(".nii")
-                listed[name.as_posix()] = _convert(source, aside / name)
-            shutil.copyfile(root / INDEX, aside / INDEX)
-            (aside / CHECKSUMS).write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(
-            f"{named(target)} cannot be written: {reason_of(error)}.\nName a folder with room that you may write to."
-        ) from error
+    remedy = "Name a folder with room that you may write to."
+    with refusing(target, remedy, OSError, what="cannot be written"), replacing(target) as aside:
+        listed = {}
+        for source in sources:
+            name = source.relative_to(root).with_suffix(".nii")
+            listed[name.as_posix()] = _convert(source, aside / name)
+        shutil.copyfile(root / INDEX, aside / INDEX)
+        (aside / CHECKSUMS).write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
     return target
 
 
@@ -108,13 +105,9 @@ def verify_kneemri(dataset_dir: str | os.PathLike[str]) -> int:
         2
     """
     root = Path(dataset_dir)
-    try:
+    with refusing(root / CHECKSUMS, "Convert the volumes again."):
         listed = read_json(root / CHECKSUMS)
         expected = {str(name): str(entry["sha256"]) for name, entry in listed.items()}
-    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
-        raise DataError(
-            f"{named(root / CHECKSUMS)} cannot be read: {reason_of(error)}.\nConvert the volumes again."
-        ) from error
     for name, checksum in expected.items():
         if not os.path.isfile(root / name) or _sha256(root / name) != checksum:  # any name may be in the list
             raise DataError(f"{named(root)}/{shown(name)} is missing or has changed.\nConvert the volumes again.")

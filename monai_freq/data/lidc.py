@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..files import replacing
-from ..quoting import named, reason_of
 from ..spectral.attenuation import HIGHEST, PER_HU, WATER
 from .dicom_slices import DicomSlice, read_dicom_slice
 from .hdf5_slices import read_hdf5_slice, slices_shape
 from .lidc_folder import LidcFolder
 from .lodopab import LABEL_COLUMNS, PARTS
+from .refusals import refusing
 
 __all__ = ["Match", "attenuation", "match_slices", "write_labels"]
 
@@ -255,13 +255,11 @@ def _normalised(image: Floats) -> Floats:
 
 
 def _write(output: Path, matches: list[Match], readings: Mapping[str, list[int]]) -> None:
-    try:
-        with replacing(output) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow([*LABEL_COLUMNS, "correlation", "sop_uid"])
-            for match in matches:
-                for malignancy in readings[match.source.uid]:
-                    cells = [match.file.name, match.index, match.source.patient, malignancy]
-                    writer.writerow([*cells, f"{match.correlation:.6f}", match.source.uid])
-    except OSError as error:
-        raise DataError(f"{named(output)} cannot be written: {reason_of(error)}.\nName another file.") from error
+    refused = refusing(output, "Name another file.", OSError, what="cannot be written")
+    with refused, replacing(output) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([*LABEL_COLUMNS, "correlation", "sop_uid"])
+        for match in matches:
+            for malignancy in readings[match.source.uid]:
+                cells = [match.file.name, match.index, match.source.patient, malignancy]
+                writer.writerow([*cells, f"{match.correlation:.6f}", match.source.uid])

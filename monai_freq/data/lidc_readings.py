@@ -11,8 +11,9 @@ from typing import BinaryIO, cast
 from xml.etree import ElementTree
 
 from ..errors import DataError
-from ..quoting import named, reason_of
+from ..quoting import named
 from .nifti import is_packed
+from .refusals import refusing
 
 __all__ = ["is_readings", "read_malignancies"]
 
@@ -84,16 +85,12 @@ def read_malignancies(file: str | os.PathLike[str]) -> dict[str, list[int]]:
 
 
 def _parse(file: Path) -> ElementTree.Element:
-    try:
+    with refusing(file, "It must be an XML file of LIDC-IDRI. Copy it again."):
         with _opened(file) as stream:
             content = stream.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES or b"<!ENTITY" in content:  # entities can grow, and LIDC-IDRI has none
             raise ValueError("it is too large or defines entities")
         root = ElementTree.fromstring(content)
-    except (OSError, EOFError, zlib.error, ValueError, LookupError, ElementTree.ParseError) as error:
-        raise DataError(
-            f"{named(file)} cannot be read: {reason_of(error)}.\nIt must be an XML file of LIDC-IDRI. Copy it again."
-        ) from error
     if _name(root) not in ("LidcReadMessage", "IdriReadMessage"):
         raise DataError(f"{named(file)} holds no readings of a CT series.\nIt must be an XML file of LIDC-IDRI.")
     return root

@@ -9,9 +9,10 @@ from statistics import fmean, median
 from typing import Any, Literal
 
 from ..errors import DataError
-from ..quoting import named, reason_of, written
+from ..quoting import written
 from .hdf5_slices import slices_shape
 from .images import slice_address
+from .refusals import refusing
 from .same_images import repeated_image
 from .tables import Row, read_rows
 
@@ -164,9 +165,5 @@ def _refuse_other_ids(patients: Mapping[Slice, str], root: Path, sizes: Mapping[
 def _published_ids(file: Path) -> list[int] | None:
     if not file.is_file():
         return None
-    try:
+    with refusing(file, "Copy or download it again.", what="must hold one integer a line"):
         return [int(line) for line in file.read_text(encoding="utf-8-sig").split()]
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{named(file)} must hold one integer a line: {reason_of(error)}.\nCopy or download it again."
-        ) from error

@@ -2,14 +2,14 @@
 
 import os
 import pickle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..quoting import named, reason_of
+from ..quoting import named
+from .refusals import read_at_most, refusing
 from .restricted_pickle import load_integers
 
 __all__ = ["read_pck"]
@@ -40,22 +40,14 @@ def read_pck(path: str | os.PathLike[str], max_bytes: int = 256 * 2**20) -> NDAr
         ...     read_pck(f"{folder}/329637-8.pck").shape
         (24, 8, 8)
     """
-    file = Path(path)
-    if not file.is_file():  # a device or a pipe could be read for ever
-        raise DataError(f"{named(file)} is missing or not a file.\nUnpack the archive of its folder again.")
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(max_bytes + 1)
-        if len(content) > max_bytes:
-            raise DataError(f"{named(file)} is larger than {max_bytes} bytes.\nIf that is right, raise 'max_bytes'.")
-        volume = load_integers(content)
-    except (OSError, pickle.UnpicklingError) as error:
-        raise DataError(
-            f"{named(file)} is refused: {reason_of(error)}.\n"
-            "It must be a pickle of one integer array. Do not open it by other means."
-        ) from error
+    if not os.path.isfile(path):
+        raise DataError(f"{named(path)} is missing or not a file.\nUnpack the archive of its folder again.")
+    remedy = "It must be a pickle of one integer array. Do not open it by other means."
+    large = refusing(path, "If that is right, raise 'max_bytes'.", ValueError, what="is refused")
+    with refusing(path, remedy, OSError, pickle.UnpicklingError, what="is refused"), large:
+        volume = load_integers(read_at_most(path, max_bytes))
     if volume.ndim != 3 or volume.size == 0:
         raise DataError(
-            f"{named(file)} has the shape {volume.shape}, not (slices, height, width).\nLeave the exam out."
+            f"{named(path)} has the shape {volume.shape}, not (slices, height, width).\nLeave the exam out."
         )
     return volume

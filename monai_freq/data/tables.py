@@ -10,7 +10,8 @@ from itertools import compress
 from pathlib import Path
 
 from ..errors import DataError
-from ..quoting import named, reason_of, shown
+from ..quoting import named, shown
+from .refusals import refusing
 
 __all__ = ["Row", "plain_name", "read_rows"]
 
@@ -122,13 +123,9 @@ def read_rows(file: Path, columns: Sequence[str] | None = None) -> Iterator[Row]
     wanted = f"It must have the columns {', '.join(columns)}." if columns else "Correct the path, or copy it again."
     if not file.is_file():
         raise DataError(f"The table {named(file)} is missing.\n{wanted}")
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            yield from _rows(file, csv.reader(stream, skipinitialspace=True, strict=True), columns, wanted)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"The table {named(file)} cannot be read: {reason_of(error)}.\nExport it again as CSV in UTF-8."
-        ) from error
+    refused = refusing(file, "Export it again as CSV in UTF-8.", OSError, UnicodeDecodeError, csv.Error)
+    with refused, file.open(encoding="utf-8-sig", newline="") as stream:
+        yield from _rows(file, csv.reader(stream, skipinitialspace=True, strict=True), columns, wanted)
 
 
 def _rows(file: Path, lines: Iterator[list[str]], columns: Sequence[str] | None, wanted: str) -> Iterator[Row]:

@@ -11,17 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..quoting import named, reason_of
+from ..quoting import named
 from .file_kinds import kind_of, named_as
 from .hdf5_slices import read_hdf5_slice, slices_shape
 from .nifti import is_packed, open_nifti, places_voxels
 from .pck import read_pck
+from .refusals import refusing
 
 __all__ = ["VOLUMES", "count_slices", "read_volume_slice"]
 
 VOLUMES = ("HDF5", "pickle", "NIfTI")
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}  # other units, and none, count as mm
 KEPT = 1  # unpacked volumes of one process
+REMEDY = "Copy or convert the volume again."
 
 _log = logging.getLogger(__name__)
 
@@ -116,16 +118,12 @@ class _Nifti:
 
 
 def _nifti(file: str | os.PathLike[str]) -> _Nifti:
-    try:
+    with refusing(file, REMEDY):
         if not is_packed(file):
             return _checked(file, open_nifti(file))
         status = os.stat(file)
         with _unpacking:  # or threads would unpack the same file at a time
             return _unpacked(os.path.abspath(file), status.st_ino, status.st_mtime_ns, status.st_size)
-    except (MemoryError, DataError):
-        raise
-    except Exception as error:  # nibabel, gzip and zlib raise a dozen unrelated types on damaged files
-        raise _damaged(file, error) from error
 
 
 _unpacking = threading.Lock()
@@ -169,17 +167,11 @@ def _tell_no_size(file: str) -> None:
 
 
 def _read_nifti(file: str | os.PathLike[str], volume: _Nifti, index: int) -> tuple[Slice, Affine | None]:
-    lead = (slice(None), slice(None), index) if len(volume.voxels.shape) > 2 else (slice(None), slice(None))
-    try:
-        part = np.asarray(volume.voxels[(*lead, *(0,) * (len(volume.voxels.shape) - 3))])
-    except Exception as error:  # as above
-        raise _damaged(file, error) from error
+    further = (0,) * (len(volume.voxels.shape) - 3)
+    with refusing(file, REMEDY):
+        part = np.asarray(volume.voxels[(slice(None), slice(None), index, *further)[: len(volume.voxels.shape)]])
     if volume.affine is None:
         return part.T, None
     affine = volume.affine[:, [1, 0, 2, 3]]
     affine[:, 3] = volume.affine @ [0, 0, index, 1]
     return part.T, affine
-
-
-def _damaged(file: str | os.PathLike[str], error: Exception) -> DataError:
-    return DataError(f"{named(file)} cannot be read: {reason_of(error)}.\nCopy or convert the volume again.")

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..errors import DataError
-from ..quoting import named, reason_of
+from ..quoting import named
+from .refusals import read_at_most, refusing
 
 __all__ = ["SUPERCLASSES", "read_hierarchy", "superclass_labels"]
 
@@ -81,7 +82,9 @@ def read_hierarchy(file: str | os.PathLike[str]) -> dict[str, set[str]]:
         {'n02084071': {'n00004258'}, 'n02958343': {'n00021939'}}
     """
     parents: dict[str, set[str]] = defaultdict(set)
-    for number, line in enumerate(_text(Path(file)).splitlines(), 1):
+    with refusing(file, "Take wordnet.is_a.txt from image-net.org."):
+        text = read_at_most(file, MOST_BYTES).decode("ascii")
+    for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if words and (len(words) != 2 or not all(re.fullmatch(r"n[0-9]{8}", word) for word in words)):
             raise DataError(
@@ -94,19 +97,6 @@ def read_hierarchy(file: str | os.PathLike[str]) -> dict[str, set[str]]:
         raise DataError(f"{file} is empty.\nTake the file from image-net.org as it is.")
     _refuse_cycle(parents, Path(file))
     return dict(parents)
-
-
-def _text(file: Path) -> str:
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"it is larger than {MOST_BYTES} bytes")
-        return content.decode("ascii")
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{named(file)} cannot be read: {reason_of(error)}.\nTake wordnet.is_a.txt from image-net.org."
-        ) from error
 
 
 def _refuse_cycle(parents: Mapping[str, set[str]], file: Path) -> None:
