@@ -1,8 +1,8 @@
 """Integer arrays out of pickles, without running what a pickle asks for.
 
-Nothing of numpy is handed to the unpickler. The names that a pickled array needs stand for inert objects that note what
-they are called with; the array is then built here from the notes, once they make sense. Before that, the opcodes are
-counted and held against a list, so that a small file can neither ask for much memory nor keep the reader busy.
+Nothing of numpy is handed to the unpickler. The names that a pickled array needs stand for inert notes of what they are
+called with; the array is then built here from the notes, once they make sense. Before that, the opcodes are counted and
+held against a list, so that a small file can neither ask for much memory nor keep the reader busy.
 """
 
 import io
@@ -10,7 +10,7 @@ import math
 import pickle
 import pickletools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import numpy as np
@@ -32,14 +32,9 @@ OPCODES = {
 # fmt: on
 # Text of what an opcode of these would make, for the message that refuses it.
 MEANINGS = {
-    "EMPTY_LIST": "a list, as an array of Python objects does",
-    "LIST": "a list, as an array of Python objects does",
-    "EMPTY_DICT": "a dictionary",
-    "DICT": "a dictionary",
-    "NEWOBJ": "an object of a class",
-    "NEWOBJ_EX": "an object of a class",
-    "INST": "an object of a class",
-    "OBJ": "an object of a class",
+    **dict.fromkeys(("EMPTY_LIST", "LIST"), "a list, as an array of Python objects does"),
+    **dict.fromkeys(("EMPTY_DICT", "DICT"), "a dictionary"),
+    **dict.fromkeys(("NEWOBJ", "NEWOBJ_EX", "INST", "OBJ"), "an object of a class"),
 }
 
 
@@ -56,7 +51,7 @@ def load_integers(content: bytes) -> NDArray[np.integer[Any]]:
         A read-only view of the pickled bytes.
 
     Raises:
-        pickle.UnpicklingError: The pickle asks for anything else, is damaged, or holds no integer array.
+        pickle.UnpicklingError: the pickle asks for anything else, is damaged, or holds no integer array.
 
     Example:
         >>> import pickle
@@ -70,13 +65,11 @@ def load_integers(content: bytes) -> NDArray[np.integer[Any]]:
     _check_opcodes(content)
     try:
         found = _Unpickler(io.BytesIO(content), encoding="latin1").load()
+        return _array(found)
     except (pickle.UnpicklingError, MemoryError):
         raise
     except Exception as error:  # on damaged bytes the unpickler raises a dozen unrelated types
         raise pickle.UnpicklingError(f"it is damaged ({type(error).__name__})") from error
-    if not isinstance(found, _Array):
-        _refuse("it holds something else than an array")
-    return found.build()
 
 
 def _check_opcodes(content: bytes) -> None:
@@ -136,107 +129,94 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Name:
-    """An admitted name: it can be called if it has a function, and nothing else."""
+    """An admitted name: a call of it is noted, and nothing else can be done with it."""
 
-    __slots__ = ("_function",)
+    __slots__ = ("name",)
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
+    def __init__(self, name: str) -> None:
+        self.name = name
 
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
+    def __call__(self, *arguments: Any) -> "_Call | bytes":
+        if self.name != "encode":
+            return _Call(self.name, arguments)
+        match arguments:
+            case (str(text), "latin1" | "latin-1"):
+                return text.encode("latin1")
+        _refuse("it encodes something else than an array's bytes")
 
     def __setstate__(self, state: object) -> None:
         _refuse("it alters a function")  # BUILD would otherwise set attributes here, for every later file
 
 
-class _DType:
-    """What the pickle says about the array's type: ``i2``, and later its byte order."""
+class _Call:
+    """What a name is called with, and the state that the result is given."""
 
-    __slots__ = ("_code", "_order")
+    __slots__ = ("arguments", "name", "state")
 
-    def __init__(self, code: object, align: object = False, copy: object = True) -> None:
-        if not isinstance(code, str) or not re.fullmatch(r"[<>|=]?[iu][1248]", code):
+    def __init__(self, name: str, arguments: tuple[Any, ...]) -> None:
+        self.name, self.arguments, self.state = name, arguments, None
+
+    def __setstate__(self, state: Any) -> None:
+        if self.state is not None:
+            _refuse("its array is not described as numpy does it")
+        self.state = state
+
+
+_NDARRAY = _Name("ndarray")
+_ADMITTED = {"numpy.ndarray": _NDARRAY, "numpy.dtype": _Name("dtype"), "_codecs.encode": _Name("encode")}
+for _core in ("numpy.core", "numpy._core"):
+    _ADMITTED[f"{_core}.multiarray._reconstruct"] = _Name("_reconstruct")
+    _ADMITTED[f"{_core}.numeric._frombuffer"] = _Name("_frombuffer")
+
+
+def _array(found: object) -> NDArray[np.integer[Any]]:
+    """The array that the notes describe, as either of numpy's two ways."""
+    match found:
+        case _Call(name="_reconstruct", arguments=(one, (0,), b"b" | "b"), state=(_, shape, kind, fortran, content)):
+            if one is not _NDARRAY:
+                _refuse("it rebuilds something else than a plain array")
+            return _ordered(content, kind, shape, "F" if fortran is True or fortran == 1 else "C")
+        case _Call(name="_frombuffer", arguments=(content, kind, shape, "C" | "F" as order, *_), state=None):
+            return _ordered(content, kind, shape, order)
+        case _Call(name="_frombuffer", arguments=(content, kind, shape, "K", tuple(axes)), state=None):
+            array = _ordered(content, kind, shape, "C")
+            if not _are_counts(axes) or sorted(axes) != [*range(array.ndim)]:
+                _refuse("its axes are in no order")
+            return array.transpose(axes)
+        case _Call():
+            _refuse("its array is not described as numpy does it")
+    _refuse("it holds something else than an array")
+
+
+def _ordered(content: Any, kind: object, shape: Any, order: Any) -> NDArray[np.integer[Any]]:
+    dtype = _integer_type(kind)
+    if isinstance(content, str):  # Python 2 had one type for bytes and text
+        content = content.encode("latin1")
+    if not isinstance(content, bytes | bytearray):
+        _refuse("its array is not described as numpy does it")
+    if not isinstance(shape, tuple) or len(shape) > 8 or not _are_counts(shape):
+        _refuse("its array has no valid shape")
+    if math.prod(shape) * dtype.itemsize != len(content):
+        written = str(tuple(n if n < 10**12 else float("inf") for n in shape))
+        _refuse(f"its array of shape {written} and type {dtype} does not fit its {len(content)} bytes")
+    return np.frombuffer(bytes(content), dtype=dtype).reshape(shape, order=order)
+
+
+def _are_counts(numbers: tuple[Any, ...]) -> bool:
+    return all(type(number) is int and number >= 0 for number in numbers)
+
+
+def _integer_type(kind: object) -> np.dtype[np.integer[Any]]:
+    """Type ``i2`` and the like, with the byte order of its state."""
+    match kind:
+        case _Call(name="dtype", arguments=(str(code), *_)) if re.fullmatch(r"[<>|=]?[iu][1248]", code):
+            match kind.state:
+                case None:
+                    return np.dtype(code)
+                case (_, "<" | ">" | "|" | "=" as order, None, None, None, _, _, _):
+                    return np.dtype(order + code.lstrip("<>|="))
+            _refuse("its type is not that of an array of integers")
+        case _Call(name="dtype", arguments=(code, *_)):
             what = "Python objects" if code in ("O", "O8", "O4", "|O") else "something else"
             _refuse(f"it holds an array of {what}, not of integers")
-        self._order, self._code = (code[0], code[1:]) if len(code) == 3 else ("=", code)
-
-    def __setstate__(self, state: object) -> None:
-        if not isinstance(state, tuple) or len(state) != 8 or state[2:5] != (None, None, None):
-            _refuse("its type is not that of an array of integers")
-        if not isinstance(state[1], str) or state[1] not in ("<", ">", "|", "="):
-            _refuse("its byte order is unknown")
-        self._order = state[1]
-
-    def build(self) -> np.dtype[np.integer[Any]]:
-        return np.dtype(self._order + self._code)
-
-
-class _Array:
-    """What the pickle says about the array: its shape, type, order and bytes."""
-
-    __slots__ = ("_axes", "_state")
-
-    def __init__(self, state: tuple[object, object, object, object] | None = None, axes: object = None) -> None:
-        self._state = state
-        self._axes = axes  # their order, where numpy has pickled a transposed array as it lay in memory
-
-    def __setstate__(self, state: object) -> None:
-        if self._state is not None or not isinstance(state, tuple) or len(state) != 5:
-            _refuse("its array is not described as numpy does it")
-        _, shape, dtype, fortran, content = state
-        self._state = (content, dtype, shape, "F" if fortran is True or fortran == 1 else "C")
-
-    def build(self) -> NDArray[np.integer[Any]]:
-        content, described, shape, order = self._state or (None, None, None, None)
-        if isinstance(content, str):  # Python 2 had one type for bytes and text
-            content = content.encode("latin1", errors="strict")
-        if (
-            not isinstance(content, bytes | bytearray)
-            or not isinstance(described, _DType)
-            or order not in ("C", "F", "K")
-        ):
-            _refuse("its array is not described as numpy does it")
-        if not isinstance(shape, tuple) or len(shape) > 8 or not all(type(n) is int and n >= 0 for n in shape):
-            _refuse("its array has no valid shape")
-        dtype = described.build()
-        if math.prod(shape) * dtype.itemsize != len(content):
-            _refuse(f"its array of shape {_short(shape)} and type {dtype} does not fit its {len(content)} bytes")
-        array = np.frombuffer(bytes(content), dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
-        if self._axes is None:
-            return array
-        axes = self._axes
-        if not isinstance(axes, tuple) or not all(type(n) is int for n in axes) or sorted(axes) != [*range(len(shape))]:
-            _refuse("its axes are in no order")
-        return array.transpose(axes)
-
-
-def _short(shape: tuple[int, ...]) -> str:
-    return str(tuple(n if n < 10**12 else float("inf") for n in shape))
-
-
-def _reconstruct(subtype: object, shape: object, code: object) -> _Array:
-    if subtype is not _NDARRAY or type(shape) is not tuple or shape != (0,) or code not in (b"b", "b"):
-        _refuse("it rebuilds something else than a plain array")
-    return _Array()
-
-
-def _frombuffer(content: object, dtype: object, shape: object, order: object, axis_order: object = None) -> _Array:
-    return _Array((content, dtype, shape, order), axis_order if order == "K" else None)
-
-
-def _encode(text: object, encoding: object) -> bytes:
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        _refuse("it encodes something else than an array's bytes")
-    return text.encode("latin1")
-
-
-def _not_called(*arguments: object) -> NoReturn:
-    _refuse("it makes an array other than through its bytes")
-
-
-_NDARRAY = _Name(_not_called)
-_ADMITTED = {"numpy.ndarray": _NDARRAY, "numpy.dtype": _Name(_DType), "_codecs.encode": _Name(_encode)}
-for _core in ("numpy.core", "numpy._core"):
-    _ADMITTED[f"{_core}.multiarray._reconstruct"] = _Name(_reconstruct)
-    _ADMITTED[f"{_core}.numeric._frombuffer"] = _Name(_frombuffer)
+    _refuse("its array is not described as numpy does it")
