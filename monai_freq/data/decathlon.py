@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,17 @@ from typing import Any
 
 from ..errors import DataError
 from ..json_files import read_json
-from ..quoting import named, reason_of, shown
-from .nifti import case_name
-from .pairing import crossed_pair, describe_unlike, describe_unlisted, find_unlisted
+from ..quoting import named, shown
+from .nifti import case_name, is_nifti_name
+from .refusals import refusing
 from .same_images import repeated_image
 from .tables import plain_name
 
 __all__ = ["Decathlon", "read_decathlon"]
 
 INDEX = "dataset.json"
+PARTS = ("imagesTr", "labelsTr", "imagesTs")
+SHOWN = 3  # names in a message
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,33 @@ class Decathlon:
     @property
     def remarks(self) -> tuple[str, ...]:
         """One line on files that are not used, and one on pairs whose names differ, as far as there are any."""
-        said = (describe_unlisted(self.unlisted, self.root), describe_unlike(self.training, self.root))
-        return tuple(remark for remark in said if remark)
+        return tuple(filter(None, (self._on_unlisted(), self._on_unlike_names())))
+
+    def _on_unlisted(self) -> str:
+        by_folder: dict[str, list[str]] = defaultdict(list)
+        for path in self.unlisted:
+            folder, name = os.path.split(os.path.relpath(path, self.root))
+            by_folder[folder or "the folder itself"].append(shown(name))
+        parts = [
+            f"{len(names)} {'file' if len(names) == 1 else 'files'} of {shown(folder)} "
+            f"({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
+            for folder, names in sorted(by_folder.items())
+        ]
+        return f"{self.root / INDEX} does not list {', '.join(parts)}: not used." if parts else ""
+
+    def _on_unlike_names(self) -> str:
+        unlike = [case for case in self.training if not _go_together(*map(case_name, case.values()))]
+        if not unlike:
+            return ""
+        image, label = (shown(os.path.relpath(path, self.root)) for path in unlike[0].values())
+        differ = f"The names of {len(unlike)} of {len(self.training)} pairs differ, as {image} and {label} do"
+        return f"{differ}: is each label that of its image?"
+
+
+def _go_together(one: str, other: str) -> bool:
+    """Whether names are equal, but for an ending set off as in ``la_003_0000`` and ``la_003-seg``."""
+    short, long = sorted((one, other), key=len)
+    return long.startswith(short) and not long[len(short) : len(short) + 1].isalnum()
 
 
 def read_decathlon(dataset_dir: str | os.PathLike[str]) -> Decathlon:
@@ -85,13 +113,26 @@ def read_decathlon(dataset_dir: str | os.PathLike[str]) -> Decathlon:
     if not training:
         raise DataError(f"The list 'training' in {index.file} is empty. {index.REMEDY}")
     test = tuple(index.images("test")) if "test" in index.content else ()
+    images, masks = [case["image"] for case in training] + list(test), [case["label"] for case in training]
     _refuse_missing([path for case in training for path in case.values()] + list(test), root)
     name, labels, modality = index.text("name"), index.names("labels"), index.names("modality")
     index.require_different("labels", labels)
-    images, masks = [case["image"] for case in training] + list(test), [case["label"] for case in training]
     _refuse_duplicates(images, masks, index.file)
     _refuse_crossed(training, images, index.file)
-    return Decathlon(root, name, labels, modality, training, test, find_unlisted(root, [*images, *masks]))
+    return Decathlon(root, name, labels, modality, training, test, _unlisted(root, {*images, *masks}))
+
+
+def _unlisted(root: Path, listed: set[str]) -> tuple[str, ...]:
+    """Files beside listed ones, or in the Decathlon's folders; in ``root`` itself, NIfTI files alone."""
+    folders = {os.path.dirname(path) for path in listed} | {str(root / part) for part in PARTS}
+    found = []
+    for folder in filter(os.path.isdir, folders):
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
+        if Path(folder) == root:
+            names = [name for name in names if is_nifti_name(name)]
+        found += [path for name in names if (path := os.path.join(folder, name)) not in listed]
+    return tuple(sorted(found))
 
 
 def _index_file(root: Path) -> Path:
@@ -123,13 +164,12 @@ class _Index:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        try:
-            self.content = read_json(file, alike=plain_name)
-        except json.JSONDecodeError as error:
-            what = f"{shown(error.msg.removesuffix(' at'))} at line {error.lineno}, column {error.colno}"
-            raise DataError(f"{named(file)} is not valid JSON: {what}. {self.REMEDY}") from error
-        except (OSError, ValueError) as error:
-            raise DataError(f"{named(file)} cannot be read: {reason_of(error)}. {self.REMEDY}") from error
+        with refusing(file, self.REMEDY, OSError, ValueError):
+            try:
+                self.content = read_json(file, alike=plain_name)
+            except json.JSONDecodeError as error:
+                what = f"{shown(error.msg.removesuffix(' at'))} at line {error.lineno}, column {error.colno}"
+                raise DataError(f"{named(file)} is not valid JSON: {what}. {self.REMEDY}") from error
         self._expect(isinstance(self.content, dict), "", "an object", self.content)
 
     def text(self, key: str) -> str:
@@ -224,7 +264,8 @@ def _refuse_duplicates(images: Sequence[str], labels: Sequence[str], index: Path
 
 
 def _refuse_crossed(training: Sequence[dict[str, str]], images: Sequence[str], index: Path) -> None:
-    crossed = crossed_pair(training, images)
+    names = {case_name(image) for image in images}
+    crossed = next((case for case in training if case_name(case["image"]) != case_name(case["label"]) in names), None)
     if crossed is None:
         return
     image, label = (shown(str(Path(crossed[part]).relative_to(index.parent))) for part in ("image", "label"))

@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,6 @@ from .wordnet import superclass_labels
 __all__ = ["read_imagenet"]
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".tif", ".tiff")
-_log = logging.getLogger(__name__)
-
 _log = logging.getLogger(__name__)
 
 
@@ -69,9 +67,9 @@ def read_imagenet(
     if unknown:
         raise DataError(f"The class {root / unknown[0]} is not among the {len(order)} of 'classes'.\nRemove or add it.")
     labels = superclass_labels(found, hierarchy) if hierarchy else {wnid: i for i, wnid in enumerate(order)}
-    pictures = _Pictures()
+    real = RealFiles()
     return [
-        {"image": path, "label": labels[wnid], "wnid": wnid} for wnid in found for path in pictures.within(root / wnid)
+        {"image": path, "label": labels[wnid], "wnid": wnid} for wnid in found for path in _pictures(root / wnid, real)
     ]
 
 
@@ -92,32 +90,20 @@ def _class_folders(root: Path) -> list[str]:
         return sorted(entry.name for entry in entries if re.fullmatch(r"n[0-9]{8}", entry.name) and entry.is_dir())
 
 
-class _Pictures:
-    """The pictures of the folders, each once: sets are often made of links, and two may lead to one file."""
-
-    def __init__(self) -> None:
-        self.real = RealFiles()
-        self.taken: dict[Hashable, str] = {}
-
-    def within(self, folder: Path) -> list[str]:
-        with os.scandir(folder) as entries:
-            links = {entry.name: None if entry.is_dir() else entry.is_symlink() for entry in entries}
-        found = sorted(
-            name
-            for name, is_link in links.items()
-            if is_link is not None and name.lower().endswith(SUFFIXES) and not name.startswith(".")
+def _pictures(folder: Path, real: RealFiles) -> Iterator[str]:
+    """Each picture once: sets are often made of links, and two may lead to one file."""
+    with os.scandir(folder) as entries:
+        links = {entry.name: None if entry.is_dir() else entry.is_symlink() for entry in entries}
+    files = (name for name, is_link in links.items() if is_link is not None and not name.startswith("."))
+    found = sorted(name for name in files if name.lower().endswith(SUFFIXES))
+    if others := left_out((folder / name for name in set(links) - set(found)), "no picture by name"):
+        _log.info(f"{others}.")
+    if not found:
+        raise DataError(
+            f"The folder {named(folder)} holds no picture ({', '.join(SUFFIXES)}).\nUnpack it again or remove it."
         )
-        if others := left_out((folder / name for name in set(links) - set(found)), "no picture by name"):
-            _log.info(f"{others}.")
-        if not found:
-            raise DataError(
-                f"The folder {named(folder)} holds no picture ({', '.join(SUFFIXES)}).\nUnpack it again or remove it."
-            )
-        return [self._once(f"{folder}{os.sep}{name}", bool(links[name])) for name in found]
-
-    def _once(self, path: str, is_link: bool) -> str:
-        key = self.real.of(path, is_link)
-        if key in self.taken:
-            raise DataError(f"{named(self.taken[key])} and {named(path)} are one file, by a link.\nRemove one of them.")
-        self.taken[key] = path
-        return path
+    for name in found:
+        path = f"{folder}{os.sep}{name}"
+        if (other := real.earlier(path, path, bool(links[name]))) is not None:
+            raise DataError(f"{named(other)} and {named(path)} are one file, by a link.\nRemove one of them.")
+        yield path

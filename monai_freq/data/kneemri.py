@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,7 @@ def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) 
     An exam gives the slice in the middle of its region, ``roiZ + roiDepth // 2``, and with ``slices_per_exam`` those
     nearest to it. The volumes may be the original ``.pck`` files in ``vol01`` to ``vol10`` or what
     :func:`monai_freq.data.kneemri_nifti.convert_kneemri` has made of them; where both are there, the table's ending
-    decides. They are not opened here:
-    :func:`monai_freq.data.check_images` does that.
+    decides. They are not opened here: :func:`monai_freq.data.check_images` does that.
 
     Args:
         dataset_dir: the folder with ``metadata.csv``.
@@ -62,17 +61,17 @@ def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) 
     items: list[dict[str, Any]] = []
     diagnoses: dict[str, int] = {}
     series: set[tuple[str, str]] = set()
-    used: dict[Hashable, str] = {}
+    used: set[str] = set()
     real = RealFiles()
     for row in read_rows(root / INDEX, COLUMNS):
         exam, diagnosis = row.text("examId"), row.integer("aclDiagnosis", 0, 2)
         if diagnoses.setdefault(exam, diagnosis) != diagnosis:
             raise row.fault("aclDiagnosis", f"must be {diagnoses[exam]}, as in another line of the exam {exam}")
         volume = _volume(row, volumes, root)
-        if (key := real.of(volume)) in used:
-            also = "" if used[key] == volume else f", as {Path(used[key]).name} is the same file by a link"
+        if (other := real.earlier(volume, volume)) is not None:
+            also = "" if other == volume else f", as {Path(other).name} is the same file by a link"
             raise row.fault("volumeFilename", f"must not be listed twice{also}")
-        used[key] = volume
+        used.add(volume)
         if (exam, row.text("seriesNo")) in series:
             raise row.fault("seriesNo", f"must not be listed twice for the exam {exam}")
         series.add((exam, row.text("seriesNo")))
@@ -82,7 +81,7 @@ def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) 
             items.append({"image": address, "label": label, "exam": exam, "diagnosis": diagnosis})
     if not items:
         raise DataError(f"The table {root / INDEX} lists no exam.\nCopy it again.")
-    _tell_unlisted([path for path in volumes.values() if str(path) not in used.values()], root)
+    _tell_unlisted([path for path in volumes.values() if str(path) not in used], root)
     return items
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ class _Pictures:
         self.root = root
         self.real = RealFiles()
         self.folders: dict[str, dict[str, bool]] = {}  # names in each -> whether they are links
-        self.taken: dict[Hashable, tuple[int, str]] = {}
+        self.taken = 0
 
     def take(self, row: Row) -> str:
         path = row.path("filename", self.root)
@@ -107,20 +107,17 @@ class _Pictures:
             self.folders[folder] = _links(folder)
         if name not in self.folders[folder]:
             raise row.fault("filename", f"must be a file in {self.root}", "It is missing: unpack the archive again.")
-        key = self.real.of(path, is_link=self.folders[folder][name])
-        if key in self.taken:
-            line, table = self.taken[key]
-            raise row.fault("filename", f"must not be listed again: it is in line {line} of {table}")
-        self.taken[key] = (row.line, row.file.name)
+        if earlier := self.real.earlier(path, row, is_link=self.folders[folder][name]):
+            where = f"line {earlier.line} of {earlier.file.name}"
+            raise row.fault("filename", f"must not be listed again: it is in {where}")
+        self.taken += 1
         return path
 
     def tell_unlisted(self) -> None:
         """Say how many pictures lie beside listed ones and are in no table."""
         there = sum(not name.startswith(".") for names in self.folders.values() for name in names)
-        if there > len(self.taken):
-            _log.info(
-                f"{there - len(self.taken)} files beside the listed ones in {self.root} are in no table: not used."
-            )
+        if there > self.taken:
+            _log.info(f"{there - self.taken} files beside the listed ones in {self.root} are in no table: not used.")
 
 
 def _links(folder: str) -> dict[str, bool]:

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Hashable, Iterable
+from typing import Any, TypeVar
 
 __all__ = ["RealFiles", "repeated_image"]
 
+T = TypeVar("T")
+
 
 class RealFiles:
-    """What addresses lead to, links resolved; each folder is resolved once, as a look-up per file is slow.
+    """The files that addresses lead to, links resolved; each folder is resolved once, as a look-up per file is slow.
 
     Example:
         >>> real = RealFiles()
@@ -17,6 +20,7 @@ class RealFiles:
 
     def __init__(self) -> None:
         self._folders: dict[str, str] = {}
+        self._notes: dict[Hashable, Any] = {}
 
     def of(self, address: str | os.PathLike[str], is_link: bool | None = None) -> Hashable:
         """Tell the file, and the slice where there is one, that an address leads to.
@@ -38,6 +42,19 @@ class RealFiles:
         if os.path.islink(real) if is_link is None else is_link:
             real = os.path.realpath(real)
         return real, index
+
+    def earlier(self, address: str | os.PathLike[str], note: T, is_link: bool | None = None) -> T | None:
+        """Note of the earlier address that leads to the same image; None, and this note is kept, if there was none.
+
+        Args:
+            address: see :meth:`of`.
+            note: what to remember of the address.
+            is_link: see :meth:`of`.
+        """
+        key = self.of(address, is_link)
+        found: T | None = self._notes.get(key)
+        self._notes.setdefault(key, note)
+        return found
 
 
 def _shared_inode(path: str) -> tuple[int, int] | None:
@@ -63,10 +80,8 @@ def repeated_image(addresses: Iterable[str | os.PathLike[str]]) -> tuple[str, st
         ('imagesTr/a.nii', './imagesTr/a.nii')
     """
     real = RealFiles()
-    seen: dict[Hashable, str] = {}
-    for address in addresses:
-        key = real.of(address)
-        if key in seen:
-            return seen[key], os.fspath(address)
-        seen[key] = os.fspath(address)
+    for each in addresses:
+        address = os.fspath(each)
+        if (other := real.earlier(address, address)) is not None:
+            return other, address
     return None
