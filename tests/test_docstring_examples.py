@@ -15,10 +15,6 @@ FILES = sorted(ROOT.rglob("*.py"))
 MISSING = re.compile(r"\bno[ _/]such|\bnever_")
 #: errors that show no more than that a file is not there
 NOT_THERE = re.compile(r"cannot be read|does not exist|There is no (folder|file|bundle|checkpoint)|is missing\b(?!,)")
-#: module and name -> why nothing better can be shown
-NOTHING_TO_SHOW = {
-    "data/dicom_decoding.py decoded_by_pydicom": "pydicom is an extra; the error is the same with it and without it",
-}
 
 
 def documented(tree, prefix=""):
@@ -76,12 +72,7 @@ def faults(file):
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_every_example_shows_something(file):
-    assert {name: wrong for name, wrong in faults(file).items() if name not in NOTHING_TO_SHOW} == {}
-
-
-@pytest.mark.parametrize("listed", NOTHING_TO_SHOW)
-def test_what_is_listed_still_shows_nothing(listed):
-    assert listed in faults(ROOT / listed.partition(" ")[0])
+    assert faults(file) == {}
 
 
 @pytest.mark.parametrize(

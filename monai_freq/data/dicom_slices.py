@@ -12,23 +12,17 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..quoting import named, reason_of, shown
-from .dicom_decoding import decoded_by_pydicom
 from .file_kinds import content_of, kind_of, named_as
+from .refusals import refusing
 
-__all__ = [
-    "DicomSlice",
-    "is_dicom",
-    "read_dicom_slice",
-    "read_dicom_with_affine",
-    "scan_dicom_files",
-    "scan_dicom_folder",
-]
+__all__ = ["DicomSlice", "is_dicom", "read_dicom_slice", "read_dicom_with_affine", "scan_dicom_files"]
 
 MAX_PIXELS = 4096**2
 UID, PATIENT = "0008|0018", "0010|0020"
 STORED, HIGH_BIT = "0028|0101", "0028|0102"
 SPACING, PHOTOMETRIC = "0028|0030", "0028|0004"
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+UNREAD = "cannot be read as DICOM"
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ def is_dicom(file: str | os.PathLike[str]) -> bool:
     """Whether a file is DICOM by its content, or is called so: old ones lack the signature.
 
     Args:
-        file: there. A ``DICOMDIR``, an index of other files, does not count.
+        file: path of a file. A ``DICOMDIR``, an index of other files, does not count.
 
     Example:
         >>> import tempfile
@@ -67,37 +61,14 @@ def is_dicom(file: str | os.PathLike[str]) -> bool:
     return Path(file).name.upper() != "DICOMDIR" and (kind == "DICOM" or (not kind and named_as(file) == "DICOM"))
 
 
-def scan_dicom_folder(folder: str | os.PathLike[str]) -> Iterator[DicomSlice]:
-    """Read the headers of the DICOM files of a folder, whatever they are called; the pixels stay on the disk.
-
-    Args:
-        folder: the folder of a series.
-
-    Raises:
-        DataError: a file called ``.dcm`` or ``.ima`` is no DICOM, or one lacks its SOP instance UID or patient ID.
-
-    Example:
-        >>> import SimpleITK, tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> image = SimpleITK.GetImageFromArray(np.full((4, 6), -1000, np.int16))
-        >>> image.SetMetaData("0010|0020", "LIDC-IDRI-0001")
-        >>> SimpleITK.WriteImage(image, folder / "1-01.dcm")
-        >>> [(found.file.name, found.patient) for found in scan_dicom_folder(folder)]
-        [('1-01.dcm', 'LIDC-IDRI-0001')]
-    """
-    files = sorted(Path(folder).iterdir()) if os.path.isdir(folder) else []
-    named = (file for file in files if file.is_file() and not file.name.startswith("."))
-    yield from scan_dicom_files(file for file in named if is_dicom(file))
-
-
 def scan_dicom_files(files: Iterable[Path]) -> Iterator[DicomSlice]:
     """Read the headers of DICOM files; the pixels stay on the disk.
 
     Args:
-        files: as :func:`is_dicom` finds them.
+        files: paths of files that :func:`is_dicom` takes for DICOM.
 
     Raises:
-        DataError: See :func:`scan_dicom_folder`.
+        DataError: a file is no DICOM, or lacks its SOP instance UID or patient ID.
 
     Example:
         >>> import SimpleITK, tempfile
@@ -109,12 +80,8 @@ def scan_dicom_files(files: Iterable[Path]) -> Iterator[DicomSlice]:
         'LIDC-IDRI-0001'
     """
     for file in files:
-        reader = _reader(file)
-        try:
-            reader.ReadImageInformation()
-            uid, patient = (_value(reader, tag) for tag in (UID, PATIENT))
-        except RuntimeError as error:
-            raise _unreadable(file, error) from error
+        reader = _opened(file)
+        uid, patient = (_value(reader, tag) for tag in (UID, PATIENT))
         if not uid or not patient:
             raise DataError(f"{named(file)} has no SOP instance UID or no patient ID.\nCopy it again from LIDC-IDRI.")
         yield DicomSlice(file, uid, patient)
@@ -173,16 +140,12 @@ def read_dicom_with_affine(
     """
     import SimpleITK
 
-    reader = _reader(file)
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise _unreadable(file, error) from error
+    reader = _opened(file)
     _require_one_slice(file, reader)
     try:
         pixels = np.asarray(SimpleITK.GetArrayFromImage(reader.Execute()))
     except RuntimeError as error:
-        pixels = decoded_by_pydicom(file, reason_of(error))
+        pixels = _by_pydicom(file, reason_of(error))
     return pixels.reshape(reader.GetSize()[1::-1]), _affine(reader)
 
 
@@ -231,19 +194,52 @@ def _value(reader: Any, tag: str) -> str:
     return str(reader.GetMetaData(tag)).strip("\0 ") if reader.HasMetaDataKey(tag) else ""
 
 
-def _reader(file: str | os.PathLike[str]) -> Any:
+def _opened(file: str | os.PathLike[str]) -> Any:
+    """Reader that knows the header."""
     import SimpleITK
 
     reader: Any = SimpleITK.ImageFileReader()  # type: ignore[no-untyped-call]
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(os.fspath(file))
+    remedy = "Copy it again, or, if it is compressed, convert it to a transfer syntax that is not."
+    with refusing(file, remedy, RuntimeError, what=UNREAD):
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError as error:
+            if not kind_of(file) and (content := content_of(file)) in ("empty", "text", "a pointer of Git LFS"):
+                raise DataError(f"{named(file)} {UNREAD}: it is {content}.\nCopy or export it again.") from error
+            raise
     return reader
 
 
-def _unreadable(file: str | os.PathLike[str], error: Exception) -> DataError:
-    if not kind_of(file) and (content := content_of(file)) in ("empty", "text", "a pointer of Git LFS"):
-        return DataError(f"{named(file)} cannot be read as DICOM: it is {content}.\nCopy or export it again.")
-    return DataError(
-        f"{named(file)} cannot be read as DICOM: {reason_of(error)}.\n"
-        "Copy it again, or, if it is compressed, convert it to a transfer syntax that is not."
-    )
+def _by_pydicom(file: str | os.PathLike[str], reason: str) -> NDArray[np.generic]:
+    """Decode what SimpleITK does not read for this reason: pydicom's plugins know more compressions."""
+    try:
+        import pydicom
+        from pydicom.pixels import apply_rescale
+    except ImportError as error:
+        raise DataError(
+            f"{named(file)} {UNREAD}: {reason}.\nIf it is compressed, "
+            'pip install "monai_freq[dicom]" may read it; else copy it again.'
+        ) from error
+    compression = "which is unknown"
+    try:
+        dataset = pydicom.dcmread(file)
+        compression = shown(dataset.file_meta.TransferSyntaxUID.name)
+        rescaled = np.asarray(apply_rescale(_inverted(dataset), dataset))
+    except Exception as error:  # pydicom and its plugins raise a dozen unrelated types on damaged files
+        raise DataError(
+            f"{named(file)} {UNREAD}: {reason}; {reason_of(error)}.\n"
+            f"Copy it again, or convert it to another transfer syntax than its own, {compression}."
+        ) from error
+    whole = np.issubdtype(rescaled.dtype, np.floating) and np.array_equal(rescaled, np.rint(rescaled))
+    return rescaled.astype(np.int32) if whole and np.abs(rescaled).max() < 2**31 else rescaled
+
+
+def _inverted(dataset: Any) -> NDArray[Any]:
+    """Stored numbers, of which more is brighter."""
+    pixels = dataset.pixel_array
+    if dataset.PhotometricInterpretation != "MONOCHROME1":
+        return np.asarray(pixels)
+    ends = -1 if dataset.PixelRepresentation else 2 ** int(dataset.BitsStored) - 1  # the lowest plus the highest value
+    return np.asarray(ends - pixels.astype(np.int64))

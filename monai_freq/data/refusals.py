@@ -32,10 +32,10 @@ def refusing(
         DataError: the block raised one of the errors.
 
     Example:
-        >>> with refusing("scan.nii", "Copy it again."):
+        >>> with refusing("7.pck", "Copy it again.", what="is refused"):
         ...     raise EOFError("it ends early")
         Traceback (most recent call last):
-        monai_freq.errors.DataError: scan.nii cannot be read: it ends early.
+        monai_freq.errors.DataError: 7.pck is refused: it ends early.
         Copy it again.
     """
     refused = errors or (Exception,)

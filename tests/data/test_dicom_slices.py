@@ -8,8 +8,13 @@ import pytest
 from dicom_files import write_dicom
 
 from monai_freq.data import DataError, read_image
-from monai_freq.data.dicom_decoding import decoded_by_pydicom
-from monai_freq.data.dicom_slices import is_dicom, read_dicom_slice, read_dicom_with_affine, scan_dicom_folder
+from monai_freq.data.dicom_slices import (
+    _by_pydicom,
+    is_dicom,
+    read_dicom_slice,
+    read_dicom_with_affine,
+    scan_dicom_files,
+)
 
 PIXELS = (np.mgrid[:16, :24][1] * 170 + np.mgrid[:16, :24][0] * 60) % 4096
 JPEG_LS = "1.2.840.10008.1.2.4.80"
@@ -66,7 +71,7 @@ def test_pydicom_reads_the_same(file, tags, packed):
     form = {"encoded": PACKED, "syntax": JPEG_LS} if packed else {}
     for pixels in (PIXELS,) if packed else (PIXELS, PIXELS - 2000):
         write_dicom(file, pixels, stored=12, tags=tags, **form)
-        np.testing.assert_array_equal(decoded_by_pydicom(file, "it is not asked"), read_dicom_slice(file))
+        np.testing.assert_array_equal(_by_pydicom(file, "it is not asked"), read_dicom_slice(file))
 
 
 def test_what_is_not_read_says_what_it_needs(file, monkeypatch):
@@ -78,7 +83,7 @@ def test_what_is_not_read_says_what_it_needs(file, monkeypatch):
     with pytest.raises(
         DataError, match=r'it is odd.\nIf it is compressed, pip install "monai_freq\[dicom\]" may read it'
     ):
-        decoded_by_pydicom(file, "it is odd")
+        _by_pydicom(file, "it is odd")
 
 
 def test_spacing_is_of_rows_and_then_of_columns(file):
@@ -130,8 +135,8 @@ def test_any_name_will_do(tmp_path, name):
     write_dicom(tmp_path / name, PIXELS)
     (tmp_path / "notes.txt").write_text("no DICOM")
     (tmp_path / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
-    (tmp_path / "._a.dcm").write_bytes(b"of a Mac")
-    assert [found.file.name for found in scan_dicom_folder(tmp_path)] == [name]
+    assert [file.name for file in tmp_path.iterdir() if is_dicom(file)] == [name]
+    assert [found.file.name for found in scan_dicom_files([tmp_path / name])] == [name]
     np.testing.assert_array_equal(read_image(tmp_path / name), PIXELS)
 
 
@@ -141,4 +146,4 @@ def test_old_files_are_told_by_their_ending_and_others_are_damaged(tmp_path):
     (tmp_path / "c.dcm").write_bytes(b"\xffdamaged")
     assert [is_dicom(tmp_path / name) for name in ("a.ima", "b", "c.dcm")] == [True, False, True]
     with pytest.raises(DataError, match=r"c\.dcm cannot be read as DICOM: Cannot read requested file"):
-        list(scan_dicom_folder(tmp_path))
+        list(scan_dicom_files([tmp_path / "c.dcm"]))

@@ -15,7 +15,7 @@ import SimpleITK
 from scipy.ndimage import gaussian_filter, zoom
 
 from monai_freq.data import DataError, read_lodopab
-from monai_freq.data.dicom_slices import DicomSlice, read_dicom_slice, scan_dicom_folder
+from monai_freq.data.dicom_slices import DicomSlice, read_dicom_slice, scan_dicom_files
 from monai_freq.data.lidc import attenuation, match_slices, write_labels
 from monai_freq.data.lidc_folder import LidcFolder
 from monai_freq.data.lidc_readings import read_malignancies
@@ -114,7 +114,9 @@ def test_matched_slices_carry_their_readings(data, tmp_path):
 
 
 def slices_of(data, number):
-    return list(scan_dicom_folder(data / "LIDC-IDRI" / f"LIDC-IDRI-{number:04}" / "study" / "series"))
+    return list(
+        scan_dicom_files(sorted((data / "LIDC-IDRI" / f"LIDC-IDRI-{number:04}" / "study" / "series").glob("*.dcm")))
+    )
 
 
 def test_matches_are_exact_and_clear(data):
@@ -207,7 +209,7 @@ def test_files_that_are_no_dicom(data, tmp_path):
     (tmp_path / "000001.dcm").write_bytes(source.read_bytes()[:300])
     assert "000001.dcm cannot be read as DICOM" in refusal(read_dicom_slice, tmp_path / "000001.dcm")
     (tmp_path / "000001.dcm").write_text("no picture")
-    assert "000001.dcm cannot be read as DICOM" in refusal(lambda: list(scan_dicom_folder(tmp_path)))
+    assert "000001.dcm cannot be read as DICOM" in refusal(lambda: list(scan_dicom_files([tmp_path / "000001.dcm"])))
 
 
 def test_a_scan_smaller_than_the_crop(data, tmp_path):

@@ -23,7 +23,7 @@ from monai_freq.data import (
     read_radimagenet,
     save_folds,
 )
-from monai_freq.data.dicom_slices import read_dicom_slice, scan_dicom_folder
+from monai_freq.data.dicom_slices import read_dicom_slice, scan_dicom_files
 from monai_freq.data.hdf5_slices import slices_shape
 from monai_freq.data.kneemri_nifti import convert_kneemri, verify_kneemri
 from monai_freq.data.lidc_readings import read_malignancies
@@ -241,7 +241,7 @@ def _readings(root: Path) -> None:
 
 
 def _dicom_slice(root: Path) -> None:
-    for found in scan_dicom_folder(root / "dicom"):
+    for found in scan_dicom_files(sorted((root / "dicom").iterdir())):
         assert found.uid
         assert read_dicom_slice(found.file).ndim == 2
 
