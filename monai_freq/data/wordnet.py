@@ -4,6 +4,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from ..errors import DataError
@@ -100,27 +101,13 @@ def read_hierarchy(file: str | os.PathLike[str]) -> dict[str, set[str]]:
 
 
 def _refuse_cycle(parents: Mapping[str, set[str]], file: Path) -> None:
-    children: dict[str, list[str]] = defaultdict(list)
-    for child, above in parents.items():
-        for parent in above:
-            children[parent].append(child)
-    waiting = {child: len(above) for child, above in parents.items()}  # for as many parents to be found free of cycles
-    free = [word for word in children if word not in waiting]
-    while free:
-        for child in children[free.pop()]:
-            waiting[child] -= 1
-            if waiting[child] == 0:
-                free.append(child)
-    circular = [word for word, count in waiting.items() if count]
-    if circular:
-        # Some are merely below a cycle; going up from any of them ends in it.
-        word = min(circular)
-        path: list[str] = []
-        while word not in path:
-            path.append(word)
-            word = min(parent for parent in parents[word] if waiting.get(parent))
-        cycle = " is a ".join([*path[path.index(word) :], word])
-        raise DataError(f"{file} goes round in a circle: {cycle[:200]}.\nTake the file from image-net.org as it is.")
+    try:
+        TopologicalSorter(parents).prepare()
+    except CycleError as error:
+        cycle = " is a ".join(reversed(error.args[1]))
+        raise DataError(
+            f"{file} goes round in a circle: {cycle[:200]}.\nTake the file from image-net.org as it is."
+        ) from error
 
 
 def _ancestors(wnid: str, parents: Mapping[str, set[str]]) -> set[str]:
