@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 import monai_freq
-from monai_freq.transforms import Keyed
+from monai_freq.transforms import Keyed, RandKeyed
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs/images/transforms"
@@ -129,7 +129,7 @@ def any_file(page: str, pattern: str) -> bool:
 
 def add_picture(_: Sphinx, what: str, name: str, described: Any, __: Any, lines: list[str]) -> None:
     """Show what a transform does beside what it says; its dictionary form refers to it."""
-    if what != "class" or not name.startswith("monai_freq.transforms.") or issubclass(described, Keyed):
+    if what != "class" or not name.startswith("monai_freq.transforms.") or issubclass(described, (Keyed, RandKeyed)):
         return
     short = name.rpartition(".")[2]
     for picture in PICTURES.glob("*.png"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,34 +47,18 @@ class Keyed(MapTransform):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not hasattr(cls, "array"):  # abstract
-            return
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        keys = inspect.Parameter("keys", kind)
-        missing = inspect.Parameter("allow_missing_keys", kind, default=False, annotation="bool")
-        settings = inspect.signature(cls.array).parameters.values()
-        cls.__signature__ = inspect.Signature([keys, *settings, missing])  # type: ignore[attr-defined]
-        cls.backend = getattr(cls.array, "backend", [])
+        _declare(cls)
 
     def __init__(self, keys: KeysCollection, *args: Any, **kwargs: Any) -> None:
-        settings = inspect.signature(type(self)).bind(keys, *args, **kwargs).arguments
-        settings.pop("keys")
-        super().__init__(keys, settings.pop("allow_missing_keys", False))
-        self.transform = self.array(**settings)
+        self.transform, missing = _made(type(self), keys, args, kwargs)
+        super().__init__(keys, missing)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Transform the items under the keys; the others are passed on."""
-        result = dict(data)
-        for key in self.key_iterator(result):
-            with naming(key, result[key], data):
-                result[key] = self._apply(result[key])
-        return result
-
-    def _apply(self, image: Any) -> Any:
-        return self.transform(image)
+        return _applied(self, data, self.transform)
 
 
-class RandKeyed(Keyed, Randomizable):
+class RandKeyed(MapTransform, Randomizable):
     """Dictionary version of a random array transform: one draw, shared by all keys.
 
     Where a seed is drawn, as by :class:`monai_freq.transforms.PhotonNoise`, images of one size get one noise field:
@@ -103,12 +88,19 @@ class RandKeyed(Keyed, Randomizable):
     """
 
     array: ClassVar[type[RandomizableTransform]]
-    transform: RandomizableTransform
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _declare(cls)
+
+    def __init__(self, keys: KeysCollection, *args: Any, **kwargs: Any) -> None:
+        self.transform, missing = _made(type(self), keys, args, kwargs)
+        super().__init__(keys, missing)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Draw once, and transform the items under the keys; the others are passed on."""
         self.randomize()
-        return super().__call__(data)
+        return _applied(self, data, partial(self.transform, randomize=False))
 
     def randomize(self, data: Any = None) -> None:
         """Draw what all keys share."""
@@ -120,5 +112,34 @@ class RandKeyed(Keyed, Randomizable):
         self.transform.set_random_state(state=self.R)
         return self
 
-    def _apply(self, image: Any) -> Any:
-        return self.transform(image, randomize=False)  # type: ignore[call-arg]
+
+def _declare(kind: type[MapTransform]) -> None:
+    """Give a dictionary transform the signature and the backend of its array transform, if it names one."""
+    array = getattr(kind, "array", None)
+    if array is None:  # abstract
+        return
+    place = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    keys = inspect.Parameter("keys", place)
+    missing = inspect.Parameter("allow_missing_keys", place, default=False, annotation="bool")
+    settings = inspect.signature(array).parameters.values()
+    kind.__signature__ = inspect.Signature([keys, *settings, missing])  # type: ignore[attr-defined]
+    kind.backend = getattr(array, "backend", [])
+
+
+def _made(kind: Any, keys: KeysCollection, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, bool]:
+    """The array transform, and whether keys may be missing."""
+    settings = inspect.signature(kind).bind(keys, *args, **kwargs).arguments
+    settings.pop("keys")
+    missing = settings.pop("allow_missing_keys", False)
+    return kind.array(**settings), missing
+
+
+def _applied(
+    transform: MapTransform, data: Mapping[Hashable, Any], change: Callable[[Any], Any]
+) -> dict[Hashable, Any]:
+    """An item with the images under the transform's keys changed."""
+    result = dict(data)
+    for key in transform.key_iterator(result):
+        with naming(key, result[key], data):
+            result[key] = change(result[key])
+    return result
