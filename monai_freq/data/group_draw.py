@@ -1,19 +1,26 @@
 """Which samples, or whole groups of them, make up an exact number, stratified and by chance."""
 
+from bisect import bisect
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import ceil, floor
+from itertools import accumulate
+from math import ceil, floor, prod
 from random import Random
 
-from .group_division import divisible_numbers
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["draw_divisible", "draw_groups", "draw_samples", "possible_sizes"]
 
 SPARE = (2, 8)  # groups of a kind, on either side of its share, that the search for the exact number may move
 BEAM = 200  # partial draws that the search keeps
 DRAWS = 10  # divisible ones, of which the one with the nearest class proportions counts
+FEW = 10  # groups, of which a table of all sums would be mostly empty
+LARGEST = 3 * 10**8  # entries of such a table, times groups
+MOST = 3 * 10**5  # sums that are gone through without a table
 
 Counts = tuple[int, ...]
+Reached = NDArray[np.int32] | dict[tuple[int, ...], int]
 
 
 def draw_samples(labels: Mapping[str, int | str], size: int, key: str) -> list[str] | None:
@@ -110,7 +117,7 @@ def draw_divisible(groups: Mapping[str, Counts], within: tuple[int, int], beside
     order = _permuted(groups, key)
     wanted = _targets([groups[name] for name in order], sum(within))
     for spare in (*SPARE, len(order)):
-        numbers = divisible_numbers(sizes, parts, spare, DRAWS, key)
+        numbers = _divisible_numbers(sizes, parts, spare, key)
         draws = list(filter(None, (_draw_numbers(groups, order, wanted, number) for number in numbers)))
         if draws:
             return sorted(min(draws, key=lambda names: _distance(_total(groups, names), wanted)))
@@ -242,3 +249,71 @@ def _search(counts: Sequence[Counts], wanted: Sequence[float], size: int, later:
 
 def _distance(state: Sequence[int], wanted: Sequence[float]) -> float:
     return sum(abs(a - b) for a, b in zip(state, wanted, strict=True))
+
+
+def _divisible_numbers(sizes: Mapping[int, int], parts: Sequence[int], spare: int, key: str) -> list[Counter[int]]:
+    """For each of ``DRAWS`` choices, how many groups of each size make up the first two parts, so that all can be made.
+
+    ``sizes`` counts the groups of each size; a part may lack ``spare`` groups of a size of its share. There are no
+    choices if the parts cannot be made, or if there are too many sums to go through.
+    """
+    sure = [{size: max(0, count * part // sum(parts) - spare) for size, count in sizes.items()} for part in parts]
+    open_ = [size for size in sorted(sizes) for _ in range(sizes[size] - sum(numbers[size] for numbers in sure))]
+    needs = [part - sum(size * n for size, n in numbers.items()) for part, numbers in zip(parts, sure, strict=True)]
+    ranked = sorted(range(len(parts)), key=needs.__getitem__)
+    *ends, largest = (needs[part] for part in ranked)  # whatever the others leave goes to the largest part
+    first = _first_reached(open_, ends)
+    if first is None or first[tuple(ends)] > len(open_):
+        return []
+    random, surely = Random(key), Counter(sure[0]) + Counter(sure[1])
+    choices = [_divide(open_, [*ends, largest], first, random) for _ in range(DRAWS)]
+    return [
+        surely + Counter(size for size, part in zip(open_, choice, strict=True) if ranked[part] < 2)
+        for choice in choices
+    ]
+
+
+def _first_reached(sizes: Sequence[int], ends: Sequence[int]) -> Reached | None:
+    """Entry (a, b, ...): the first i groups among which some hold a samples, others b, ...; if never, more than all.
+
+    None if there are too many entries to go through.
+    """
+    if len(sizes) <= FEW or len(sizes) * prod(end + 1 for end in ends) > LARGEST:
+        return _first_reached_of_few(sizes, ends)
+    first = np.full([end + 1 for end in ends], len(sizes) + 1, dtype=np.int32)
+    first[(0,) * len(ends)] = 0
+    for step, size in enumerate(sizes, 1):
+        reached = first < step
+        for axis in range(len(ends)):
+            ahead, behind = np.moveaxis(first, axis, 0)[size:], np.moveaxis(reached, axis, 0)[:-size]
+            np.minimum(ahead, step, out=ahead, where=behind)
+    return first
+
+
+def _first_reached_of_few(sizes: Sequence[int], ends: Sequence[int]) -> dict[tuple[int, ...], int] | None:
+    """Do the same without a table."""
+    first: dict[tuple[int, ...], int] = defaultdict(lambda: len(sizes) + 1, {(0,) * len(ends): 0})
+    for step, size in enumerate(sizes, 1):
+        for state in list(first):
+            for axis, end in enumerate(ends):
+                if state[axis] + size <= end:
+                    first.setdefault((*state[:axis], state[axis] + size, *state[axis + 1 :]), step)
+        if len(first) > MOST:
+            return None
+    return first
+
+
+def _divide(sizes: Sequence[int], needs: Sequence[int], first: Reached, random: Random) -> list[int]:
+    """Give each group to a part, by chance in proportion to what the parts need, so that the rest can be given."""
+    left, chosen = list(needs), []
+    for step in range(len(sizes), 0, -1):
+        size = sizes[step - 1]
+        after = [[need - size * (part == other) for other, need in enumerate(left)] for part in range(len(left))]
+        weights = [
+            need if min(state) >= 0 and first[tuple(state[:-1])] < step else 0
+            for need, state in zip(left, after, strict=True)
+        ]
+        part = bisect(list(accumulate(weights)), random.random() * sum(weights))
+        left = after[part]
+        chosen.append(part)
+    return chosen[::-1]

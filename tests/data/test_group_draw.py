@@ -166,8 +166,8 @@ def test_of_too_many_groups_to_go_through_divisions_near_the_shares_are_found(mo
     near = {f"g{i}": (1 if i < 5 else 2,) for i in range(400)}
     far = {f"g{i}": (1 if i < 30 else 30,) for i in range(60)}
     assert draw_divisible(far, (29, 1), 450, "key") == sorted(f"g{i}" for i in range(30))
-    monkeypatch.setattr("monai_freq.data.group_division.LARGEST", 10**5)
-    monkeypatch.setattr("monai_freq.data.group_division.MOST", 10**3)
+    monkeypatch.setattr("monai_freq.data.group_draw.LARGEST", 10**5)
+    monkeypatch.setattr("monai_freq.data.group_draw.MOST", 10**3)
     assert sum(near[name] == (1,) for name in draw_divisible(near, (101, 51), 51, "key")) in (2, 4)
     assert draw_divisible(far, (29, 1), 450, "key") is None
 

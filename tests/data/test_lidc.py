@@ -17,8 +17,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from monai_freq.data import DataError, read_lodopab
 from monai_freq.data.dicom_slices import DicomSlice, read_dicom_slice, scan_dicom_files
 from monai_freq.data.lidc import attenuation, match_slices, write_labels
-from monai_freq.data.lidc_folder import LidcFolder
-from monai_freq.data.lidc_readings import read_malignancies
+from monai_freq.data.lidc_folder import LidcFolder, read_malignancies
 
 UID = "1.3.6.1.4.1.14519.5.2.1.6279.6001"
 FULL, CROP = 72, 48

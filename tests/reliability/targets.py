@@ -26,7 +26,7 @@ from monai_freq.data import (
 from monai_freq.data.dicom_slices import read_dicom_slice, scan_dicom_files
 from monai_freq.data.hdf5_slices import slices_shape
 from monai_freq.data.kneemri_nifti import convert_kneemri, verify_kneemri
-from monai_freq.data.lidc_readings import read_malignancies
+from monai_freq.data.lidc_folder import read_malignancies
 from monai_freq.data.volumes import count_slices
 
 __all__ = ["DICOM", "TARGETS", "Target", "make_dicom", "make_files"]
