@@ -53,7 +53,7 @@ def named_as(file: str | os.PathLike[str]) -> str:
     """What the ending of a name says, in letters of either case; nothing where it says nothing.
 
     Args:
-        file: there or not.
+        file: path of a file, there or not.
 
     Example:
         >>> named_as("A.NII.GZ"), named_as("scan.IMA"), named_as("notes.txt")
@@ -69,7 +69,7 @@ def kind_of(file: str | os.PathLike[str]) -> str:
     Of a file packed with gzip, what is in it counts.
 
     Args:
-        file: any file.
+        file: path of a file.
 
     Raises:
         DataError: it is missing, no file, or cannot be opened.
@@ -93,7 +93,7 @@ def content_of(file: str | os.PathLike[str]) -> str:
     """What lies in a file that :func:`kind_of` does not know: "empty", "text", "a pointer of Git LFS", or what is left.
 
     Args:
-        file: any file.
+        file: path of a file.
 
     Raises:
         DataError: See :func:`kind_of`.
@@ -139,8 +139,8 @@ def left_out(entries: Iterable[Path], wanted: str) -> str:
     """Say in one line which entries of a folder are not used: their number, their names, and what they are.
 
     Args:
-        entries: files and folders.
-        wanted: what would have been used.
+        entries: paths of files and folders.
+        wanted: kind of entry that is used.
 
     Example:
         >>> import tempfile

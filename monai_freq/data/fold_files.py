@@ -26,8 +26,8 @@ def save_folds(plan: Plan, file: str | os.PathLike[str]) -> None:
     """Write a plan as JSON, aside and then renamed; the same plan gives the same bytes.
 
     Args:
-        plan: what :func:`monai_freq.data.plan_folds` has returned.
-        file: the file, replaced if it is there.
+        plan: result of :func:`monai_freq.data.plan_folds`.
+        file: path of the file, which is replaced if it is there.
 
     Raises:
         DataError: the file cannot be written.
@@ -52,7 +52,7 @@ def read_folds(file: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a plan and check that its parts are disjoint, by name and by group.
 
     Args:
-        file: a file of :func:`save_folds`.
+        file: path of a file of :func:`save_folds`.
 
     Raises:
         DataError: the file is missing, damaged or of another kind, or a sample or a group is in two parts.
@@ -116,8 +116,8 @@ def compare_folds(one: Plan, other: Plan) -> list[str]:
     """Say how two plans differ.
 
     Args:
-        one: a plan.
-        other: another.
+        one: first plan.
+        other: second plan.
 
     Returns:
         A phrase for each difference; none if the plans are equal.

@@ -36,13 +36,13 @@ def divide_folds(
     """Take one fold of a data list: :func:`plan_folds`, remembered in a file, and :func:`fold_items`.
 
     Args:
-        items: See :func:`plan_folds`, as for all arguments that are not listed here.
+        items: see :func:`plan_folds`, as for all arguments that are not listed here.
         fold: number of the fold, from 0.
         file: JSON file of the plan. If it is there, it is used, and must have been made with the same settings and for
             the same items; else it is written.
-        train: training samples.
-        val: validation samples.
-        test: test samples (default: all others).
+        train: number of training samples.
+        val: number of validation samples.
+        test: number of test samples (default: all others).
         folds: number of folds.
         seed: seed of the plan.
         label_key: key of the label.
@@ -153,8 +153,8 @@ def fold_items(items: Sequence[Item], plan: Mapping[str, Any], fold: int) -> dic
     """Take the items of one fold of a plan.
 
     Args:
-        items: those that the plan was made of, in any order and any folder.
-        plan: what :func:`plan_folds` or :func:`read_folds` has returned.
+        items: items that the plan was made of, in any order and any folder.
+        plan: result of :func:`plan_folds` or :func:`read_folds`.
         fold: number of the fold, from 0.
 
     Returns:

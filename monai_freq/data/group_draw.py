@@ -128,7 +128,7 @@ def possible_sizes(sizes: Sequence[int], most: int) -> set[int]:
     """Find all numbers of samples up to ``most`` that whole groups can hold.
 
     Args:
-        sizes: samples of each group.
+        sizes: number of samples of each group.
         most: largest number of interest.
 
     Example:

@@ -39,7 +39,7 @@ def check_images(
         image_key: key of the address.
         size: (height, width) that every image must have; any by default.
         limits: lowest and highest value that a pixel may have; (0, 1) for LoDoPaB-CT.
-        full_scale: what white must be in every picture: 255, that of 8 bits, as pipelines that divide by 255 need it,
+        full_scale: value of white in every picture: 255, that of 8 bits, as pipelines that divide by 255 need it,
             or 65535, that of 16. ``"any"`` where the scale does not matter; ``"stated"`` where every image is divided
             by its own, under ``full_scale`` in the metadata of :class:`monai_freq.transforms.LoadSlice`, and so
             must have one. Floats, signed integers and volumes of more than 8 bits have none, and pass a number.

@@ -31,7 +31,7 @@ class Image:
     Args:
         pixels: (height, width), or (height, width, 3).
         affine: the (4, 4) matrix from (row, column, 0) to mm; None where the file knows of none, as pictures.
-        full_scale: what white is, 255 for 8 bits; None where the file does not say.
+        full_scale: value of white, 255 for 8 bits; None where the file does not say.
         transparent: whether some pixels were transparent, and are read on black.
 
     Example:
@@ -93,8 +93,8 @@ def load_image(address: str | os.PathLike[str], channels: int = 1) -> Image:
     """Read one 2D image as :func:`monai_freq.data.read_image` does, with what its file says of its pixels.
 
     Args:
-        address: See :func:`monai_freq.data.read_image`.
-        channels: See :func:`monai_freq.data.read_image`.
+        address: see :func:`monai_freq.data.read_image`.
+        channels: see :func:`monai_freq.data.read_image`.
 
     Raises:
         ValueError: See :func:`monai_freq.data.read_image`.

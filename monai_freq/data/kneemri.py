@@ -32,7 +32,7 @@ def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) 
 
     Args:
         dataset_dir: the folder with ``metadata.csv``.
-        slices_per_exam: slices of every region; a region of fewer gives all that it has.
+        slices_per_exam: number of slices of every region; a region of fewer gives all that it has.
 
     Returns:
         ``{"image": address, "label": 0 or 1, "exam": examId, "diagnosis": 0 healthy, 1 partially or 2 completely
@@ -90,8 +90,8 @@ def central_slices(start: int, depth: int, count: int) -> list[int]:
 
     Args:
         start: first slice of the region.
-        depth: slices in the region.
-        count: how many are wanted; at most ``depth`` come back.
+        depth: number of slices in the region.
+        count: number of slices that are wanted; at most ``depth`` come back.
 
     Returns:
         Their numbers, ascending.

@@ -36,7 +36,7 @@ class Match:
         index: number of the slice in it.
         source: the DICOM slice.
         correlation: Pearson's, over all pixels.
-        margin: by how much the next best slice of LoDoPaB-CT correlates less.
+        margin: lead of the correlation over that with the next best slice of LoDoPaB-CT.
 
     Example:
         >>> source = DicomSlice(Path("1-01.dcm"), uid="1.3.6.1.4.1", patient="LIDC-IDRI-0001")
@@ -95,8 +95,8 @@ def write_labels(
         lidc_dir: a copy of LIDC-IDRI, or a part of one.
         lodopab_dir: the folder with ``ground_truth_{train|validation|test}_{000}.hdf5``.
         output: the table to write; it is written aside and renamed.
-        min_correlation: a match must correlate more than this.
-        min_margin: and by so much more than the next best, in both directions.
+        min_correlation: correlation that a match must exceed.
+        min_margin: least lead of a match over the next best, in both directions.
 
     Returns:
         Number of slices in the table.

@@ -46,8 +46,8 @@ def read_lodopab(
     Args:
         dataset_dir: the folder with the HDF5 files.
         labels: the table, relative to ``dataset_dir`` or absolute.
-        aggregate: how the readers of a slice are combined.
-        undecided: what a slice of m = 3 is.
+        aggregate: statistic over the readers of a slice.
+        undecided: label of a slice of m = 3.
 
     Returns:
         ``{"image": address, "label": 0 or 1, "patient": text, "malignancy": m}`` per slice, in the order of files and

@@ -43,7 +43,7 @@ def case_name(path: str | os.PathLike[str]) -> str:
     """Name of a file without its folder and its endings, in letters of either case.
 
     Args:
-        path: a ``.nii`` or ``.nii.gz`` file, there or not.
+        path: path of a ``.nii`` or ``.nii.gz`` file, there or not.
 
     Example:
         >>> case_name("imagesTr/la_003.nii.gz"), case_name("LA_004.NII.GZ")
@@ -56,7 +56,7 @@ def is_nifti_name(path: str | os.PathLike[str]) -> bool:
     """Whether a name promises a NIfTI file of one piece: ``.nii`` or ``.nii.gz``, in letters of either case.
 
     Args:
-        path: there or not.
+        path: path of a file, there or not.
 
     Example:
         >>> is_nifti_name("A.NII.GZ"), is_nifti_name("a.mgz")
@@ -69,7 +69,7 @@ def is_packed(path: str | os.PathLike[str]) -> bool:
     """Whether a file is packed with gzip, by its first bytes.
 
     Args:
-        path: there.
+        path: path of a file.
 
     Example:
         >>> import nibabel, numpy as np, tempfile
@@ -92,7 +92,7 @@ def open_nifti(path: str | os.PathLike[str]) -> Any:
     header promises before it looks at the file: a few damaged bytes would ask for terabytes.
 
     Args:
-        path: a ``.nii`` or ``.nii.gz`` file.
+        path: path of a ``.nii`` or ``.nii.gz`` file.
 
     Returns:
         What ``nibabel.load`` returns.
@@ -129,7 +129,7 @@ def places_voxels(affine: NDArray[Any]) -> bool:
     """Whether an affine gives every voxel a place of its own: it is finite, and its axes span space.
 
     Args:
-        affine: the (4, 4) matrix of a header, which may be anything.
+        affine: (4, 4) matrix of a header, which may be anything.
 
     Example:
         >>> places_voxels(np.diag([0.5, 0.5, 3.0, 1.0])), places_voxels(np.diag([0.5, 0.5, 0.0, 1.0]))

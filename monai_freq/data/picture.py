@@ -33,10 +33,10 @@ class Picture:
 
     Args:
         pixels: (height, width, 1) in grey or (height, width, 3) in colour.
-        white: what the brightest sample is, 255 for 8 bits; None where the format does not say, as for floats.
+        white: value of the brightest sample, 255 for 8 bits; None where the format does not say, as for floats.
         alpha: (height, width), in the scale of ``white``, up to 1 where there is none; 0 is transparent.
         premultiplied: whether the samples have been multiplied by alpha already.
-        orientation: as EXIF and TIFF number it, 1 to 8; 1 is as stored.
+        orientation: number of the orientation in EXIF and TIFF, 1 to 8; 1 is as stored.
 
     Example:
         >>> Picture(np.zeros((2, 3, 1), np.uint8), white=255).orientation
@@ -63,7 +63,7 @@ def flattened(picture: Picture, channels: int) -> Pixels:
     Pixels keep their type; integers are rounded to the nearest. What is hidden under transparent pixels stays so.
 
     Args:
-        picture: from a file.
+        picture: picture as its file has it.
         channels: 1 or 3.
 
     Shape:
@@ -113,7 +113,7 @@ def orientation_of(image: Any) -> int:
     """Orientation that a picture's EXIF data name; 1, as stored, without any.
 
     Args:
-        image: opened by Pillow.
+        image: image that Pillow has opened.
 
     Example:
         >>> from PIL import Image

@@ -24,9 +24,9 @@ def refusing(
 
     Args:
         file: file that is read or written.
-        remedy: what the user can do.
+        remedy: advice to the user.
         errors: types of the errors; by default all but MemoryError, as libraries raise a dozen on damaged files.
-        what: what is wrong with the file, before the reason.
+        what: beginning of the message, before the reason.
 
     Raises:
         DataError: the block raised one of the errors.
@@ -80,7 +80,7 @@ def refuse_first(look: Callable[[T], R], items: Sequence[T], kind: str, num_work
     Args:
         look: function that raises a :class:`DataError` for a faulty item.
         items: items to look at.
-        kind: what the items are, in the plural.
+        kind: name of the items, in the plural.
         num_workers: number of threads (default: up to 4). Each holds one item at a time.
 
     Returns:

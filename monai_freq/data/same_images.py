@@ -48,7 +48,7 @@ class RealFiles:
 
         Args:
             address: see :meth:`of`.
-            note: what to remember of the address.
+            note: anything to remember of the address.
             is_link: see :meth:`of`.
         """
         key = self.of(address, is_link)

@@ -29,7 +29,7 @@ def split_cases(
         test: number of test cases.
         seed: seed of the division.
         train_size: number of training cases to keep (default: all).
-        draw: which random part to keep, 0, 1, ...
+        draw: number of the random part to keep, 0, 1, ...
 
     Raises:
         ValueError: ``val``, ``test``, ``train_size`` or ``draw`` is out of range.

@@ -88,7 +88,7 @@ def plain_name(name: str) -> str:
     """What names that people write by hand are told apart by: no blanks or byte order mark around them, and no case.
 
     Args:
-        name: of a column, or a key.
+        name: name of a column, or a key.
 
     Example:
         >>> plain_name("\\ufeff aclDiagnosis ")

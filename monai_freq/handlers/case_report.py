@@ -41,7 +41,7 @@ class CaseReport:
     Args:
         output_dir: folder to write to; files are written aside, then renamed.
         classes: class number -> name; 0 is the background.
-        pictures: draw every case.
+        pictures: whether to draw every case.
 
     Raises:
         ValueError: two classes have one number or one name.

@@ -34,8 +34,8 @@ def positive(name: str, value: int) -> int:
     """Value of an argument that has to be a positive integer.
 
     Args:
-        name: of the argument.
-        value: as given.
+        name: name of the argument.
+        value: value that was given.
 
     Raises:
         ValueError: it is not.
@@ -54,8 +54,8 @@ def folder_of(name: str, value: str | os.PathLike[str]) -> Path:
     """Path of an argument that has to be a folder, there or not.
 
     Args:
-        name: of the argument.
-        value: as given.
+        name: name of the argument.
+        value: value that was given.
 
     Raises:
         TypeError: it is no path: text of it would be a folder, called ``None`` for example.

@@ -64,14 +64,14 @@ class PSDHandler(TensorBoardHandler):
     Args:
         summary_writer: writer shared with other handlers; one for ``log_dir`` by default.
         log_dir: folder of the events.
-        interval: log every so many epochs, counted by the trainer where the engine is an evaluator.
-        max_samples: most samples to log from; they are held on the network's device until the next epoch has some.
+        interval: number of epochs from one log to the next, counted by the trainer where the engine is an evaluator.
+        max_samples: largest number of samples to log from; the network's device holds them until the next ones.
         artifact: any transform of MONAI or TorchIO for images ``(C, *spatial)``, of which a copy is called (a function
             cannot be copied, and should draw from the global generators only), or what
             :func:`monai_freq.transforms.artifact_psd` returned: frequencies in cycles per voxel and a density, kept in
             the file.
-        network: what to differentiate; the engine's by default.
-        loss: of a batch of predictions and labels, where a network with several outputs predicts the first of them;
+        network: network to differentiate; the engine's by default.
+        loss: loss of a batch of predictions and labels; of several outputs of a network, the first is the prediction;
             the ``loss_function`` of the engine or of ``trainer`` by default, which is given all outputs, as there. The
             network is in evaluation mode, in which some have fewer outputs than their training's loss expects.
         trainer: engine whose epoch counts, and whose end is logged, where the handler is attached to an evaluator; that

@@ -58,8 +58,8 @@ class PSDHistory:
 
     Args:
         frequencies: ``(K,)`` in cycles per voxel.
-        norm: of the transform, as of :func:`monai_freq.spectral.psd.radial_psd`, from which the densities of images and
-            artifact come; densities of images of several sizes are of one scale with ``"ortho"`` only.
+        norm: norm of the transform of images and artifact, see :func:`monai_freq.spectral.psd.radial_psd`; densities of
+            images of several sizes are of one scale with ``"ortho"`` only.
 
     Raises:
         ValueError: the frequencies are not rising, or not in cycles per voxel; norm is another.
@@ -176,7 +176,7 @@ class PSDHistory:
         """Shares of the low, mid and high band, centroid in cycles per voxel, and overlap, of the last epoch.
 
         Args:
-            kind: of density.
+            kind: kind of density.
             against: density ``(K,)`` of an artifact, to find the overlap with.
         """
         frequencies, density = torch.from_numpy(self.frequencies), torch.from_numpy(self.mean[kind][-1])
@@ -190,8 +190,8 @@ class PSDHistory:
         """Density of one epoch, with its SD over samples.
 
         Args:
-            kind: of density.
-            place: of the epoch in ``epochs``; the last by default.
+            kind: kind of density.
+            place: place of the epoch in ``epochs``; the last by default.
             others: name -> density ``(K,)`` that is drawn dashed, scaled to the same peak.
         """
         style = KINDS[kind]
@@ -209,7 +209,7 @@ class PSDHistory:
         """Density over epochs.
 
         Args:
-            kind: of density.
+            kind: kind of density.
         """
         style = KINDS[kind]
         return density_map(
@@ -296,7 +296,7 @@ def axis_per_voxel(name: str, frequencies: Array | Tensor) -> Array:
     """Copy of frequencies, if they are an axis in cycles per voxel.
 
     Args:
-        name: of the argument.
+        name: name of the argument.
         frequencies: ``(K,)``.
 
     Raises:
@@ -317,7 +317,7 @@ def as_float64(name: str, values: object) -> Array:
     """Copy of an array or a tensor of any device and precision.
 
     Args:
-        name: of the argument.
+        name: name of the argument.
         values: real numbers.
 
     Raises:

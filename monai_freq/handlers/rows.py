@@ -52,7 +52,7 @@ def from_all_processes(rows: list[dict[str, Any]], identity: Sequence[str]) -> l
     """Rows of all processes, each once, in the order of what identifies them; a collective call.
 
     Args:
-        rows: of this process.
+        rows: rows of this process.
         identity: columns that tell rows apart: a sampler may give one item to two processes.
 
     Example:
@@ -71,8 +71,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], number: str = ".6f
     """Rows as CSV; the file is whole at any moment.
 
     Args:
-        path: of the file.
-        rows: at least one; the columns are those of the first.
+        path: path of the file.
+        rows: rows, at least one; the columns are those of the first.
         number: format of what is no integer.
 
     Raises:

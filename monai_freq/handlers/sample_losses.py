@@ -15,7 +15,7 @@ class InferredNetwork(nn.Module):
     """Network as its engine calls it, through an inferer such as a sliding window.
 
     Args:
-        network: of the engine.
+        network: network of the engine.
         inferer: called with images and network, if there is one.
 
     Example:
@@ -38,9 +38,9 @@ class SampleLosses(nn.Module):
     """Loss of each sample, of everything that the network returns, as in a training.
 
     Args:
-        network: of one or several outputs.
-        loss: of all outputs for one sample, and its label.
-        labels: of all samples, ``(B, ...)``.
+        network: network with one or several outputs.
+        loss: loss of all outputs for one sample, and its label.
+        labels: labels of all samples, ``(B, ...)``.
 
     Example:
         >>> losses = SampleLosses(nn.Flatten(), nn.CrossEntropyLoss(), torch.tensor([0, 1]))
@@ -67,7 +67,7 @@ def of_sample(output: Any, one: slice, size: int) -> Any:
     Args:
         output: tensor, or lists, tuples and dictionaries of such.
         one: the sample, as a slice of length 1.
-        size: of the batch.
+        size: size of the batch.
 
     Example:
         >>> of_sample({"scores": torch.tensor([[1.0], [2.0]]), "penalty": torch.tensor(3.0)}, slice(1, 2), size=2)

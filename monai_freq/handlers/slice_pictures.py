@@ -25,7 +25,7 @@ class SlicePictures(TensorBoardHandler):
     Args:
         summary_writer: writer shared with other handlers; one for ``log_dir`` by default.
         log_dir: folder of the events.
-        interval: draw every so many epochs of the trainer.
+        interval: number of epochs of the trainer from one picture to the next.
         trainer: engine whose epoch is the step; the evaluator's own by default.
         classes: class number -> name.
         tag: name of the picture.

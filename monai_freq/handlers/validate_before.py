@@ -15,7 +15,7 @@ class ValidateBefore:
     :class:`~monai_freq.handlers.Checkpoints`, which says whether the run is one.
 
     Args:
-        evaluator: of the validation.
+        evaluator: engine of the validation.
 
     Example:
         >>> import torch

@@ -38,8 +38,8 @@ def export_program(network: FrequencyFusion, image_size: Sequence[int], *, dynam
 
     Args:
         network: the network, on any device.
-        image_size: voxels along each axis; one that the backbone takes.
-        dynamic: for any size. Otherwise for one image of this size at a time.
+        image_size: number of voxels along each axis; one that the backbone takes.
+        dynamic: whether the graph is for any size, or for one image of this size at a time.
 
     Returns:
         The program. With ``dynamic`` its ``module()`` refuses sizes of at most :math:`2 / \theta` voxels along a cut
@@ -82,8 +82,8 @@ def export_onnx(
     Args:
         network: the network, on any device.
         path: file to write, ending in ``.onnx``.
-        image_size: voxels along each axis; one that the backbone takes.
-        dynamic: for any size. Otherwise for one image of this size at a time.
+        image_size: number of voxels along each axis; one that the backbone takes.
+        dynamic: whether the graph is for any size, or for one image of this size at a time.
 
     Returns:
         The file. Weights of 2 GB and more are in a second one beside it.

@@ -26,7 +26,7 @@ def first_misfit(network: nn.Module, images: Tensor) -> float | None:
 
     Args:
         network: its first BatchNorm stands behind its first convolution.
-        images: as the network is given them, ``(B, C, *spatial)``.
+        images: images as the network is given them, ``(B, C, *spatial)``.
 
     Returns:
         Nats, 0 for a perfect fit; None where no BatchNorm with statistics of more than a few batches is reached.

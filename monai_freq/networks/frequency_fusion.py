@@ -60,16 +60,16 @@ class FrequencyFusion(nn.Module):
 
     Args:
         backbone: any segmenter or classifier built with ``in_channels=features, out_channels=out_channels``.
-        in_channels: channels C of the image.
-        out_channels: classes.
-        features: channels of the stems.
+        in_channels: number C of channels of the image.
+        out_channels: number of classes.
+        features: number of channels of the stems.
         theta: width of the low block, a fraction of each cut axis' frequencies, in (0, 1).
         fusion: ``"early"``, ``"late"`` or ``"none"``.
-        convention: which band is called low, see :func:`monai_freq.spectral.bands.split`. With ``"figure2"`` the low
-            branch works on the coarse grid that holds the band.
-        spatial_dims: 2 or 3.
+        convention: name of the low band, see :func:`monai_freq.spectral.bands.split`. With ``"figure2"`` the low branch
+            works on the coarse grid that holds the band.
+        spatial_dims: number of spatial axes, 2 or 3.
         task: ``"segmentation"`` or ``"classification"``.
-        presplit: the input is already ``(B, 2C, *spatial)`` from
+        presplit: whether the input is already ``(B, 2C, *spatial)`` from
             :class:`~monai_freq.transforms.FourierDisentangle` with the same theta, axes and convention.
         axes: spatial axes that are cut.
 

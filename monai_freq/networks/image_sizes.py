@@ -34,7 +34,7 @@ def on_meta(network: nn.Module) -> nn.Module:
     """Copy of a network that computes shapes alone; no weight is copied, so that it needs next to no memory.
 
     Args:
-        network: any; it stays as it is.
+        network: any network; it stays as it is.
 
     Raises:
         CannotTell: it cannot be copied, or a graph is being traced.
@@ -91,7 +91,7 @@ def near_sizes(size: Sequence[int]) -> list[list[int]]:
     """Sizes that most networks take, the nearest first.
 
     Args:
-        size: voxels along each axis.
+        size: number of voxels along each axis.
 
     Example:
         >>> near_sizes([33, 47])[:4]
@@ -107,7 +107,7 @@ def by(size: Sequence[int]) -> str:
     """A size as it is written in messages.
 
     Args:
-        size: voxels along each axis.
+        size: number of voxels along each axis.
 
     Example:
         >>> by([33, 47])
@@ -120,7 +120,7 @@ def name_of(network: nn.Module) -> str:
     """Class of a network, compiled or not.
 
     Args:
-        network: any.
+        network: any network.
 
     Example:
         >>> name_of(nn.Conv2d(1, 1, 1))

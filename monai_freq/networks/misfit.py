@@ -30,8 +30,8 @@ def why_refused(backbone: nn.Module, given: Sequence[int], wanted: Wanted, error
     Args:
         backbone: the network.
         given: shape of the features, ``(B, C, *spatial)``.
-        wanted: what it is to return.
-        error: what it raised.
+        wanted: predictions that it is to return.
+        error: error that it raised.
 
     Example:
         >>> backbone = nn.Conv2d(4, 2, 3, padding=1)
@@ -75,8 +75,8 @@ def why_unfit(backbone: nn.Module, given: Sequence[int], wanted: Wanted, output:
     Args:
         backbone: the network.
         given: shape of its features, ``(B, C, *spatial)``.
-        wanted: what it is to return.
-        output: what it returned.
+        wanted: predictions that it is to return.
+        output: output that it returned.
 
     Example:
         >>> import torch

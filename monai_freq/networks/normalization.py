@@ -17,8 +17,8 @@ class Normalization(NamedTuple):
     """What is subtracted from intensities in [0, 1], and what they are divided by then.
 
     Args:
-        mean: of each channel, in the order that the network sees them in.
-        sd: of each channel.
+        mean: mean of each channel, in the order that the network sees them in.
+        sd: SD of each channel.
         reverse: whether the network sees blue, green, red.
 
     Example:
@@ -57,7 +57,7 @@ def normalized(image: Tensor, normalization: str | Mapping[str, Any]) -> Tensor:
     A grey image in one channel gets the mean of the means, and of the SDs.
 
     Args:
-        image: in [0, 1], ``(C, *spatial)``.
+        image: image in [0, 1], ``(C, *spatial)``.
         normalization: a name, or mean and SD.
 
     Returns:
@@ -86,7 +86,7 @@ def undone(image: Tensor, normalization: str | Mapping[str, Any]) -> Tensor:
     """Intensities in [0, 1] again: the inverse of :func:`normalized`.
 
     Args:
-        image: of :func:`normalized`, ``(C, *spatial)``.
+        image: result of :func:`normalized`, ``(C, *spatial)``.
         normalization: a name, or mean and SD.
 
     Raises:
@@ -114,7 +114,7 @@ def resolved(normalization: str | Mapping[str, Any], channels: int) -> Normaliza
 
     Args:
         normalization: a name, or ``{"mean": ..., "sd": ...}``.
-        channels: of the image.
+        channels: number of channels of the image.
 
     Raises:
         ValueError: there is no such normalization, or it is of another number of channels.

@@ -16,8 +16,8 @@ class Wanted(NamedTuple):
     """Predictions that a network is to return.
 
     Args:
-        out_channels: classes.
-        spatial_dims: of the images, 2 or 3.
+        out_channels: number of classes.
+        spatial_dims: number of spatial axes of the images, 2 or 3.
         task: ``"segmentation"``, of shape ``(B, out_channels, *spatial)``, or ``"classification"``,
             ``(B, out_channels)``.
 
@@ -59,7 +59,7 @@ def replaced(output: Any, change: Callable[[Tensor], Any]) -> Any:
     """The same lists, tuples and dictionaries, with each tensor in them changed.
 
     Args:
-        output: of a network.
+        output: output of a network.
         change: tensor -> what takes its place.
 
     Example:
@@ -82,7 +82,7 @@ def tensors_in(output: Any) -> Iterator[Tensor]:
     """Tensors of lists, tuples and dictionaries, in their order.
 
     Args:
-        output: of a network.
+        output: output of a network.
 
     Example:
         >>> import torch
@@ -103,7 +103,7 @@ def shapes_in(output: Any) -> str:
     """What a network returned, for messages.
 
     Args:
-        output: of a network.
+        output: output of a network.
 
     Example:
         >>> import torch

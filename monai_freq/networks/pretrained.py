@@ -83,8 +83,8 @@ def unsound(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[s
     """What no weight of a network can be, and the names of those that are it; None where all can be used.
 
     Args:
-        weights: by name.
-        own: the network's of these names, into whose types they go.
+        weights: weights by name.
+        own: weights of the network by these names, whose types they get.
 
     Example:
         >>> unsound({"bn1.running_var": torch.tensor([1.0, -1.0])}, {"bn1.running_var": torch.ones(2)})
@@ -106,7 +106,7 @@ def not_finite(weights: Mapping[str, Tensor]) -> list[str]:
     """Names of the weights that hold NaN or infinity.
 
     Args:
-        weights: by name.
+        weights: weights by name.
 
     Example:
         >>> not_finite({"conv1.weight": torch.ones(3), "bn1.running_var": torch.tensor([1.0, float("nan")])})
@@ -123,7 +123,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     RadImageNet's files are replaced: ``backbone.4.0.conv1.weight`` becomes ``layer1.0.conv1.weight``.
 
     Args:
-        path: the file.
+        path: path of the file.
 
     Raises:
         ValueError: there is no such file, it is truncated, it holds something else, or it would run code; a weight is

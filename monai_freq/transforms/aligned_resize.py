@@ -44,7 +44,7 @@ class AlignedResize(InvertibleTransform):
       ``anti_aliasing=True`` continues it by zeros, which darkens its faces.
 
     Args:
-        spatial_size: voxels along each axis; 0 or less for an axis that stays as it is.
+        spatial_size: number of voxels along each axis; 0 or less for an axis that stays as it is.
         mode: ``"linear"``, ``"bilinear"`` or ``"trilinear"`` for an image with one, two or three axes,
             ``"nearest-exact"`` for a label.
 
@@ -127,7 +127,7 @@ class AlignedResized(MapTransform, InvertibleTransform):
 
     Args:
         keys: keys of the images and labels.
-        spatial_size: voxels along each axis; 0 or less for an axis that stays as it is.
+        spatial_size: number of voxels along each axis; 0 or less for an axis that stays as it is.
         mode: one for all keys, or one for each.
         allow_missing_keys: whether an item may lack a key.
 

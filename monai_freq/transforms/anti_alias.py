@@ -23,7 +23,7 @@ def anti_aliased(image: Tensor, shape: Sequence[int]) -> Tensor:
 
     Args:
         image: ``(C, *spatial)`` of floating-point numbers.
-        shape: voxels along each spatial axis after the resize.
+        shape: number of voxels along each spatial axis after the resize.
 
     Shape:
         Output like ``image``, of the same type.

@@ -38,9 +38,9 @@ def artifact_psd(
         transform: any transform of MONAI or TorchIO, for arrays or for dictionaries, or a callable, that keeps the
             shape.
         images: images of one size, or items that hold them.
-        key: where a dictionary transform, or an item, has the image.
+        key: key of the image in a dictionary transform, or an item.
         power: 1 for the magnitude as in the paper, 2 for the energy.
-        seed: of the draws of random transforms.
+        seed: seed of the draws of random transforms.
 
     Returns:
         Frequencies ``(K,)`` in cycles per voxel, and the density ``(K,)``.
@@ -88,8 +88,8 @@ def artifact_residual(
     Args:
         artifact: any transform of MONAI or TorchIO, or a callable, that keeps the shape.
         item: an image, or a dictionary that holds one.
-        key: where the artifact, or the item, has the image.
-        seed: of the artifact's draws.
+        key: key of the image in the artifact, or the item.
+        seed: seed of the artifact's draws.
 
     Shape:
         ``(C, *spatial)`` -> ``(C, *spatial)``; integers and half precision become float32.

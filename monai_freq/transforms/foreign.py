@@ -45,7 +45,7 @@ def as_artifact(artifact: object) -> Artifact:
     """Refuse what cannot be called on an image.
 
     Args:
-        artifact: what should be a transform.
+        artifact: object that should be a transform.
 
     Raises:
         TypeError: it is a class, or cannot be called.
@@ -85,7 +85,7 @@ def called_on(artifact: Artifact, image: Tensor, seed: int) -> Any:
     Args:
         artifact: array transform of MONAI or TorchIO, or a callable.
         image: ``(C, *spatial)``, which the artifact may write into: see :func:`editable`.
-        seed: of its draws.
+        seed: seed of its draws.
 
     Example:
         >>> called_on(lambda image: image + torch.rand(1), torch.zeros(1, 1), 3) == torch.zeros(1, 1)
@@ -108,9 +108,9 @@ def called_on_item(
 
     Args:
         artifact: dictionary transform.
-        item: what the images are part of.
+        item: item that the images are part of.
         images: key -> image ``(C, *spatial)``, which the artifact may write into: see :func:`editable`.
-        seed: of its draws.
+        seed: seed of its draws.
 
     Example:
         >>> def darken(item):
@@ -149,9 +149,9 @@ def with_artifact(altered: Any, image: NdarrayOrTensor, artifact: Artifact) -> N
     """What an artifact made of an image, in the image's type and with its metadata.
 
     Args:
-        altered: what the artifact returned.
-        image: what it was called on.
-        artifact: for its name.
+        altered: result of the artifact.
+        image: image that it was called on.
+        artifact: artifact, for its name.
 
     Raises:
         ValueError: it is no image, of another shape, or has NaN or infinity.
@@ -180,8 +180,8 @@ def is_unchanged(altered: NdarrayOrTensor, image: NdarrayOrTensor) -> bool:
     """Whether an artifact left an image as it was, but for rounding.
 
     Args:
-        altered: what :func:`with_artifact` returned.
-        image: what the artifact was called on.
+        altered: result of :func:`with_artifact`.
+        image: image that the artifact was called on.
 
     Example:
         >>> image = torch.rand(1, 8, 8)

@@ -26,7 +26,7 @@ class FourierDisentangle(Transform):
     Args:
         theta: width of the block, a fraction of each cut axis' frequencies, in (0, 1).
         axes: spatial axes that are cut; the first two, so that a volume is not cut along z, as in the paper.
-        convention: which band is called low: ``"figure2"``, ``"equation1"`` or ``"released"``.
+        convention: name of the band that is called low: ``"figure2"``, ``"equation1"`` or ``"released"``.
 
     Shape:
         ``(C, *spatial)`` -> ``(2C, *spatial)``; integers become float32, metadata are kept.

@@ -64,7 +64,7 @@ def like_image(out: Tensor, img: Any) -> NdarrayOrTensor:
     """Result in the type of the image, with its metadata and the result's own data type.
 
     Args:
-        out: what was computed, ``(C', *spatial)``.
+        out: result of a computation, ``(C', *spatial)``.
         img: the first of :func:`as_image`.
 
     Example:
@@ -103,7 +103,7 @@ def check_probability(prob: float) -> None:
     """Refuse a probability outside [0, 1].
 
     Args:
-        prob: of transforming an image.
+        prob: probability of transforming an image.
 
     Raises:
         ValueError: it is outside its range, or no number.

@@ -25,7 +25,7 @@ class Keyed(MapTransform):
     Args:
         keys: keys of the items to transform.
         args: arguments of the array transform, then ``allow_missing_keys`` (default: False).
-        kwargs: the same by name.
+        kwargs: the same arguments by name.
 
     Raises:
         TypeError: arguments that the array transform does not take.
@@ -69,7 +69,7 @@ class RandKeyed(MapTransform, Randomizable):
     Args:
         keys: keys of the items to transform.
         args: arguments of the array transform, then ``allow_missing_keys`` (default: False).
-        kwargs: the same by name.
+        kwargs: the same arguments by name.
 
     Raises:
         TypeError: arguments that the array transform does not take.

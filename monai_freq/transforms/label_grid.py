@@ -40,8 +40,8 @@ def nearest_voxels(wanted: int, given: int) -> NDArray[np.intp]:
     voxel.
 
     Args:
-        wanted: voxels n of the resized line.
-        given: voxels N of the line.
+        wanted: number n of voxels of the resized line.
+        given: number N of voxels of the line.
 
     Shape:
         ``(wanted,)``
@@ -69,7 +69,7 @@ def resize_label(classes: Classes, shape: Sequence[int]) -> tuple[Classes, list[
 
     Args:
         classes: class numbers; 0 is the background.
-        shape: voxels along each axis of the result.
+        shape: number of voxels along each axis of the result.
 
     Returns:
         The class numbers on the grid, the structures that were kept so, and those that are lost all the same since

@@ -32,9 +32,9 @@ def naming(key: Hashable, img: object, item: Mapping[Hashable, Any] | None = Non
     """Errors and warnings within the block get the key of the image, and its file where that is known.
 
     Args:
-        key: of the image.
-        img: the image.
-        item: what it is part of; its numbers and words name it in a warning where no file does.
+        key: key of the image.
+        img: image that it is about.
+        item: item that it is part of; its numbers and words name it in a warning where no file does.
 
     Example:
         >>> with naming("t1", None):
@@ -82,8 +82,8 @@ class OncePerItem:
         """Warn of an image.
 
         Args:
-            message: a sentence or two.
-            img: the image.
+            message: text of the warning, a sentence or two.
+            img: image that it is about.
         """
         source = source_of(img)
         called = _called.get() or source.removeprefix(", ")

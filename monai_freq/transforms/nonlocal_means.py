@@ -127,7 +127,7 @@ class RandNonLocalMeans(RandomizableTransform):
 
     Args:
         prob: probability of denoising.
-        h_factor: low and high, at least 0.
+        h_factor: lowest and highest strength in units of sigma, at least 0.
         patch_radius: as in :class:`NonLocalMeans`, like all that follow.
         search_radius: radius of the search window.
         sigma: SD of the noise.

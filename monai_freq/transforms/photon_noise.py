@@ -53,7 +53,7 @@ class PhotonNoise(RandomizableTransform):
         input_range: ``"hu"`` for an image in Hounsfield units, or ``(a_min, a_max, b_min, b_max)`` as given to
             ``ScaleIntensityRange`` for one whose window [a_min, a_max] HU was mapped to [b_min, b_max]. Never guessed.
         filter: window on the ramp: ``"ramp"`` (none), ``"shepp-logan"``, ``"cosine"`` or ``"hann"``.
-        min_count: what a count is at least before the logarithm.
+        min_count: lowest count before the logarithm.
         sampler: ``"poisson"`` is exact; ``"fast"`` rounds no count above 32.
         slice_dim: spatial axis of a volume along which the slices lie; it should be the patient's long axis.
 
@@ -139,14 +139,14 @@ class RandPhotonNoise(RandomizableTransform):
 
     Args:
         prob: probability of adding noise.
-        n_photons: low and high.
+        n_photons: lowest and highest N0.
         n_angles: as in :class:`PhotonNoise`, like all that follow.
         n_detectors: number of bins.
         extent_mm: length of the longer side of a slice.
         spacing: pixel size in mm.
         input_range: ``"hu"``, or the window and what it was mapped to.
         filter: window on the ramp.
-        min_count: what a count is at least.
+        min_count: lowest count.
         sampler: ``"poisson"`` or ``"fast"``.
         slice_dim: spatial axis along which the slices lie.
 

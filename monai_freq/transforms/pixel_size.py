@@ -38,8 +38,8 @@ def pixel_size_mm(image: MetaTensor, axes: Sequence[int]) -> list[float]:
     the matrix, and refused where they are lost.
 
     Args:
-        image: with an affine matrix, ``(C, H, W)`` or ``(C, X, Y, Z)``.
-        axes: of the slices, as columns of a (4, 4) matrix, see :func:`slice_axes`.
+        image: image with an affine matrix, ``(C, H, W)`` or ``(C, X, Y, Z)``.
+        axes: axes of the slices, as columns of a (4, 4) matrix, see :func:`slice_axes`.
 
     Returns:
         The two sizes in mm.
@@ -73,7 +73,7 @@ def slice_axes(image: MetaTensor) -> tuple[tuple[int, int], str]:
     and ``Transpose`` leave no trace: there, a side as long as another axis of the file is taken for that axis.
 
     Args:
-        image: with an affine matrix, ``(C, H, W)``.
+        image: image with an affine matrix, ``(C, H, W)``.
 
     Returns:
         Two columns of the matrix, and a warning where they had to be guessed; empty otherwise.

@@ -213,7 +213,7 @@ class StaticShortcutd(ThreadUnsafe, MapTransform):
         keys: keys of the images.
         artifact: see :class:`ApplyShortcutd`.
         flag_key: key of the mark.
-        seed: of the artifacts.
+        seed: seed of the artifacts.
         allow_missing_keys: whether images may be missing.
 
     Shape:
