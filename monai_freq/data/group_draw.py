@@ -10,6 +10,8 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
+from .splits import permuted
+
 __all__ = ["draw_divisible", "draw_groups", "draw_samples", "possible_sizes"]
 
 SPARE = (2, 8)  # groups of a kind, on either side of its share, that the search for the exact number may move
@@ -49,7 +51,7 @@ def draw_samples(labels: Mapping[str, int | str], size: int, key: str) -> list[s
     for label in by_remainder[: size - sum(left.values())]:
         left[label] += 1
     drawn = []
-    for name in _permuted(labels, key):
+    for name in permuted(sorted(labels), key):
         if left[labels[name]]:
             left[labels[name]] -= 1
             drawn.append(name)
@@ -83,7 +85,7 @@ def draw_groups(groups: Mapping[str, Counts], size: int, key: str) -> list[str] 
         return None
     if size == 0:
         return []
-    order = _permuted(groups, key)
+    order = permuted(sorted(groups), key)
     wanted = _targets([groups[name] for name in order], size)
     draws = (_draw_near_shares(groups, order, wanted, size, spare) for spare in (*SPARE, len(order)))
     return next(sorted(drawn) for drawn in draws if drawn is not None)
@@ -114,7 +116,7 @@ def draw_divisible(groups: Mapping[str, Counts], within: tuple[int, int], beside
     parts = (*within, beside, sum(map(sum, groups.values())) - sum(within) - beside)
     if min(parts) < 0:
         return None
-    order = _permuted(groups, key)
+    order = permuted(sorted(groups), key)
     wanted = _targets([groups[name] for name in order], sum(within))
     for spare in (*SPARE, len(order)):
         numbers = _divisible_numbers(sizes, parts, spare, key)
@@ -147,13 +149,6 @@ def _reachable(sizes: Sequence[int], most: int) -> Iterator[int]:
         if size <= most:
             bits = (bits | bits << size) & mask
         yield bits
-
-
-def _permuted(names: Iterable[str], key: str) -> list[str]:
-    # Of Python's and NumPy's generators, only Random.random() promises the same numbers in every version.
-    random = Random(key)
-    weights = {name: random.random() for name in sorted(names)}
-    return sorted(weights, key=weights.__getitem__)
 
 
 def _targets(counts: Sequence[Counts], size: int) -> list[float]:

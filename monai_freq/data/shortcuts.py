@@ -6,7 +6,6 @@ import os
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..errors import DataError
 from ..quoting import reason_of, written
 from ..seeding.seeds import check_run_seed
 from .same_images import RealFiles
+from .splits import permuted
 
 __all__ = ["plan_shortcut"]
 
@@ -84,10 +84,7 @@ def plan_shortcut(
         )
     ordered = _sorted_by_name(items, candidates)
     _refuse_repeated(items, set(candidates), label_key)
-    # Of Python's and NumPy's generators, only Random.random() promises the same numbers in every version.
-    random = Random(f"shortcut {seed}")
-    weights = {index: random.random() for index in ordered}
-    marked = set(sorted(ordered, key=weights.__getitem__)[:marks])
+    marked = set(permuted(ordered, f"shortcut {seed}")[:marks])
     return [{**item, flag_key: index in marked} for index, item in enumerate(items)]
 
 

@@ -1,7 +1,7 @@
 """Seeded division of a list of cases into training, validation and test sets."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from ..errors import DataError
 from .same_images import repeated_image
 
-__all__ = ["split_cases"]
+__all__ = ["permuted", "split_cases"]
 
+H = TypeVar("H", bound=Hashable)
 T = TypeVar("T", bound=Mapping[str, Any] | str | os.PathLike[str])
 
 
@@ -44,16 +45,16 @@ def split_cases(
         if value < 0:
             raise ValueError(f"'{name}' must be at least 0, got {value}.")
     ordered = _sorted_by_name(items)
-    train = _train_part(len(ordered), val, test, train_size)
-    order = _permutation(len(ordered), f"split {seed}")
+    _check_parts(len(ordered), val, test, train_size)
+    order = permuted(range(len(ordered)), f"split {seed}")
     rest = order[test + val :]
     if train_size is not None:
-        rest = [rest[i] for i in _permutation(train, f"train {seed} {draw}")[:train_size]]
+        rest = permuted(rest, f"train {seed} {draw}")[:train_size]
     parts = {"train": rest, "val": order[test : test + val], "test": order[:test]}
     return {part: [ordered[i] for i in sorted(indices)] for part, indices in parts.items()}
 
 
-def _train_part(cases: int, val: int, test: int, train_size: int | None) -> int:
+def _check_parts(cases: int, val: int, test: int, train_size: int | None) -> None:
     train = cases - val - test
     if train < 1:
         raise DataError(
@@ -65,7 +66,6 @@ def _train_part(cases: int, val: int, test: int, train_size: int | None) -> int:
             f"'train_size' must be in [1, {train}], got {train_size}: {cases} cases less {val} for validation and "
             f"{test} for testing leave {train}. Change --train_size, --val_cases or --test_cases."
         )
-    return train
 
 
 def _sorted_by_name(items: Sequence[T]) -> list[T]:
@@ -82,8 +82,18 @@ def _path(item: Mapping[str, Any] | str | os.PathLike[str]) -> Path:
     return Path(item["image"] if isinstance(item, Mapping) else item)
 
 
-def _permutation(length: int, key: str) -> list[int]:
+def permuted(items: Iterable[H], key: str) -> list[H]:
+    """Different items in an order of chance, the same in every version of Python.
+
+    Args:
+        items: items, in an order that is always the same.
+        key: seed, any text.
+
+    Example:
+        >>> permuted("abcd", "split 0")
+        ['d', 'a', 'b', 'c']
+    """
     # Of Python's and NumPy's generators, only Random.random() promises the same numbers in every version.
     random = Random(key)
-    weights = [random.random() for _ in range(length)]
-    return sorted(range(length), key=weights.__getitem__)
+    weights = {item: random.random() for item in items}
+    return sorted(weights, key=weights.__getitem__)
