@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Literal, NamedTuple, TypedDict, get_args
 
 import torch
@@ -28,6 +28,7 @@ from torch import Tensor
 from ..quoting import written
 from .basis import Block, block_basis, coarse_from_samples, coarse_size, samples_from_coarse
 from .precision import as_given, check_image, compute_dtype, full_precision
+from .scalars import check_choice, is_count, is_finite_number
 
 __all__ = [
     "Convention",
@@ -76,11 +77,10 @@ def check_bands(theta: float, convention: str = "figure2", axes: Sequence[int] =
         Traceback (most recent call last):
         ValueError: 'theta' must be in (0, 1), got 1.5.
     """
-    if isinstance(theta, bool) or not isinstance(theta, Real) or not 0 < theta < 1:
+    if not (is_finite_number(theta) and 0 < theta < 1):
         raise ValueError(f"'theta' must be in (0, 1), got {written(theta)}.")
-    if convention not in get_args(Convention):
-        raise ValueError(f"'convention' must be one of {', '.join(get_args(Convention))}, got {written(convention)}.")
-    if isinstance(spatial_dims, bool) or not isinstance(spatial_dims, Integral) or spatial_dims < 1:
+    check_choice("convention", convention, get_args(Convention))
+    if not is_count(spatial_dims):
         raise ValueError(f"'spatial_dims' must be at least 1 and whole, got {written(spatial_dims)}.")
     if not _are_axes(axes, spatial_dims):
         raise ValueError(f"'axes' must be different spatial axes in [0, {spatial_dims - 1}], got {written(axes)}.")
@@ -107,7 +107,7 @@ def check_cutoff(cutoff: float) -> None:
         Traceback (most recent call last):
         ValueError: 'cutoff' is in cycles per voxel and must be in (0, 0.5], got 0.75.
     """
-    if isinstance(cutoff, bool) or not isinstance(cutoff, Real) or not 0 < cutoff <= 0.5:
+    if not (is_finite_number(cutoff) and 0 < cutoff <= 0.5):
         raise ValueError(f"'cutoff' is in cycles per voxel and must be in (0, 0.5], got {written(cutoff)}.")
 
 
@@ -242,16 +242,11 @@ def fuse(
     on_grid = _lies_on_grid(low, high, cut, convention, coarse)
     with full_precision(high):
         dtype = torch.promote_types(compute_dtype(low), compute_dtype(high))
-        below, above = low.to(dtype), high.to(dtype)
-        if on_grid:
-            change = _coarse_analysis(below, cut, high.shape) - _analysis(above, cut)
-            fused = _synthesis(change, cut, high.shape, plus=above)
-        elif convention == "equation1":
-            change = _analysis(above, cut) - _analysis(below, cut)
-            fused = _synthesis(change, cut, high.shape, plus=below)
-        else:
-            change = _analysis(below, cut) - _analysis(above, cut)
-            fused = _synthesis(change, cut, high.shape, plus=above)
+        inner, outer = low.to(dtype), high.to(dtype)
+        if convention == "equation1":  # whose block belongs to the high band
+            inner, outer = outer, inner
+        block = _coarse_analysis(inner, cut, high.shape) if on_grid else _analysis(inner, cut)
+        fused = _synthesis(block - _analysis(outer, cut), cut, high.shape, plus=outer)
     return as_given(fused, high)
 
 

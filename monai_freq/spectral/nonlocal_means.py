@@ -12,15 +12,13 @@ from torch import Tensor
 from ..quoting import written
 from .patch_averages import Window, weighted_means
 from .precision import as_given, check_image, compute_dtype, full_precision
-from .scalars import is_finite_number
+from .scalars import check_choice, is_finite_number
 
 __all__ = ["NoiseModel", "check_nonlocal_means", "nonlocal_means"]
 
 #: of the noise to remove, Rician in magnitude MR, Gaussian elsewhere
 NoiseModel = Literal["rician", "gaussian"]
 Radius = int | Sequence[int]
-
-_NOISE_MODELS = get_args(NoiseModel)
 
 
 def nonlocal_means(
@@ -126,8 +124,7 @@ def check_nonlocal_means(
     _check_radius("patch_radius", patch_radius, spatial_dims)
     if search_radius is not None:
         _check_radius("search_radius", search_radius, spatial_dims)
-    if noise_model not in _NOISE_MODELS:
-        raise ValueError(f"'noise_model' must be one of {_NOISE_MODELS}, got {written(noise_model)}.")
+    check_choice("noise_model", noise_model, get_args(NoiseModel))
 
 
 def _scale(image: Tensor, magnitude: bool) -> float:

@@ -19,13 +19,13 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from ..quoting import written
 from .cache import cached
 from .precision import as_computed
 from .ramp_filter import Filter, filter_window
+from .scalars import check_choice
 from .tomography import ParallelBeam
 
-__all__ = ["Sampler", "check_sampler", "image_noise", "log_noise", "noise_power", "noise_variance", "poisson_deviation"]
+__all__ = ["Sampler", "image_noise", "log_noise", "noise_power", "noise_variance", "poisson_deviation"]
 
 #: how counts are drawn, exactly, or from an expansion where they are many
 Sampler = Literal["poisson", "fast"]
@@ -156,7 +156,7 @@ def poisson_deviation(expected: Tensor, generator: torch.Generator, sampler: Sam
         >>> bool((expected + deviation).frac().any())
         False
     """
-    check_sampler(sampler)
+    check_choice("sampler", sampler, get_args(Sampler))
     flat = as_computed(expected, "expected").reshape(1, -1)
     return _deviation(flat, flat.sqrt(), generator, sampler)[0].view(expected.shape)
 
@@ -215,24 +215,6 @@ def noise_variance(ray_variance: float, bin_width: float, n_angles: int, filter:
     relative = torch.linspace(0, 1, 2001, dtype=torch.float64)
     share = 3 * torch.trapezoid((relative * filter_window(filter, relative)).square(), relative)
     return math.pi**2 * ray_variance / (12 * n_angles * bin_width**2) * float(share)
-
-
-def check_sampler(sampler: str) -> None:
-    """Refuse the name of a sampler that there is not.
-
-    Args:
-        sampler: the name.
-
-    Raises:
-        ValueError: it is unknown.
-
-    Example:
-        >>> check_sampler("gauss")
-        Traceback (most recent call last):
-        ValueError: 'sampler' must be one of 'poisson', 'fast', got 'gauss'.
-    """
-    if sampler not in get_args(Sampler):
-        raise ValueError(f"'sampler' must be one of {', '.join(map(repr, get_args(Sampler)))}, got {written(sampler)}.")
 
 
 def _deviation(expected: Tensor, root: Tensor, generator: torch.Generator, sampler: Sampler) -> tuple[Tensor, Tensor]:

@@ -147,7 +147,8 @@ def _build(grid: PolarGrid, dtype: torch.dtype, device: torch.device) -> Tables:
     place, mirrored, phase, alone = place[order], mirrored[order], phase[order], alone[order]
     zero = len(order) * grid.mirrors
     source, crowded, others = _gathering(place.flatten(), zero, grid)
-    interpolate = SparseRows(_arange(0, len(point) + 1, WIDTH**2), rank[point].int(), weight)
+    starts = torch.arange(0, len(point) + 1, WIDTH**2, dtype=torch.int32)
+    interpolate = SparseRows(starts, rank[point].int(), weight)
     transposed = _transposed(interpolate, len(order) + 1)
     last = torch.zeros(1, grid.mirrors)
     height, width = map(deapodisation, grid.shape)
@@ -221,7 +222,3 @@ def _transposed(matrix: SparseRows, n_columns: int) -> SparseRows:
 def _across(phase: Tensor) -> Tensor:
     """Another memory layout; vectorised complex products are rounded differently where a thread's share ends."""
     return phase.mT.contiguous().mT
-
-
-def _arange(start: int, stop: int, step: int) -> Tensor:
-    return torch.arange(start, stop, step, dtype=torch.int32)

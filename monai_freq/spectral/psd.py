@@ -26,7 +26,7 @@ from ..quoting import written
 from .cache import cached
 from .frequency_unit import PerMillimetre, require_per_voxel, unit_of
 from .precision import as_computed, check_image, check_numbers, compute_dtype
-from .scalars import is_finite_number
+from .scalars import check_choice, is_finite_number
 
 __all__ = ["BANDS", "band_shares", "centroid", "overlap", "radial_psd"]
 
@@ -98,8 +98,7 @@ def radial_psd(
         5.0
     """
     _check(x, spacing, power, spatial_dims)
-    if norm not in _NORMS:
-        raise ValueError(f"'norm' must be one of {', '.join(_NORMS)}, got {written(norm)}.")
+    check_choice("norm", norm, _NORMS)
     sizes, dims = tuple(x.shape[-spatial_dims:]), tuple(range(-spatial_dims, 0))
     grid = _Grid(sizes, _steps(spacing, spatial_dims), corners)
 
@@ -332,9 +331,6 @@ def _check(x: Tensor, spacing: Sequence[float] | None, power: float, spatial_dim
 
 
 def _check_axis(frequencies: Tensor, density: Tensor, name: str = "density") -> None:
-    if not (isinstance(frequencies, Tensor) and isinstance(density, Tensor)):
-        kinds = " and ".join(type(given).__name__ for given in (frequencies, density))
-        raise TypeError(f"'frequencies' and '{name}' must be tensors, got {kinds}: pass torch.as_tensor(...).")
     check_numbers(frequencies, "frequencies")
     check_numbers(density, name)
     if frequencies.ndim != 1 or density.ndim < 1 or density.shape[-1] != len(frequencies):

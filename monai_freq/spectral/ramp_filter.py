@@ -8,11 +8,11 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from ..quoting import written
 from .cache import cached
 from .precision import as_computed, compute_dtype
+from .scalars import check_choice
 
-__all__ = ["Filter", "check_filter", "filter_window", "ramp"]
+__all__ = ["Filter", "filter_window", "ramp"]
 
 #: window that the ramp is multiplied by; ``ramp`` is none
 Filter = Literal["ramp", "shepp-logan", "cosine", "hann"]
@@ -35,31 +35,13 @@ def filter_window(filter: Filter, frequency: Tensor) -> Tensor:
         >>> filter_window("hann", torch.tensor([0.0, 0.5, 1.0]))
         tensor([1.0000, 0.5000, 0.0000])
     """
-    check_filter(filter)
+    check_choice("filter", filter, get_args(Filter))
     frequency = as_computed(frequency, "frequency")
     if filter == "shepp-logan":
         return torch.sinc(frequency / 2)
     if filter == "cosine":
         return torch.cos(frequency * (math.pi / 2))
     return torch.ones_like(frequency) if filter == "ramp" else (1 + torch.cos(frequency * math.pi)) / 2
-
-
-def check_filter(filter: str) -> None:
-    """Refuse the name of a filter that there is not.
-
-    Args:
-        filter: the name.
-
-    Raises:
-        ValueError: it is unknown.
-
-    Example:
-        >>> check_filter("hamming")
-        Traceback (most recent call last):
-        ValueError: 'filter' must be one of 'ramp', 'shepp-logan', 'cosine', 'hann', got 'hamming'.
-    """
-    if filter not in get_args(Filter):
-        raise ValueError(f"'filter' must be one of {', '.join(map(repr, get_args(Filter)))}, got {written(filter)}.")
 
 
 def ramp(length: int, filter: Filter, like: Tensor) -> Tensor:

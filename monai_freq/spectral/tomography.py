@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from numbers import Integral
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -27,7 +27,8 @@ from .kaiser_bessel import fast_length
 from .polar_grid import PolarGrid
 from .polar_spectrum import adjoint_polar_spectrum, polar_spectrum
 from .precision import as_computed, as_given, check_image, compute_dtype, full_precision
-from .ramp_filter import Filter, check_filter, ramp
+from .ramp_filter import Filter, ramp
+from .scalars import check_choice, is_count
 
 __all__ = ["ParallelBeam"]
 
@@ -187,7 +188,7 @@ class ParallelBeam:
             >>> ParallelBeam((32, 32), n_angles=50).fbp(torch.rand(2, 50, 47), filter="hann").shape
             torch.Size([2, 32, 32])
         """
-        check_filter(filter)
+        check_choice("filter", filter, get_args(Filter))
 
         def reconstruct(one: Tensor) -> Tensor:
             return self.image_of(self._mirrored(one), filter)
@@ -340,10 +341,9 @@ def _check(shape: Sequence[int], spacing: Sequence[float], n_angles: int, n_dete
         raise ValueError(f"'shape' must be the rows and columns of an image, got {tuple(shape)}.")
     if len(spacing) != 2 or not all(math.isfinite(d) and d > 0 for d in spacing):
         raise ValueError(f"'spacing' must be two positive pixel sizes, got {tuple(spacing)}.")
-    if not _is_count(n_angles):
-        raise ValueError(f"'n_angles' must be a positive integer, got {written(n_angles)}.")
-    if n_detectors is not None and not _is_count(n_detectors):
-        raise ValueError(f"'n_detectors' must be a positive integer, got {written(n_detectors)}.")
+    for name, count in (("n_angles", n_angles), ("n_detectors", 1 if n_detectors is None else n_detectors)):
+        if not is_count(count):
+            raise ValueError(f"'{name}' must be a positive integer, got {written(count)}.")
 
 
 def _check_rays(shape: tuple[int, int], spacing: tuple[float, float], rays: float) -> None:
@@ -353,7 +353,3 @@ def _check_rays(shape: tuple[int, int], spacing: tuple[float, float], rays: floa
             f"a scan of {size} has {rays:.2g} rays, more than {_MOST_RAYS:.2g}, and would take hours: "
             "check 'spacing', 'n_angles' and 'n_detectors'."
         )
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1

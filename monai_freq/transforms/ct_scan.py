@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from monai.config import NdarrayOrTensor
@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ..quoting import written
 from ..spectral.attenuation import HIGHEST, PER_HU, WATER
-from ..spectral.photon_statistics import Sampler, check_sampler, image_noise
+from ..spectral.photon_statistics import Sampler, image_noise
 from ..spectral.precision import compute_dtype
-from ..spectral.ramp_filter import Filter, check_filter
-from ..spectral.scalars import is_finite_number
+from ..spectral.ramp_filter import Filter
+from ..spectral.scalars import check_choice, is_finite_number
 from ..spectral.tomography import ParallelBeam
 from .image import as_image, like_image, require_finite
 from .pixel_size import check_extent_mm, pixel_size_mm, slice_axes
@@ -73,8 +73,8 @@ class Scan:
 
     def __post_init__(self) -> None:
         ParallelBeam((1, 1), n_angles=self.n_angles, n_detectors=self.n_detectors)  # checks them
-        check_filter(self.filter)
-        check_sampler(self.sampler)
+        check_choice("filter", self.filter, get_args(Filter))
+        check_choice("sampler", self.sampler, get_args(Sampler))
         check_positive("min_count", self.min_count)
         _check_size(self.extent_mm, self.spacing)
         if self.slice_dim not in range(-3, 3):

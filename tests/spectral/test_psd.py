@@ -359,7 +359,7 @@ def test_a_density_over_other_frequencies_is_refused(function):
     for other in (density[:, 1:], density[:, :1], density[0, 0]):
         with pytest.raises(ValueError, match=r"must have the shapes \(K,\) and \(\*, K\), got \(9,\) and"):
             function(frequencies, other)
-    with pytest.raises(TypeError, match=r"must be tensors, got Tensor and ndarray: pass torch.as_tensor"):
+    with pytest.raises(TypeError, match=r"'density' must be a torch.Tensor, got numpy.ndarray: pass torch.as_tensor"):
         function(frequencies, density.numpy())
 
 
