@@ -20,4 +20,4 @@ __all__ = [
     "transforms",
 ]
 
-__getattr__, __dir__ = lazy_submodules(__name__, __all__)  # ``import monai_freq`` alone stays light
+__getattr__, __dir__ = lazy_submodules(__name__, __all__)  # keeps ``import monai_freq`` light

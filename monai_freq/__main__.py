@@ -1,7 +1,7 @@
-"""The command line: ``bundles`` names the bundles that are installed, ``copy`` copies one, ``run`` runs one.
+"""The command line: ``bundles`` lists the installed bundles, ``copy`` copies one, ``run`` runs one.
 
-``python -m monai_freq run`` takes what ``python -m monai.bundle run`` takes, and does the same. Studies of many runs
-have a command of their own: ``python -m monai_freq.study --help``.
+``python -m monai_freq run`` takes the same arguments as ``python -m monai.bundle run``, and does the same. Studies of
+many runs have their own command: ``python -m monai_freq.study --help``.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def main(words: Sequence[str] | None = None) -> None:
     """Run the command.
 
     Args:
-        words: of the command line; those of the program by default.
+        words: words of the command line; by default those of the program.
 
     Raises:
-        SystemExit: the bundle or its folder cannot be had.
+        SystemExit: there is no such bundle, or the folder cannot be written.
 
     Example:
         >>> main(["bundles"])  # doctest: +ELLIPSIS
@@ -34,7 +34,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """
     given = sys.argv[1:] if words is None else list(words)
     if given[:1] == ["run"] and given[1:] not in ([], ["-h"], ["--help"]):
-        _run(given)  # its options are those of the configuration
+        _run(given)  # the configuration defines the options
         return
     arguments = parser().parse_args(given)
     try:
@@ -52,11 +52,11 @@ def parser() -> argparse.ArgumentParser:
     """
     top = argparse.ArgumentParser(prog="python -m monai_freq", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="bundles | copy | run")
-    listing = commands.add_parser("bundles", help="name the bundles")
+    listing = commands.add_parser("bundles", help="list the bundles")
     listing.set_defaults(command=_list)
     copying = commands.add_parser("copy", help="copy a bundle to a folder of its own")
-    copying.add_argument("name", help="of the bundle")
-    copying.add_argument("folder", nargs="?", help="to be made (default: the bundle's name)")
+    copying.add_argument("name", help="name of the bundle")
+    copying.add_argument("folder", nargs="?", help="new folder (default: the bundle's name)")
     copying.set_defaults(command=_copy)
     running = commands.add_parser("run", help="train, evaluate or infer", description=_RUN, usage=_RUN_USAGE)
     running.set_defaults(command=lambda _: running.print_help())
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
 _RUN_USAGE = "python -m monai_freq run --config_file FILE [--SETTING VALUE ...]"
 _RUN = (
     "The same as python -m monai.bundle run, without MONAI's warnings about its own calls. A configuration is code: "
-    "run those that you trust. Its settings are the first lines of the file."
+    "run only configurations that you trust. The settings are the first lines of the file."
 )
 
 

@@ -1,4 +1,4 @@
-"""Errors that a user can put right, and how a command ends with them."""
+"""Errors that a user can correct, and how a command ends with them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class UsageError(ValueError):
     """A setting, an argument or a file is wrong; the message names it and says what to do, in two or three lines.
 
     Functions raise it. It is a :class:`ValueError`, so a caller need not know it. A command shows the message in place
-    of a traceback, see :func:`ending_readably`. Characters that control a terminal are escaped, as the name of a file
-    may contain them.
+    of a traceback, see :func:`ending_readably`. Characters that control a terminal are escaped, since the name of a
+    file may contain them.
 
     Args:
         message: text for the user.
@@ -49,7 +49,7 @@ class DataError(UsageError):
 def ending_readably() -> Iterator[None]:
     """End the program with the message of a :class:`UsageError`, without a traceback.
 
-    For the ends of the package alone: a command's ``main``, and what the ``initialize`` section of a bundle calls.
+    Only two places use it: a command's ``main``, and the functions that the ``initialize`` section of a bundle calls.
 
     Raises:
         SystemExit: the block raised a :class:`UsageError`.

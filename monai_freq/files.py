@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or not there, and folders that one run at a time writes to."""
+"""Files and folders that are either complete or absent, and folders that only one run at a time writes to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # on Windows, where nothing is claimed
+except ImportError:  # on Windows, where every claim succeeds
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["claim", "release", "replacing", "set_aside", "write_files"]
@@ -23,16 +23,16 @@ _claimed: dict[Path, int] = {}
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Path beside ``path`` to write to, which takes its place when the block ends: the old file stays whole until then.
+    """Temporary path beside ``path``, renamed to ``path`` when the block ends: the old file stays whole until then.
 
-    What is written may be a folder as well, where there is none of that name yet. The folder that holds it is made if
-    need be. When the block fails, what it wrote is removed and the old file is left alone.
+    The block may also write a folder, if ``path`` does not exist. Parent folders are made if needed. If the block
+    fails, its output is removed and the old file stays.
 
     Args:
-        path: where the file or folder is in the end.
+        path: final path of the file or folder.
 
     Raises:
-        OSError: the disk is full, the folder cannot be written to, or a folder of that name is there.
+        OSError: the disk is full, the folder cannot be written to, or ``path`` is a folder.
 
     Example:
         >>> import tempfile
@@ -57,8 +57,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk."""
-    if path.is_dir() and os.name == "nt":  # where a folder cannot be opened
+    """Flush a file, or the names in a folder, to the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows cannot open a folder
         return
     descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
     try:
@@ -68,14 +68,14 @@ def _sync(path: Path) -> None:
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
-    """Write files one after another, each aside and then renamed.
+    """Write files one after another, each to a temporary name and then renamed.
 
     Args:
-        folder: of the files; it is made if need be.
-        contents: name -> content.
+        folder: folder of the files, made if needed.
+        contents: name of a file -> content.
 
     Returns:
-        The files.
+        Paths of the files.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written to.
@@ -92,11 +92,11 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
 
 
 def set_aside(folder: Path, names: Iterable[str]) -> None:
-    """Move what an earlier run left in a folder to ``previous/<n>``, with one log line.
+    """Move the results of an earlier run in a folder to ``previous/<n>``, with one log line.
 
     Args:
         folder: folder of the run.
-        names: files and folders in it; those that do not exist are passed over.
+        names: names of files and folders in it; those that do not exist are skipped.
 
     Example:
         >>> import tempfile
@@ -119,18 +119,18 @@ def set_aside(folder: Path, names: Iterable[str]) -> None:
 
 
 def claim(folder: Path) -> bool:
-    """Keep other processes from claiming a folder, until :func:`release` or until this process ends, however it ends.
+    """Keep other processes from claiming a folder, until :func:`release` or the end of this process, even a crash.
 
-    Nothing is left in the folder. Where the system or the file system has no such locks, every claim succeeds.
+    No file is left in the folder. On systems and file systems without locks, every claim succeeds.
 
     Args:
-        folder: it is made if need be.
+        folder: folder to claim, made if needed.
 
     Returns:
-        Whether it is this process's now.
+        Whether this process has the claim now.
 
     Raises:
-        OSError: the folder cannot be made, or nothing can be written to it.
+        OSError: the folder cannot be made, or cannot be written to.
 
     Example:
         >>> import tempfile
@@ -161,7 +161,7 @@ def release(folder: Path) -> None:
     """Let other processes claim a folder again.
 
     Args:
-        folder: claimed, or not.
+        folder: folder, claimed or not.
 
     Example:
         >>> import tempfile
@@ -178,7 +178,7 @@ def release(folder: Path) -> None:
 
 
 def _forget() -> None:
-    """A forked worker leaves its parent's claims alone: else they would last as long as it does."""
+    """Drop the parent's claims in a forked worker: else they would last as long as the worker."""
     while _claimed:
         os.close(_claimed.popitem()[1])
 

@@ -1,4 +1,4 @@
-"""JSON in which a name stands once: of two, Python's own reader would keep the last without a word."""
+"""JSON without repeated names: of two values, Python's own reader would keep the last without a word."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 __all__ = ["parse_json", "read_json", "repeated_name"]
 
-_MOST = 40  # characters of a name or a value in a message
+_MOST = 40  # largest number of characters of a name or a value in a message
 
 
 def read_json(file: str | os.PathLike[str], *, alike: Callable[[str], Hashable] = str) -> Any:
     """Read a JSON file in UTF-8, with or without a byte order mark.
 
     Args:
-        file: the file.
-        alike: of two names in one object, see :func:`parse_json`.
+        file: path of the file.
+        alike: key by which names of one object are compared, see :func:`parse_json`.
 
     Raises:
-        OSError: there is no such file, or it cannot be opened.
-        ValueError: it is no JSON, in another encoding, nested too deeply, or an object has a name twice.
+        OSError: the file does not exist, or cannot be opened.
+        ValueError: the file is no JSON, has another encoding, is nested too deeply, or an object has a name twice.
 
     Example:
         >>> import tempfile
@@ -39,21 +39,19 @@ def parse_json(text: str, *, alike: Callable[[str], Hashable] = str) -> Any:
     """Parse JSON, and refuse an object that has a name twice.
 
     Args:
-        text: the JSON.
-        alike: what two names of one object must not have in common: by default the whole name, so that names of files
-            may differ in case alone.
+        text: JSON text.
+        alike: key by which names of one object are compared; by default the whole name, so that names of files may
+            differ in case alone.
 
     Raises:
-        ValueError: it is no JSON, nested too deeply, or an object has a name twice.
+        ValueError: the text is no JSON, is nested too deeply, or an object has a name twice.
 
     Example:
         >>> parse_json('{"0": "background", "1": "kidney", "1": "tumour"}')
         Traceback (most recent call last):
-        ...
         ValueError: the name "1" occurs twice, with "kidney" and with "tumour"
         >>> parse_json('{"test": [], "Test ": ["a.nii"]}', alike=lambda name: name.strip().lower())
         Traceback (most recent call last):
-        ...
         ValueError: the name "test" occurs twice, the other time as "Test ", with [] and with ["a.nii"]
     """
 
@@ -76,13 +74,13 @@ def parse_json(text: str, *, alike: Callable[[str], Hashable] = str) -> Any:
 
 
 def repeated_name(text: str) -> str | None:
-    """Find a name that a mapping on a command line has twice, in the notation of Python or JSON.
+    """Find a repeated name in a mapping on a command line, in the notation of Python or JSON.
 
     Args:
-        text: a value of the command line.
+        text: value on the command line.
 
     Returns:
-        The name, or None: there is no such, or the text is no mapping.
+        The name; None if no name is repeated, or if the text is no mapping.
 
     Example:
         >>> repeated_name("{'0': 'background', '1': 'kidney', '1': 'tumour'}")
@@ -103,5 +101,5 @@ def repeated_name(text: str) -> str | None:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value)  # without characters that would steer a terminal
+    text = json.dumps(value)  # escapes characters that control a terminal
     return text if len(text) <= _MOST else f"{text[: _MOST - 3]}..."

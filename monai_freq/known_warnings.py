@@ -1,4 +1,4 @@
-"""Warnings that libraries give about calls of their own, which whoever runs a bundle can do nothing about."""
+"""Warnings of libraries about their own calls: the user of a bundle can do nothing about them."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import warnings
 
 __all__ = ["silence_known_warnings"]
 
-#: beginning of the message, category and module that it is said of: those of a caller's own code have another module
+#: start of the message, category, and module of the call; warnings about a caller's own code have another module
 _KNOWN: tuple[tuple[str, type[Warning], str], ...] = (
-    # MONAI 1.6, of every configuration: that it is code, which `python -m monai_freq run --help` says once
+    # MONAI 1.6 warns that each configuration is code; `python -m monai_freq run --help` says so once
     ("parsing config_file ", UserWarning, r"monai\.bundle\.scripts"),
-    # MONAI 1.6, of each image that it is to load, where pydicom is installed, for formats that need a GPU
+    # MONAI 1.6 warns at each image, where pydicom is installed, of formats that need a GPU
     ("NvImgCodecPydicomReader: nvImageCodec decoder", UserWarning, r"monai\.data\.image_reader"),
     # MONAI 1.6's own calls
     (r"monai\.metrics\.utils get_mask_edges:always_return_as_numpy", FutureWarning, r"monai\.utils\.deprecate_utils"),
     (r"`torch\.cuda\.amp\.GradScaler", FutureWarning, r"monai\.engines\.trainer"),
-    # torch's own calls, as torch 2.15 says it
+    # torch's own calls, in the words of torch 2.15
     (r"`torch\.jit\.\w+` is deprecated", FutureWarning, r"torch\."),
 )
 
 
 def silence_known_warnings() -> None:
-    """Leave out, from now on, the few warnings that MONAI and torch give about calls of their own.
+    """Silence the few warnings that MONAI and torch give about their own calls, from now on.
 
-    A program that runs bundles calls it; an import of this package does not.
+    A program that runs bundles calls this function; an import of this package does not.
 
     Example:
         >>> with warnings.catch_warnings(record=True, action="always") as heard:
@@ -40,6 +40,6 @@ def silence_known_warnings() -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """MONAI 1.6 says of a second configuration where it looks for files, which ours have beside the first."""
+    """Whether a log record is news: MONAI 1.6 logs that a second configuration lies in another folder, as ours do."""
     known = ("Not all config files are in ", "nvImageCodec is not available")
     return not record.getMessage().startswith(known)

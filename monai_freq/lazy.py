@@ -1,4 +1,4 @@
-"""Submodules and names that are imported when they are first asked for, so that their package stays light."""
+"""Submodules and names imported on first use, so that their package stays light."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["lazy_names", "lazy_submodules"]
 
 
 def lazy_submodules(package: str, public: Sequence[str]) -> tuple[Callable[[str], ModuleType], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` of a package whose submodules wait until they are asked for.
+    """``__getattr__`` and ``__dir__`` of a package that imports its submodules on first use.
 
     Args:
-        package: its ``__name__``.
-        public: its ``__all__``: submodules, and names that the package has anyway.
+        package: ``__name__`` of the package.
+        public: ``__all__`` of the package: submodules, and names that the package itself defines.
 
     Example:
         >>> find, names = lazy_submodules("concurrent", ["futures"])
@@ -37,11 +37,11 @@ def lazy_submodules(package: str, public: Sequence[str]) -> tuple[Callable[[str]
 def lazy_names(
     package: str, offered: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` of a package that offers names of modules which wait until they are asked for.
+    """``__getattr__`` and ``__dir__`` of a package that imports names of its modules on first use.
 
     Args:
-        package: its ``__name__``.
-        offered: relative name of a module -> names that the package has from it.
+        package: ``__name__`` of the package.
+        offered: relative name of a module -> names that the package offers from it.
 
     Example:
         >>> find, names = lazy_names("collections", {".abc": ["Mapping"]})

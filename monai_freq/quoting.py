@@ -1,4 +1,4 @@
-"""How messages quote others: names and values out of files, what users pass, and the errors of other libraries."""
+"""Quotations in messages: names and values in files, arguments of users, and errors of other libraries."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from numbers import Number
 
 __all__ = ["harmless", "named", "reason_of", "shown", "written"]
 
-MOST = 80  # characters of a quotation
+MOST = 80  # largest number of characters of a quotation
 MOST_OF_REASON = 200
 _MOST_ITEMS = 10
-_MOST_BITS = 10_000  # of an integer, which Python does not write with more than 4300 digits
+_MOST_BITS = 10_000  # Python writes no integer of more than 4300 digits
 
 _ADDRESS = re.compile(r" ?(?:\bat )?\(?\b0x[0-9a-fA-F]{6,}\b\)?")
 _SENTENCE_END = re.compile(r"(?<=[.!?]) +|\n")
 _REFUSED_CODE = re.compile(r"(?:Unsupported global:|unsupported) GLOBAL (\S+)")
-#: words of advice that would have a reader run a stranger's code, or read what is refused for a reason
+#: words of unsafe advice: to run a stranger's code, or to read a file that was refused for a reason
 _UNSAFE = re.compile(
     r"weights.?only|safe_globals|allow_pickle|arbitrary code|unsafe|trust|two options|recommended steps"
     r"|MAX_IMAGE_PIXELS|LOAD_TRUNCATED|https?://",
@@ -25,11 +25,11 @@ _UNSAFE = re.compile(
 
 
 def shown(text: object, most: int | None = MOST) -> str:
-    """What a file says, as a message may show it: short, in characters that neither break lines nor steer terminals.
+    """Text from a file, safe in a message: short, without line breaks and characters that control a terminal.
 
     Args:
-        text: from the file.
-        most: number of characters; None for all.
+        text: text or path from the file.
+        most: largest number of characters; None for all.
 
     Example:
         >>> shown("os.system"), shown("a\\nb"), len(shown("x" * 10**6))
@@ -46,10 +46,10 @@ def shown(text: object, most: int | None = MOST) -> str:
 
 
 def named(path: str | os.PathLike[str]) -> str:
-    """A path in full, as a message may show it.
+    """A path in full, safe in a message.
 
     Args:
-        path: there or not.
+        path: path, which need not exist.
 
     Example:
         >>> named("scans/a.png"), named("scans/a\\nb.png")
@@ -59,10 +59,10 @@ def named(path: str | os.PathLike[str]) -> str:
 
 
 def harmless(message: str) -> str:
-    """A message of several lines, without characters that steer terminals.
+    """A message of several lines, without characters that control a terminal.
 
     Args:
-        message: its line breaks are kept.
+        message: text, whose line breaks are kept.
 
     Example:
         >>> print(harmless("It is\\x1b[31m damaged.\\nCopy it again."))
@@ -73,10 +73,10 @@ def harmless(message: str) -> str:
 
 
 def written(value: object) -> str:
-    """What a user passed, as a message may show it: as it is written in Python, or its type if that would be long.
+    """Argument of a user, safe in a message: as written in Python, or its type alone.
 
     Args:
-        value: any; an object is shown by its type alone, as its own words can be long, or point into memory.
+        value: any value. An object is shown by its type, since its own text can be long or hold an address in memory.
 
     Example:
         >>> written("early"), written([0.5, None]), written(print)
@@ -99,7 +99,7 @@ def written(value: object) -> str:
 
 
 def _items(values: list[object] | tuple[object, ...], depth: int = 2) -> str:
-    """A list or a tuple, the lists in it, and no deeper, as it could hold itself."""
+    """A list or tuple to a limited depth, since it could hold itself."""
     first = [
         (_items(item, depth - 1) if depth else "...") if isinstance(item, (list, tuple)) else written(item)
         for item in values[:_MOST_ITEMS]
@@ -111,13 +111,13 @@ def _items(values: list[object] | tuple[object, ...], depth: int = 2) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why something failed, in the words of the library that says so, as a part of a sentence of ours.
+    """Reason of a failure in the words of the library that failed, as a part of a sentence.
 
-    One line without control characters, addresses of memory, or advice to read the file unsafely, such as torch's to
-    load it with ``weights_only=False``; without a full stop at its end.
+    The result is one line without a full stop at its end. It has no control characters, no addresses in memory, and no
+    advice to read the file unsafely, such as torch's to load it with ``weights_only=False``.
 
     Args:
-        error: from anywhere.
+        error: error of any library.
 
     Example:
         >>> reason_of(RuntimeError("sitk::ERROR: GDCMImageIO(0x55ce4f2a9de0): Cannot read\\n the file."))
@@ -130,7 +130,7 @@ def reason_of(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     if code := _REFUSED_CODE.search(text):
         return shown(f"it asks for {code[1]}, and data need no code", MOST_OF_REASON)
-    text = text.rpartition("ERROR: ")[2]  # SimpleITK sets the place in its own source before
+    text = text.rpartition("ERROR: ")[2]  # SimpleITK puts the place in its own source first
     text = text.rpartition("WeightsUnpickler error: ")[2]
     text = _ADDRESS.sub("", re.sub(r"\b\w+ ?\(0x[0-9a-fA-F]{6,}\): ?", "", text))
     said = [" ".join(part.split()) for part in _SENTENCE_END.split(text)]

@@ -1,4 +1,4 @@
-"""Chance as a function of the epoch, so that a resumed run draws what an undisturbed one would have drawn."""
+"""Chance as a function of the epoch, so that a resumed run has the same draws as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ __all__ = ["EpochSeed"]
 
 
 class EpochSeed:
-    """Seed every source of chance anew when an epoch starts, from the run's seed, the epoch and the process' rank.
+    """Seed every source of chance when an epoch starts, from the run's seed, the epoch and the rank of the process.
 
-    Sources are the generators of torch, numpy and Python, and the random transforms of the data set. Attached to a
-    trainer, it makes an epoch depend on nothing but the weights, the optimizer, these three numbers and the number of
-    the data loader's workers, each of which draws for itself. With a
-    :class:`~monai_freq.seeding.SeededDataset`, which is told of the epoch, their number does not matter.
+    Sources of chance are the generators of torch, NumPy and Python, and the random transforms of the data set. Attached
+    to a trainer, this handler makes an epoch depend only on the weights, the optimizer, these three numbers, and the
+    number of the data loader's workers, each of which has draws of its own. The number of workers does not matter with
+    a :class:`~monai_freq.seeding.SeededDataset`, whose epoch this handler sets.
 
     Args:
         seed: seed of the run, at least 0.
 
     Raises:
-        ValueError: a negative seed; or, when an epoch starts, a data loader with ``persistent_workers``, which are
-            seeded once and draw on from epoch to epoch.
+        ValueError: the seed is negative; or, when an epoch starts, the data loader has ``persistent_workers``, which
+            are seeded once for all epochs.
 
     Example:
         >>> trainer = Engine(lambda engine, batch: float(torch.rand(())))
@@ -53,7 +53,7 @@ class EpochSeed:
         if getattr(loader, "num_workers", 0) and getattr(loader, "persistent_workers", False):
             raise ValueError(
                 "'persistent_workers' of the data loader must be False, got True: such workers are seeded once, and a "
-                "resumed run would draw otherwise than an undisturbed one."
+                "resumed run would have other draws than an uninterrupted one."
             )
         seed = derived_seed(self.seed, engine.state.epoch, idist.get_rank())
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Generators that are seeded for a block alone."""
+"""Generators seeded for the duration of a block."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .seeds import check_seed
 
 __all__ = ["drawing_from", "one_at_a_time", "seeded"]
 
-#: The generators that :func:`seeded` seeds belong to the process: two threads would draw from each other's seed.
+#: Lock of :func:`seeded`: the generators belong to the process, and two threads would draw from each other's seed.
 one_at_a_time = threading.RLock()
-if hasattr(os, "register_at_fork"):  # a worker that is forked meanwhile would wait for a thread that it does not have
+if hasattr(os, "register_at_fork"):  # a worker forked while the lock is held would wait for a thread it does not have
     os.register_at_fork(
         before=one_at_a_time.acquire, after_in_parent=one_at_a_time.release, after_in_child=one_at_a_time.release
     )
@@ -26,12 +26,12 @@ if hasattr(os, "register_at_fork"):  # a worker that is forked meanwhile would w
 
 @contextmanager
 def drawing_from(transform: object, seed: int, device: torch.device) -> Iterator[None]:
-    """Seed a transform, and the global generators for the block.
+    """Seed a transform for good, and the global generators for the block.
 
     Args:
-        transform: MONAI's have a random state of their own, which is lasting.
-        seed: in [0, 2^32).
-        device: of the image.
+        transform: transform, whose own random state (if it is MONAI's) stays seeded.
+        seed: seed in [0, 2^32).
+        device: device of the image.
 
     Example:
         >>> with drawing_from(print, 5, torch.device("cpu")):
@@ -47,13 +47,13 @@ def drawing_from(transform: object, seed: int, device: torch.device) -> Iterator
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the generators of Python, NumPy and PyTorch for the block; they come back as they were.
+    """Seed the generators of Python, NumPy and PyTorch for the block, and restore them afterwards.
 
-    One thread at a time is in such a block. What another draws meanwhile, outside of one, comes from these seeds.
+    Only one thread at a time is in such a block. Draws of other threads outside a block come from its seed meanwhile.
 
     Args:
-        seed: in [0, 2^32).
-        device: the only GPU, if any, whose generator is concerned.
+        seed: seed in [0, 2^32).
+        device: device of the image; of all GPUs, only this one is seeded.
 
     Raises:
         ValueError: seed is no integer in its range.
@@ -69,7 +69,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     with one_at_a_time, _put_back(device):
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002
-        # torch.manual_seed would seed every GPU, and only this image's generator is put back.
+        # torch.manual_seed would seed every GPU, and only this device's generator is restored.
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             with torch.cuda.device(device):
@@ -79,7 +79,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def _put_back(device: torch.device) -> Iterator[None]:
-    """Have the generators as they were when the block ends."""
+    """Restore the generators when the block ends."""
     of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:

@@ -1,5 +1,7 @@
 """Random transforms whose draws belong to the item and the epoch, not to the worker that loads the item."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -12,16 +14,16 @@ __all__ = ["SeededDataset"]
 
 
 class SeededDataset(Dataset[Any]):
-    """Items of a data set whose random transforms draw the same, whoever loads them.
+    """Data set whose random transforms have the same draws in any worker.
 
-    The seed of an item's draws is a hash of the run's seed, the epoch and the item's place. So the number of workers
-    and processes, their order and the size of a batch change no image, whereas each of MONAI's workers draws for
-    itself. MONAI's own random states and the generators of Python, NumPy and PyTorch (of the CPU) are seeded; these
-    three for the call only.
+    The seed of an item's draws is a hash of the run's seed, the epoch and the item's index. The number and order of
+    workers and processes and the size of a batch therefore change no image. (MONAI's workers each have draws of their
+    own.) MONAI's random states and the CPU generators of Python, NumPy and PyTorch are seeded, the latter three for the
+    call only.
 
     Args:
-        dataset: any of MONAI's that has a length and a ``transform``, such as a ``CacheDataset``.
-        seed: of the run, at least 0. Each epoch draws otherwise once :meth:`set_epoch` is told of it, as
+        dataset: data set of MONAI with a length and a ``transform``, such as a ``CacheDataset``.
+        seed: seed of the run, at least 0. Epochs have different draws if :meth:`set_epoch` is called, as
             :class:`monai_freq.seeding.EpochSeed` does.
 
     Raises:
@@ -49,10 +51,10 @@ class SeededDataset(Dataset[Any]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw for another epoch; workers that are running do not hear of it.
+        """Set the epoch of the draws; workers that are already running keep theirs.
 
         Args:
-            epoch: its number, at least 0.
+            epoch: number of the epoch, at least 0.
         """
         self.epoch = epoch
 
@@ -61,8 +63,8 @@ class SeededDataset(Dataset[Any]):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Any:
-        """Item of a place, from 0 on."""
-        place = range(len(self))[index]  # the last item is also -1
-        seed = derived_seed(self.seed, self.epoch, place, 1)  # 1: not the seeds of EpochSeed
+        """Item with an index, from 0 on."""
+        place = range(len(self))[index]  # -1 also stands for the last item
+        seed = derived_seed(self.seed, self.epoch, place, 1)  # 1: other seeds than those of EpochSeed
         with drawing_from(self.dataset.transform, seed, torch.device("cpu")):
             return self.dataset[place]

@@ -1,4 +1,6 @@
-"""Seeds: which are taken, and how some follow from others."""
+"""Seeds: checks, and seeds derived from other numbers."""
+
+from __future__ import annotations
 
 import numpy as np
 
@@ -8,13 +10,13 @@ __all__ = ["check_run_seed", "check_seed", "derived_seed"]
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a seed that NumPy would not take.
+    """Refuse a seed that NumPy refuses.
 
     Args:
-        seed: anything.
+        seed: value of the argument ``seed``.
 
     Raises:
-        ValueError: it is no integer in [0, 2^32).
+        ValueError: the seed is no integer in [0, 2^32).
 
     Example:
         >>> check_seed(-1)
@@ -29,10 +31,10 @@ def check_run_seed(seed: int) -> None:
     """Refuse a seed from which no others can be derived.
 
     Args:
-        seed: anything.
+        seed: value of the argument ``seed``.
 
     Raises:
-        ValueError: it is no integer of at least 0.
+        ValueError: the seed is no integer of at least 0.
 
     Example:
         >>> check_run_seed(0.5)
@@ -44,10 +46,10 @@ def check_run_seed(seed: int) -> None:
 
 
 def derived_seed(*numbers: int) -> int:
-    """Seed within torch's and NumPy's common range that belongs to some numbers, far from those of their neighbours.
+    """Seed derived from numbers, in the common range of torch and NumPy; nearby numbers give unrelated seeds.
 
     Args:
-        numbers: such as the run's seed and the epoch, at least 0.
+        numbers: numbers of at least 0, such as the run's seed and the epoch.
 
     Example:
         >>> derived_seed(0, 1), derived_seed(0, 2)

@@ -9,11 +9,11 @@ Reference:
 
 __all__ = ["AIR", "HIGHEST", "PER_HU", "WATER"]
 
-#: of water, at 0 HU
+#: attenuation of water, at 0 HU
 WATER = 20.0
-#: of air, at -1000 HU
+#: attenuation of air, at -1000 HU
 AIR = 0.02
-#: of one Hounsfield unit more
+#: attenuation added by one Hounsfield unit
 PER_HU = (WATER - AIR) / 1000
-#: of 3071 HU, the highest that scanners store; 1 in the files of LoDoPaB-CT
+#: attenuation at 3071 HU, the highest value that scanners store; LoDoPaB-CT's files store it as 1
 HIGHEST = 3071 * PER_HU + WATER

@@ -1,14 +1,14 @@
 r"""Frequency bands of images: split into a low and a high part, fuse two parts, low-pass.
 
-An axis of :math:`N` samples has the integer frequencies :math:`|k| \le N/2`. A *block* of them that is symmetric about
-zero is the range of a real orthonormal basis :math:`B \in \mathbb{R}^{N \times r}` of cosines and sines, and
-:math:`P = B B^\top` is the projection on it. A block over two axes is the product of two such projections, so a band is
-taken out of an image by a few thin matrix products, without a Fourier transform of the image.
+An axis of :math:`N` samples has the integer frequencies :math:`|k| \le N/2`. A *block* of them, symmetric about zero,
+is the range of a real orthonormal basis :math:`B \in \mathbb{R}^{N \times r}` of cosines and sines.
+:math:`P = B B^\top` is the projection on it. A block over two axes is the product of two such projections. A few thin
+matrix products therefore take a band out of an image, without a Fourier transform of the image.
 
-All functions take ``(*, *spatial)`` with any number of leading dimensions; ``spatial_dims`` counts the trailing spatial
-ones, and ``axes`` names the spatial axes that are cut (the first two: a volume is not cut along z, as in Fu et al.).
-float64 is computed in float64; everything else in float32, under autocast too. Integers give float32; float16 and
-bfloat16 are returned as they came, except under autocast, which gets float32.
+All functions take ``(*, *spatial)`` with any number of leading dimensions. ``spatial_dims`` is the number of trailing
+spatial dimensions. ``axes`` are the spatial axes that are cut: by default the first two, so that a volume is not cut
+along z, as in Fu et al. float64 is computed in float64, everything else in float32, under autocast too. Integers give
+float32. float16 and bfloat16 inputs give outputs of the same type, but float32 under autocast.
 
 Reference:
     G. Fu et al. (2024), "The intriguing effect of frequency disentangled learning on medical image segmentation",
@@ -43,7 +43,7 @@ __all__ = [
 #: which band is called low
 Convention = Literal["figure2", "equation1", "released"]
 
-#: a tone at the cutoff is kept: in floats, 3 * (1 / 10) is more than 0.3
+#: relative tolerance that keeps a tone at the cutoff: in floats, 3 * (1 / 10) is more than 0.3
 _ROUNDING = 1e-9
 
 
@@ -53,7 +53,7 @@ class _Kind(TypedDict):
 
 
 class _Cut(NamedTuple):
-    """Where an image is cut: torch dimensions (negative), theta, and the block around DC or around Nyquist."""
+    """Description of a cut: torch dimensions (negative), theta, and the block around DC or around Nyquist."""
 
     dims: tuple[int, ...]
     theta: float
@@ -61,16 +61,16 @@ class _Cut(NamedTuple):
 
 
 def check_bands(theta: float, convention: str = "figure2", axes: Sequence[int] = (0, 1), spatial_dims: int = 3) -> None:
-    """Refuse settings that define no band, naming the argument.
+    """Refuse settings that define no band.
 
     Args:
         theta: width of the block, a fraction of the axis' frequencies in (0, 1).
-        convention: one of ``"figure2"``, ``"equation1"``, ``"released"``.
-        axes: the spatial axes that are cut, each in [0, ``spatial_dims``).
+        convention: definition of the low band, one of ``"figure2"``, ``"equation1"``, ``"released"``.
+        axes: spatial axes that are cut, each in [0, ``spatial_dims``).
         spatial_dims: number of spatial dimensions, at least 1.
 
     Raises:
-        ValueError: an argument is outside its range.
+        ValueError: an argument is outside its range; the message names it.
 
     Example:
         >>> check_bands(theta=1.5)
@@ -99,7 +99,7 @@ def check_cutoff(cutoff: float) -> None:
         cutoff: radial frequency in cycles per voxel.
 
     Raises:
-        ValueError: it is outside its range.
+        ValueError: the cutoff is outside its range.
 
     Example:
         >>> check_cutoff(0.25)
@@ -120,7 +120,7 @@ def split(
     convention: Convention = "figure2",
     out: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    r"""Split an image into what a convention calls its low and its high part; they sum to the image.
+    r"""Split an image into its low and its high part, which sum to the image.
 
     .. math:: \text{low} = P_\text{low}\, x, \qquad \text{high} = x - \text{low}.
 
@@ -137,8 +137,8 @@ def split(
         theta: width of the block, a fraction of each cut axis' frequencies in (0, 1).
         spatial_dims: number of trailing spatial dimensions.
         axes: spatial axes that are cut.
-        convention: which band is called low.
-        out: two contiguous tensors of the result's shape to write to, in the type that is computed with; no gradient.
+        convention: definition of the low band, see the table.
+        out: two contiguous tensors for the results, of their shape and of the type of the computation; no gradients.
 
     Shape:
         ``(*, *spatial)`` -> two of ``(*, *spatial)``.
@@ -172,8 +172,9 @@ def coarse_low(x: Tensor, theta: float = 0.1, *, spatial_dims: int, axes: Sequen
 
     .. math:: D = \bigotimes_\text{axes} \sqrt{r/N}\, B_r B_N^\top, \qquad r = 2h + 1,
 
-    with :math:`B_r` the full Fourier basis of the r coarse nodes, which lie at :math:`t = j N / r`. :func:`fuse` brings
-    it back by :math:`U = \bigotimes \sqrt{N/r}\, B_N B_r^\top`: U D is the projection on the band, D U the identity.
+    with :math:`B_r` the full Fourier basis of the r coarse nodes, which lie at :math:`t = j N / r`. :func:`fuse`
+    upsamples the result by :math:`U = \bigotimes \sqrt{N/r}\, B_N B_r^\top`. U D is the projection on the band, and D U
+    is the identity.
 
     Args:
         x: image or features.
@@ -214,14 +215,14 @@ def fuse(
     .. math:: \text{fuse}(l, h) = P_\text{low}\, l + (I - P_\text{low})\, h = h + P_\text{low} (l - h).
 
     Args:
-        low: features whose low band is kept; for ``figure2`` they may lie on the grid of :func:`coarse_low`.
-        high: features whose other frequencies are kept.
+        low: features that give the low band; for ``figure2`` they may lie on the grid of :func:`coarse_low`.
+        high: features that give all other frequencies.
         theta: width of the block in (0, 1).
         spatial_dims: number of trailing spatial dimensions.
         axes: spatial axes that are cut.
-        convention: which band is called low, see :func:`split`.
-        coarse: whether ``low`` lies on that grid; None tells it from the shapes, which a graph cannot do for sizes that
-            it does not know.
+        convention: definition of the low band, see :func:`split`.
+        coarse: whether ``low`` lies on the coarse grid. None: the shapes tell; a graph for images of any size needs
+            True or False.
 
     Shape:
         ``(*, *spatial)`` or ``(*, *coarse)``, and ``(*, *spatial)`` -> ``(*, *spatial)``.
@@ -257,7 +258,8 @@ def low_pass(x: Tensor, cutoff: float, *, spatial_dims: int) -> Tensor:
 
     Args:
         x: image.
-        cutoff: radius in cycles per voxel, in (0, 0.5], itself kept; 0.5 still removes the corners of the spectrum.
+        cutoff: radius in cycles per voxel, in (0, 0.5]. Frequencies on it are kept; 0.5 still removes the corners of
+            the spectrum.
         spatial_dims: number of trailing spatial dimensions, all of them filtered.
 
     Shape:
@@ -267,7 +269,7 @@ def low_pass(x: Tensor, cutoff: float, *, spatial_dims: int) -> Tensor:
         ValueError: cutoff is outside its range, or x is complex or has too few dimensions.
 
     Reference:
-        Y. Lu et al. (2025), low-pass editing of the source data.
+        Y. Lu et al. (2025), DOI 10.1117/12.3047670: low-pass editing of the source data.
 
     Example:
         >>> low_pass(torch.ones(1, 8, 8), cutoff=0.1, spatial_dims=2).mean()
@@ -276,7 +278,7 @@ def low_pass(x: Tensor, cutoff: float, *, spatial_dims: int) -> Tensor:
     check_cutoff(cutoff)
     check_image(x, spatial_dims)
     dims = tuple(range(-spatial_dims, 0))
-    image = x.to(compute_dtype(x)).contiguous()  # torch 2.8 cannot transform what was expanded
+    image = x.to(compute_dtype(x)).contiguous()  # torch 2.8 cannot transform expanded tensors
     spectrum = torch.fft.rfftn(image, dim=dims)
     kept = _squared_radius(image.shape[-spatial_dims:], image.device) <= cutoff**2 * (1 + _ROUNDING)
     return as_given(torch.fft.irfftn(spectrum * kept, s=image.shape[-spatial_dims:], dim=dims), x)
@@ -290,7 +292,7 @@ def _analysis(x: Tensor, cut: _Cut) -> Tensor:
 
 
 def _coarse_analysis(coarse: Tensor, cut: _Cut, shape: torch.Size) -> Tensor:
-    """Coefficients, in the basis of the full grid, of features on the coarse one."""
+    """Coefficients of features on the coarse grid, in the basis of the full grid."""
     for dim in cut.dims:
         coarse = _along(samples_from_coarse(shape[dim], cut.theta, **_as(coarse)), coarse, dim)
     return coarse
@@ -299,7 +301,7 @@ def _coarse_analysis(coarse: Tensor, cut: _Cut, shape: torch.Size) -> Tensor:
 def _synthesis(
     coefficients: Tensor, cut: _Cut, shape: torch.Size, *, plus: Tensor | None = None, out: Tensor | None = None
 ) -> Tensor:
-    """Image of ``shape`` from the coefficients of the block, added to another; the longest dimension comes last."""
+    """Image of ``shape`` from the coefficients of the block, added to ``plus``; the longest dimension comes last."""
     x = coefficients
     *first, last = reversed(_shrinking(cut, shape))
     for dim in first:
@@ -309,9 +311,9 @@ def _synthesis(
 
 
 def _shrinking(cut: _Cut, shape: torch.Size) -> tuple[int, ...]:
-    """Cut dimensions in the order in which to reduce them: the longest first keeps the intermediate results small.
+    """Cut dimensions in the order of reduction: the longest first keeps the intermediate results small.
 
-    A compiled graph may be for images of any size, whose order cannot be asked for.
+    A compiled graph may serve images of any size; their dimensions have no known order.
     """
     if torch.compiler.is_compiling():
         return cut.dims
@@ -358,7 +360,7 @@ def _check_out(out: tuple[Tensor, Tensor], x: Tensor) -> None:
 
 
 def _lies_on_grid(low: Tensor, high: Tensor, cut: _Cut, convention: str, coarse: bool | None) -> bool:
-    """Whether ``low`` is on the coarse grid; it is refused where it is neither there nor at full size."""
+    """Whether ``low`` is on the coarse grid; it must be either there or at full size."""
     if low.device != high.device:
         raise ValueError(f"'low' must be on the device of 'high', {high.device}, got {low.device}.")
     if coarse and convention != "figure2":

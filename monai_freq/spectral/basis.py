@@ -1,10 +1,10 @@
-r"""Orthonormal Fourier bases of blocks of frequencies, made once and kept.
+r"""Orthonormal Fourier bases of blocks of frequencies, computed once and cached.
 
 An axis of :math:`N` samples has the integer frequencies :math:`|k| \le N/2`. A block of them, symmetric about zero, is
 the range of a real basis :math:`B \in \mathbb{R}^{N \times r}` of cosines and sines.
 
 While a graph is exported, the size of an axis may be a symbol. Sizes are therefore computed in whole numbers, and bases
-by the same few operations for every size: the graph then holds for sizes that it was not made from.
+by the same few operations for every size. The graph then holds for all sizes.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .cache import cached
 
 __all__ = ["Block", "block_basis", "block_frequencies", "coarse_from_samples", "coarse_size", "samples_from_coarse"]
 
-#: where a block of frequencies lies, around DC or around the Nyquist frequency
+#: place of a block of frequencies, around DC or around the Nyquist frequency
 Block = Literal["center", "nyquist"]
 
-#: theta is meant as a ratio of whole numbers up to this one: 0.7 * 20 / 2 is 7, not 6.999999999999999
+#: largest denominator of theta, which stands for a ratio of whole numbers: 0.7 * 20 / 2 is 7, not 6.999999999999999
 _LARGEST = 10**6
 
 
@@ -36,7 +36,7 @@ def block_frequencies(size: int, theta: float, block: Block = "center") -> range
     Args:
         size: number of samples N of the axis.
         theta: width of the block in (0, 1).
-        block: ``"center"``, around DC, or ``"nyquist"``, around the highest frequency.
+        block: place of the block, ``"center"`` (around DC) or ``"nyquist"`` (around the highest frequency).
 
     Returns:
         Integer frequencies in cycles per N samples; a Nyquist block of a short odd axis may be empty.
@@ -50,7 +50,7 @@ def block_frequencies(size: int, theta: float, block: Block = "center") -> range
 
 
 def coarse_size(size: int, theta: float) -> int:
-    """Nodes of the coarse grid that holds the block around DC of an axis: ``2h + 1`` with h its highest frequency.
+    """Number of nodes of the coarse grid of an axis: ``2h + 1``, with h the highest frequency of the block around DC.
 
     Args:
         size: number of samples of the axis.
@@ -72,16 +72,16 @@ def block_basis(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    r"""Orthonormal real Fourier basis of a block of frequencies, that of Hartley: one wave for k and one for -k.
+    r"""Orthonormal real Fourier basis (Hartley's) of a block of frequencies: one wave for k and one for -k.
 
     .. math:: B_{t k} = \tfrac{1}{\sqrt N} \Bigl( \cos\frac{2 \pi k t}{N} + \sin\frac{2 \pi k t}{N} \Bigr)
 
     Args:
         size: number of samples N of the axis.
         theta: width of the block in (0, 1).
-        block: ``"center"`` or ``"nyquist"``.
-        dtype: computed in float64, returned in this type.
-        device: where to put it.
+        block: place of the block, ``"center"`` or ``"nyquist"``.
+        dtype: type of the result; the computation is in float64.
+        device: device of the result.
 
     Shape:
         ``(size, rank)``; the rank is the number of frequencies, negative ones included.
@@ -107,8 +107,8 @@ def coarse_from_samples(size: int, theta: float, *, dtype: torch.dtype, device: 
     Args:
         size: number of samples N of the axis.
         theta: width of the block in (0, 1).
-        dtype: computed in float64, returned in this type.
-        device: where to put it.
+        dtype: type of the result; the computation is in float64.
+        device: device of the result.
 
     Shape:
         ``(r, N)`` with r from :func:`coarse_size`.
@@ -136,8 +136,8 @@ def samples_from_coarse(size: int, theta: float, *, dtype: torch.dtype, device: 
     Args:
         size: number of samples N of the axis.
         theta: width of the block in (0, 1).
-        dtype: computed in float64, returned in this type.
-        device: where to put it.
+        dtype: type of the result; the computation is in float64.
+        device: device of the result.
 
     Shape:
         ``(r, r)`` with r from :func:`coarse_size`.
@@ -156,7 +156,7 @@ def samples_from_coarse(size: int, theta: float, *, dtype: torch.dtype, device: 
 
 
 def _span(size: int, theta: float, block: Block) -> tuple[int, int]:
-    """First frequency of a block and the one after its last: negative ones included, which are the same as N - k."""
+    """First frequency of a block and the one after its last; -k counts as N - k around Nyquist."""
     part, whole = _ratio(theta)
     if block == "center":
         highest = (part * size - 1) // (2 * whole)
@@ -166,7 +166,7 @@ def _span(size: int, theta: float, block: Block) -> tuple[int, int]:
 
 
 def _ratio(theta: float) -> tuple[int, int]:
-    """Theta as a ratio of whole numbers; a compiler takes it for a constant, and warns of what is kept."""
+    """Theta as a ratio of whole numbers; a compiler sees a constant, and would warn of the cache."""
     return (_exact_ratio if torch.compiler.is_compiling() else _kept_ratio)(float(theta))
 
 
@@ -181,15 +181,15 @@ _kept_ratio = lru_cache(_exact_ratio)
 def _basis(size: int, first: int, stop: int, device: torch.device | str) -> Tensor:
     """One column for each frequency, float64, on the device if a graph is compiled for it.
 
-    Otherwise they are made on the CPU, as not every device has float64.
+    Otherwise they are computed on the CPU, since not every device has float64.
     """
     place = device if torch.compiler.is_compiling() else "cpu"
-    length = torch.full((), size, device=place)  # a tensor, as ONNX takes no remainder by a size
+    length = torch.full((), size, device=place)  # a tensor, since ONNX takes no remainder by a size
     turns = torch.arange(size, device=place).unsqueeze(1) * torch.arange(first, stop, device=place)
-    phase = (turns % length).double() * (2 * math.pi) / length  # whole turns are taken off without rounding
+    phase = (turns % length).double() * (2 * math.pi) / length  # the remainder is exact: no rounding of whole turns
     return (torch.cos(phase) + torch.sin(phase)) / length.double().sqrt()
 
 
 def _root(size: int, other: int, *, like: Tensor) -> Tensor:
-    """Square root of a ratio of sizes, which a graph cannot take of symbols."""
+    """Square root of a ratio of sizes, as a tensor: a graph takes no root of symbols."""
     return (like.new_full((), size) / other).sqrt()

@@ -1,4 +1,4 @@
-"""Tensors that depend on a geometry alone, made once and kept."""
+"""A cache of tensors that depend on a geometry alone."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ __all__ = ["cached", "is_traced"]
 _ENTRIES = 64
 _kept: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
 _lock = Lock()
-if hasattr(os, "register_at_fork"):  # a process forked while another thread holds the lock would wait for ever
+if hasattr(os, "register_at_fork"):  # a process forked while another thread holds the lock would wait forever
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def cached(key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
-    """Least recently used tensors; none made while a graph is traced, whose tensors would poison later calls.
+    """Build a tensor, or return it from the cache, which drops the least recently used tensors.
 
-    Threads may share it. Of those that miss the same tensor at the same time, each makes its own.
+    The cache skips tensors built while a graph is traced: they would poison later calls. Threads share the cache;
+    threads that miss the same tensor at the same time build it once each.
 
     Args:
-        key: all that the tensor depends on, data type and device included.
-        build: makes it.
+        key: everything that the tensor depends on, data type and device included.
+        build: function that builds the tensor.
 
     Example:
         >>> cached(("ones", 3), lambda: torch.ones(3)) is cached(("ones", 3), lambda: torch.zeros(3))
@@ -49,7 +50,7 @@ def cached(key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
 
 
 def is_traced() -> bool:
-    """Whether a graph is being made, for a compiler, an export or TorchScript.
+    """Whether a graph is being traced, for a compiler, an export or TorchScript.
 
     Example:
         >>> is_traced()

@@ -1,4 +1,4 @@
-"""One axis of frequencies for the densities of images of several sizes."""
+"""A common frequency axis for the densities of images of several sizes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from .precision import check_numbers
 
 __all__ = ["finest_axis", "on_axis", "on_one_axis"]
 
-#: a frequency on the border of two rings, up to rounding, belongs to the outer one, as in radial_psd
+#: relative tolerance that puts a frequency on the border of two rings into the outer one, as in radial_psd
 _ROUNDING = 1e-6
 
 
 def on_one_axis(spectra: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Densities of several images over the frequencies of the finest of them, whatever their order.
+    """Densities of several images over the frequencies of the finest image, whatever the order of the images.
 
     Args:
         spectra: frequencies ``(K_i,)`` and density ``(*, K_i)`` of each image, as
-            :func:`monai_freq.spectral.psd.radial_psd` returns them: ``norm="ortho"`` gives images of any size the same
-            scale, and their mean is one of like quantities then.
+            :func:`monai_freq.spectral.psd.radial_psd` returns them. With ``norm="ortho"`` images of any size have the
+            same scale, so that a mean over images makes sense.
 
     Returns:
         Frequencies ``(K,)`` and densities ``(n, *, K)``, see :func:`finest_axis` and :func:`on_axis`.
 
     Raises:
-        TypeError: one is no pair of tensors.
-        ValueError: there is none, a number is not real, or their units or their leading dimensions differ.
+        TypeError: an entry is no pair of tensors.
+        ValueError: there is no entry, a number is not real, or units or leading dimensions differ.
 
     Example:
         >>> from monai_freq.spectral.psd import radial_psd
@@ -47,14 +47,14 @@ def on_one_axis(spectra: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tenso
 
 
 def finest_axis(axes: Sequence[Tensor]) -> Tensor:
-    """The frequencies of the finest step, as far as all axes reach.
+    """The axis with the finest step, up to the frequency that all axes reach.
 
     Args:
         axes: frequencies ``(K_i,)`` of each spectrum, in one unit.
 
     Raises:
-        TypeError: one is no tensor.
-        ValueError: there is none, one is not of real numbers in one dimension, or their units differ.
+        TypeError: an axis is no tensor.
+        ValueError: there is no axis, an axis is not one-dimensional and real, or units differ.
 
     Example:
         >>> finest_axis([torch.tensor([0.0, 0.25, 0.5]), torch.tensor([0.0, 0.125, 0.25, 0.375, 0.5])])
@@ -65,7 +65,7 @@ def finest_axis(axes: Sequence[Tensor]) -> Tensor:
     units = {unit_of(axis) for axis in axes}
     if len(units) != 1:
         raise ValueError(f"all frequencies must be in one unit, got {sorted(units) or 'no frequencies'}.")
-    # an image of one voxel has no frequency but 0, and says nothing on how far the others reach
+    # an image of one voxel has no frequency but 0: its axis sets no limit to the others
     several = [axis for axis in axes if bool((axis > 0).any())]
     if not several:
         return axes[0]
@@ -75,23 +75,23 @@ def finest_axis(axes: Sequence[Tensor]) -> Tensor:
 
 
 def on_axis(frequencies: Tensor, own: Tensor, density: Tensor) -> Tensor:
-    """Density over other frequencies: each takes the value of the ring in which it lies.
+    """Density over other frequencies: each new frequency takes the value of the ring in which it lies.
 
-    Where several of its own frequencies lie in one ring of the others, it takes their mean. The zero frequency stays by
-    itself: it is the mean of an image, and often a hundred times what is beside it.
+    Where several own frequencies lie in one new ring, the new value is their mean. The zero frequency stays apart: it
+    is the mean of an image, and often a hundred times its neighbour.
 
     Args:
-        frequencies: ``(L,)`` that are asked for, rising.
-        own: ``(K,)`` of the density, rising and in the same unit.
-        density: ``(*, K)``.
+        frequencies: new frequencies ``(L,)``, rising.
+        own: own frequencies ``(K,)`` of the density, rising and in the same unit.
+        density: density ``(*, K)``.
 
     Shape:
         ``(*, L)``.
 
     Raises:
         TypeError: an argument is no tensor.
-        ValueError: a number is not real, the units differ, the density has another number of frequencies, or ends
-            before those asked for.
+        ValueError: a number is not real, the units differ, the density has another number of frequencies, or the new
+            frequencies reach beyond the own ones.
 
     Example:
         >>> coarse, fine = torch.tensor([0.0, 0.25, 0.5]), torch.tensor([0.0, 0.125, 0.25, 0.375, 0.5])
@@ -140,7 +140,7 @@ def _check_axis(axis: Tensor, name: str) -> None:
 
 
 def _cells(asked: Tensor, own: Tensor, density: Tensor) -> Tensor:
-    """Mean of what lies in each ring of the frequencies that are asked for, or else the ring that they lie in."""
+    """Mean of the own values in each new ring; where there is none, the value of the own ring around the new centre."""
     within = own <= (float(asked[-1]) + _last_step(asked) / 2) * (1 - _ROUNDING)
     place = _ring(own[within], asked)
     counts = torch.bincount(place, minlength=len(asked))
@@ -149,7 +149,7 @@ def _cells(asked: Tensor, own: Tensor, density: Tensor) -> Tensor:
 
 
 def _ring(frequencies: Tensor, centers: Tensor) -> Tensor:
-    """Number of the ring of these centres in which each frequency lies."""
+    """Number of the ring in which each frequency lies, of the rings with these centres."""
     borders = (centers[1:] + centers[:-1]) / 2
     return torch.bucketize(frequencies * (1 + _ROUNDING), borders, right=True)
 

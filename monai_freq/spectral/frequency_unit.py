@@ -1,4 +1,4 @@
-"""The unit of frequencies: those in cycles per mm are of a type of their own, all others are in cycles per voxel."""
+"""The unit of frequencies: those in cycles per mm have a type of their own, all others are in cycles per voxel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 __all__ = ["PerMillimetre", "require_per_voxel", "unit_of"]
 
-#: functions and methods whose results are the same frequencies, some of them, or more of them
+#: functions and methods whose results are the same frequencies, a part of them, or several sets of them
 _KEEPING = {"to", "type", "float", "double", "half", "bfloat16", "cpu", "cuda", "clone", "detach", "contiguous"}
 _KEEPING |= {"requires_grad_", "pin_memory", "__getitem__", "flatten", "ravel", "reshape", "reshape_as", "view"}
 _KEEPING |= {"view_as", "unflatten", "squeeze", "unsqueeze", "expand", "expand_as", "broadcast_to", "atleast_1d"}
@@ -23,17 +23,17 @@ _KEEPING |= {"split", "tensor_split", "hsplit", "vsplit", "cat", "concat", "conc
 _KEEPING |= {"dstack", "column_stack", "row_stack", "repeat", "tile", "repeat_interleave", "meshgrid", "unfold"}
 _KEEPING_ATTRIBUTES = [getattr(Tensor, name).__get__ for name in ("data", "T", "mT", "real")]
 
-#: of the corners of a volume; of an image of three voxels, which no axis ends before
+#: highest frequency in the corners of a volume; lowest end of any axis, that of an image of three voxels
 _HIGHEST_END, _LOWEST_END = math.sqrt(3) / 2, 1 / 3
-_ROUNDING = 1e-3  # of a step
+_ROUNDING = 1e-3  # in steps of the axis
 
 
 class PerMillimetre(Tensor):
     """Frequencies in cycles per mm.
 
-    Another precision or device, a copy, a part, another shape or order of them, and what they are joined with are in
-    cycles per mm, too. What else is computed from them is a plain tensor: times a voxel size in mm, they are cycles per
-    voxel. NumPy's arrays have no unit.
+    The unit survives a change of precision, device, shape or order, and copies, parts and concatenations. Any other
+    result is a plain tensor: times a voxel size in mm, for example, frequencies are in cycles per voxel. NumPy arrays
+    have no unit.
 
     Example:
         >>> frequencies = torch.tensor([0.0, 0.1, 0.2]).as_subclass(PerMillimetre)
@@ -43,7 +43,7 @@ class PerMillimetre(Tensor):
         tensor([0.0000, 0.2000, 0.4000])
     """
 
-    #: as it is written on an axis
+    #: unit, as an axis shows it
     unit = "cycles / mm"
 
     @classmethod
@@ -54,36 +54,36 @@ class PerMillimetre(Tensor):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Result of an operation, which is a plain tensor but for those that keep the frequencies as they are."""
+        """Result of an operation: of this type if the operation keeps frequencies as they are, else a plain tensor."""
         with torch._C.DisableTorchFunctionSubclass():
             result = func(*args, **(kwargs or {}))
         return _as(cls, result) if func.__name__ in _KEEPING or func in _KEEPING_ATTRIBUTES else result
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        """Copy, which torch leaves to subclasses."""
+        """Deep copy, which torch leaves to subclasses."""
         copied: Tensor = memo.setdefault(id(self), self.detach().clone())
         return copied
 
     def __format__(self, format_spec: str) -> str:
-        """As the number that one frequency is, which torch gives plain tensors only."""
+        """Format of one frequency as a number, which torch has for plain tensors only."""
         return format(self.as_subclass(Tensor), format_spec)
 
 
 def _as(kind: type[PerMillimetre], result: Any) -> Any:
-    """Numbers that are frequencies in their type, and indices among them as they are."""
+    """Frequencies in their type; indices stay as they are."""
     if isinstance(result, (tuple, list)):
         return type(result)([_as(kind, part) for part in result])
     return result.as_subclass(kind) if type(result) is Tensor and result.is_floating_point() else result
 
 
-torch.serialization.add_safe_globals([PerMillimetre])  # torch.load takes no other types
+torch.serialization.add_safe_globals([PerMillimetre])  # torch.load refuses types that are not listed
 
 
 def unit_of(frequencies: Any) -> str:
-    """Unit of frequencies, as it is written on an axis.
+    """Unit of frequencies, as an axis shows it.
 
     Args:
-        frequencies: in a tensor or an array.
+        frequencies: tensor or array of frequencies.
 
     Example:
         >>> from monai_freq.spectral.psd import radial_psd
@@ -97,15 +97,16 @@ def unit_of(frequencies: Any) -> str:
 def require_per_voxel(frequencies: Tensor, name: str = "frequencies") -> None:
     """Refuse frequencies that are no axis in cycles per voxel.
 
-    An image of any size has frequencies up to 1/2, or half a step below, and in its corners up to .87, in steps of 1/n
-    for n voxels: those that end elsewhere were computed with a voxel size, and have lost the type that would say so.
+    The axis of an image of n voxels has steps of 1/n, and ends at 1/2 or half a step below; with corners it ends at
+    0.87 at most. Frequencies that end elsewhere were computed with a voxel size, and have lost their type.
 
     Args:
-        frequencies: ``(K,)``.
-        name: of the argument.
+        frequencies: frequencies ``(K,)``.
+        name: name of the argument.
 
     Raises:
-        ValueError: they are in cycles per mm, or not rising from 0 to where cycles per voxel end.
+        ValueError: the frequencies are in cycles per mm, do not rise from 0, or end where no axis in cycles per voxel
+            ends.
 
     Example:
         >>> require_per_voxel(torch.tensor([0.0, 0.05, 0.1]))
@@ -126,13 +127,13 @@ def require_per_voxel(frequencies: Tensor, name: str = "frequencies") -> None:
 
 
 def _ends_per_voxel(positive: Tensor, eps: float) -> bool:
-    """Whether an axis ends where that of an image without a voxel size may."""
+    """Whether an axis ends where an axis in cycles per voxel can end."""
     last = float(positive[-1])
     step = float(torch.cat([positive[:1], positive.diff()]).min())
     half = (1 / 2 + _ROUNDING) * step + eps
     if 0.5 - half <= last <= 0.5 + half:
         return True
-    # the corners of images of a few voxels are the nearest, and their last ring may have its centre beyond them
+    # images of a few voxels have the lowest corners, and the centre of their last ring may lie beyond the corners
     nearest = math.hypot(max(0.5 - half, 0), _LOWEST_END) - half
-    size = round(last / step) / last  # in voxels, of which there are no fractions
+    size = round(last / step) / last  # in voxels: a whole number
     return nearest <= last <= _HIGHEST_END + half and abs(size - round(size)) <= max(1e-2, 4 * eps * size)

@@ -1,7 +1,7 @@
-r"""Kaiser-Bessel gridding: how a spectrum on a regular grid is read between its points.
+r"""Kaiser-Bessel gridding: interpolation of a spectrum between the points of a regular grid.
 
-A discrete-time spectrum at any frequency is a sum over all points of its DFT; over only a few of them, if the image is
-divided by the transform of the interpolation kernel first and the DFT is a little longer than the image.
+The spectrum at any frequency is a sum over all points of the DFT. A few points are enough if the image is divided by
+the transform of the interpolation kernel first, and if the DFT is a little longer than the image.
 
 Reference:
     J. A. Fessler, B. P. Sutton (2003), "Nonuniform fast Fourier transforms using min-max interpolation", IEEE
@@ -19,16 +19,16 @@ from torch import Tensor
 
 __all__ = ["WIDTH", "deapodisation", "fast_length", "grid_length", "taps"]
 
-#: grid points that a value is read from, along each axis
+#: number of grid points that a value is interpolated from, along each axis
 WIDTH = 4
 _OVERSAMPLING = 1.41
 
 
 def fast_length(at_least: float) -> int:
-    """Smallest even number that has no prime factor above 5: a length that FFTs are fast at.
+    """Smallest even number without a prime factor above 5: a length with a fast FFT.
 
     Args:
-        at_least: lower bound.
+        at_least: lower bound of the number.
 
     Example:
         >>> fast_length(1.05 * 513)
@@ -41,10 +41,10 @@ def fast_length(at_least: float) -> int:
 
 
 def grid_length(size: int) -> int:
-    """Length of the DFT of so many samples, at least 1.41 times as long.
+    """Length of the DFT for a number of samples, at least 1.41 times as long.
 
     Args:
-        size: number of samples.
+        size: number of samples of the image's axis.
 
     Example:
         >>> grid_length(362)
@@ -59,12 +59,12 @@ def taps(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
     .. math:: \phi(u) = \frac{1}{W} I_0\Bigl( \beta \sqrt{1 - (2u / W)^2} \Bigr), \qquad
               \beta = \pi \sqrt{(W / s)^2 (s - \tfrac12)^2 - 0.5}
 
-    with W the width and s the oversampling. The 0.5 is 0.8 in Beatty et al.: a little less error in the middle of the
-    image, where its object is, for a little more at its outermost pixels.
+    with W the width and s the oversampling. Beatty et al. have 0.8 in place of 0.5. The smaller number lowers the error
+    in the middle of the image, where the object is, and raises it at the outermost pixels.
 
     Args:
-        position: ``(P,)`` in units of the grid's step.
-        size: number of samples that the grid is the DFT of.
+        position: positions ``(P,)`` in units of the grid's step.
+        size: number of samples of the image's axis.
 
     Returns:
         Points ``(P, WIDTH)``, which may lie outside the grid (it is periodic), and weights ``(P, WIDTH)``.
@@ -82,14 +82,14 @@ def taps(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def deapodisation(size: int) -> Tensor:
-    r"""What samples have to be multiplied by before their DFT is interpolated: the inverse of the kernel's transform.
+    r"""Factors for the samples before their DFT is interpolated: the inverse of the kernel's transform.
 
     .. math:: \frac{r}{\sinh r}, \qquad r = \sqrt{\beta^2 - (\pi W x / G)^2}
 
     with x the distance from the middle sample, and G the length of the grid.
 
     Args:
-        size: number of samples.
+        size: number of samples of the image's axis.
 
     Shape:
         ``(size,)``, float64.

@@ -18,35 +18,35 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def learning_priority(network: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Radial power spectrum density of each sample's input gradient, from 0 to 1.
+    r"""Radial power spectrum density of each sample's input gradient, scaled to [0, 1].
 
     .. math:: \text{PSD}\Bigl( \sum_\text{channels} \frac{\partial L(g(x), y)}{\partial x} \Bigr),
               \quad \text{min-max normalised per sample}
 
-    Network and loss are in evaluation mode meanwhile and come back as they were: modes, buffers, gradients and random
-    states.
+    Network and loss are in evaluation mode during the call. Afterwards their modes, buffers, gradients and random
+    states are as before.
 
     Args:
         network: classifier or segmenter; of several outputs the first tensor counts.
-        loss: of a batch of predictions and labels.
-        images: the inputs.
-        labels: as the loss takes them.
+        loss: function of a batch of predictions and a batch of labels.
+        images: input images.
+        labels: labels in the form that the loss takes.
 
     Returns:
-        Frequencies ``(K,)`` in cycles per voxel, and densities ``(B, K)``: take their mean and standard deviation over
+        Frequencies ``(K,)`` in cycles per voxel, and densities ``(B, K)``, for their mean and standard deviation over
         samples. A sample whose gradient is zero has the density 0.
 
     Shape:
         images ``(B, C, *spatial)``, labels ``(B, ...)``.
 
     Raises:
-        TypeError: images are no tensor, or labels cannot be counted.
-        ValueError: images and labels differ in number, the images have no spatial axis, are sparse or complex, or of
-            another type than the network; it returns no tensor.
+        TypeError: images are no tensor, or labels have no length.
+        ValueError: images and labels differ in number; the images have no spatial axis, are sparse or complex, or have
+            another type than the network; the network returns no tensor.
 
     Reference:
-        Y. Lu et al. (2025), after Z. Lin et al. (2022), "Investigating and explaining the frequency bias in image
-        classification", arXiv 2205.03154.
+        Y. Lu et al. (2025), DOI 10.1117/12.3047670, after Z. Lin et al. (2022), "Investigating and explaining the
+        frequency bias in image classification", arXiv 2205.03154.
 
     Example:
         >>> network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
@@ -62,22 +62,22 @@ def learning_priority(network: nn.Module, loss: Loss, images: Tensor, labels: Te
 
 
 def input_gradient(network: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> Tensor:
-    """Gradient of each sample's own loss with respect to the sample, the network in evaluation mode.
+    """Gradient of each sample's own loss with respect to the sample, with the network in evaluation mode.
 
     Args:
         network: classifier or segmenter; of several outputs the first tensor counts.
-        loss: of a batch of predictions and labels; called with one sample at a time, so that its reduction over the
-            batch does not matter.
-        images: the inputs.
-        labels: as the loss takes them.
+        loss: function of a batch of predictions and a batch of labels. It gets one sample at a time, so that its
+            reduction over the batch does not matter.
+        images: input images.
+        labels: labels in the form that the loss takes.
 
     Shape:
         images ``(B, C, *spatial)``, labels ``(B, ...)`` -> ``(B, C, *spatial)`` in float32 or float64.
 
     Raises:
-        TypeError: images are no tensor, or labels cannot be counted.
-        ValueError: images and labels differ in number, the images have no spatial axis, are sparse or complex, or of
-            another type than the network; it returns no tensor.
+        TypeError: images are no tensor, or labels have no length.
+        ValueError: images and labels differ in number; the images have no spatial axis, are sparse or complex, or have
+            another type than the network; the network returns no tensor.
 
     Example:
         >>> weight = torch.arange(4.0).reshape(1, 1, 2, 2)
@@ -95,18 +95,18 @@ def input_gradient(network: nn.Module, loss: Loss, images: Tensor, labels: Tenso
     if len(images) != len(labels):
         raise ValueError(f"'images' and 'labels' must have the same length, got {len(images)} and {len(labels)}.")
     inputs = as_computed(images.detach(), "images").clone().requires_grad_()
-    modules = [module for module in (network, loss) if isinstance(module, nn.Module)]  # a loss can count its calls
+    modules = [module for module in (network, loss) if isinstance(module, nn.Module)]  # a loss may have a state, too
     precise = torch.autocast(inputs.device.type, enabled=False)
     with _undisturbed(modules), torch.enable_grad(), precise:
         output = _first_tensor(_answer(network, inputs.to(_taken(network, images))))
         labels = class_indices(labels)
         total = torch.stack([loss(output[i : i + 1], labels[i : i + 1]) for i in range(len(inputs))]).sum()
-        torch.autograd.backward(total)  # and not autograd.grad, which reentrant checkpointing does not support
+        torch.autograd.backward(total)  # reentrant checkpointing does not support autograd.grad
     return torch.zeros_like(inputs) if inputs.grad is None else inputs.grad.detach()
 
 
 def _taken(network: nn.Module, images: Tensor) -> torch.dtype:
-    """Type in which a network takes images: half precision where its own weights are, as autocast is off."""
+    """Input type of a network: half precision only where its own weights have it, since autocast is off."""
     own = images.is_floating_point() and any(parameter.dtype == images.dtype for parameter in network.parameters())
     return images.dtype if own else compute_dtype(images)
 
@@ -126,7 +126,7 @@ def _answer(network: nn.Module, inputs: Tensor) -> Any:
 
 @contextmanager
 def _undisturbed(modules: list[nn.Module]) -> Iterator[None]:
-    """Evaluation mode without gradients of parameters, all as before afterwards."""
+    """Evaluation mode without gradients of parameters; everything is as before afterwards."""
     parts = [part for module in modules for part in module.modules()]
     modes = [(part, part.training) for part in parts]
     buffers = [_Buffer(part, name, buffer) for part in parts for name, buffer in part.named_buffers(recurse=False)]
@@ -150,13 +150,13 @@ def _undisturbed(modules: list[nn.Module]) -> Iterator[None]:
 
 
 class _Buffer:
-    """Buffer of a module, which a call can replace or change in place in evaluation mode, too."""
+    """Buffer of a module: even in evaluation mode, a call can replace it or change it in place."""
 
     def __init__(self, part: nn.Module, name: str, buffer: Tensor) -> None:
         self.part, self.name, self.buffer, self.before = part, name, buffer, buffer.detach().clone()
 
     def restore(self) -> None:
-        """As it was; untouched where it still is, since what autograd has saved must not change."""
+        """Put the buffer back, without a write if it is unchanged: tensors that autograd has saved must not change."""
         if getattr(self.part, self.name) is not self.buffer:
             setattr(self.part, self.name, self.buffer)
         if not torch.equal(self.buffer, self.before):

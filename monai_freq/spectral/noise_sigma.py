@@ -1,4 +1,4 @@
-"""SD of the noise of an image, from the image alone."""
+"""Noise SD of an image, estimated from the image alone."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["estimate_noise_sigma"]
 #: Median of |z| for a standard normal z.
 _MEDIAN_OF_NORMAL = 0.6744897501960817
 _BINS = 256
-#: Share of the cells below which a class of them may be defects, or the corners of a picture, and not tissue.
+#: Share of the cells below which a class may be defects, or the corners of a picture, and not tissue.
 _FEW = 0.1
-#: Share of the cells of a class that lie within it, among its own, below which it has edges and nothing else.
+#: Share of inner cells (all their neighbours are in the class) below which a class has edges and nothing else.
 _LEAST_WITHIN = 0.2
-#: Most thresholds that are tried one after the other, which no image has needed half of.
+#: Largest number of thresholds tried in turn; no image has needed half of it.
 _MOST = 16
-#: Differences of numbers that stand for the same step differ by rounding, as a share of their mean.
+#: Rounding error of equal steps, relative to their mean.
 _ROUNDING = 1e-4
 
 
@@ -33,25 +33,25 @@ def estimate_noise_sigma(x: Tensor, *, spatial_dims: int) -> Tensor:
     .. math:: \hat\sigma = \frac{\text{median}_{k \in F} |d_k|}{\Phi^{-1}(3/4)}
 
     with d the detail of the orthonormal Haar wavelet along all axes at once (for 2 x 2 pixels half of
-    :math:`x_{00} - x_{01} - x_{10} + x_{11}`), in which smooth anatomy vanishes. Which cells of 2 x 2 (x 2) voxels are
-    in F is decided in turn by:
+    :math:`x_{00} - x_{01} - x_{10} + x_{11}`), in which smooth anatomy vanishes. Four steps choose the cells of
+    2 x 2 (x 2) voxels that belong to F:
 
-    - *Constants.* Cells with a voxel of a value that fills whole cells are out: a background set to zero, padding, a
-      burnt-in box, what is saturated. So are cells repeated along an axis, as padding by the border makes them. Where
-      all is constant, :math:`\hat\sigma = 0`.
-    - *Otsu's threshold* of the mean of the middle voxels parts bright cells from dark ones. A class whose own noise is
-      larger than what sets it apart is defects, such as hot or dead pixels, and is left out. So is a minority with more
-      than twice the noise of the rest where few of its cells have all their neighbours in it: it is made of edges, as
-      text is. So is a bright minority with less than half the noise of the rest, and a tenth of the cells or less where
-      they are dark, or have not more noise than the rest. The others are parted again.
-    - *The background of a magnitude image*, where noise is Rayleigh distributed with 0.66 of the SD, does not count:
-      the bright cells do, and darker ones as long as they have the same noise. Where the brighter class is the one
-      that holds nothing but weaker noise, the image is inverted, and the darker one counts.
-    - *Edges.* Of all these, the half with the lesser gradient counts; of white noise, gradient and detail are
+    - *Constants.* A cell is out if one of its voxels has a value that fills whole cells: a background set to zero,
+      padding, a burnt-in box, saturation. A cell is also out if it repeats along an axis, as padding by the border
+      does. If everything is constant, :math:`\hat\sigma = 0`.
+    - *Otsu's threshold* of the mean of the middle voxels separates bright cells from dark ones. Some classes are left
+      out: a class whose own noise is larger than its distance from the rest (hot or dead pixels); a minority with more
+      than twice the noise of the rest and few inner cells (edges, such as text); a bright minority with less than half
+      the noise of the rest; and a tenth of the cells or less, if they are dark or have no more noise than the rest. The
+      remaining cells are separated again.
+    - *The background of a magnitude image* is out, since its noise is Rayleigh distributed with 0.66 of the SD. The
+      bright cells count, and darker ones as long as they have the same noise. If the brighter class holds nothing but
+      weaker noise, the image is inverted, and the darker class counts.
+    - *Edges.* Of these cells, the half with the smaller gradient counts. Gradient and detail of white noise are
       independent.
 
-    Well above the background, sigma is that of the two channels behind a Rician magnitude. Noise below the step of
-    integers is found to a fraction of that step only. Noise that was interpolated or filtered is not white any more,
+    Well above the background, sigma is the SD of the two channels behind a Rician magnitude. For noise below the step
+    of integers, the estimate is accurate to a fraction of that step only. Interpolated or filtered noise is not white,
     and is underestimated.
 
     Args:
@@ -59,8 +59,8 @@ def estimate_noise_sigma(x: Tensor, *, spatial_dims: int) -> Tensor:
         spatial_dims: number of trailing spatial dimensions.
 
     Shape:
-        ``(*, *spatial)`` -> ``(*,)``, in units of the image; 0 for a constant image, for a single voxel, and where no
-        noise is found; NaN for one with NaN or infinity. float64 is kept, everything else is computed in float32.
+        ``(*, *spatial)`` -> ``(*,)``, in units of the image; 0 for a constant image, a single voxel and an image
+        without noise; NaN for an image with NaN or infinity. float64 is kept, everything else is computed in float32.
 
     Raises:
         ValueError: x is complex, empty or has too few dimensions.
@@ -69,7 +69,7 @@ def estimate_noise_sigma(x: Tensor, *, spatial_dims: int) -> Tensor:
         D. L. Donoho, I. M. Johnstone (1994), "Ideal spatial adaptation by wavelet shrinkage", Biometrika 81.
         DOI 10.1093/biomet/81.3.425: the median.
         P. Coupé et al. (2010), "Robust Rician noise estimation for MR images", Medical Image Analysis 14.
-        DOI 10.1016/j.media.2010.03.001: of the object, not of the background.
+        DOI 10.1016/j.media.2010.03.001: noise of the object, not of the background.
         N. Otsu (1979), "A threshold selection method from gray-level histograms", IEEE Transactions on Systems, Man,
         and Cybernetics 9. DOI 10.1109/TSMC.1979.4310076.
 
@@ -87,14 +87,14 @@ def estimate_noise_sigma(x: Tensor, *, spatial_dims: int) -> Tensor:
 
 @dataclass(frozen=True)
 class _Cells:
-    """Haar coefficients of cells, ``(K,)`` each, but for their common factor."""
+    """Haar coefficients of cells, ``(K,)`` each, without their common factor."""
 
-    grid: tuple[int, ...]  #: of all cells
+    grid: tuple[int, ...]  #: shape of the grid of all cells
     level: Tensor  #: sum of the middle voxels, which one hot or dead pixel does not change
     mean: Tensor
-    detail: Tensor  #: along all axes at once, its magnitude
-    gradient: Tensor  #: of single axes, the sum of their magnitudes
-    place: Tensor  #: in the grid, flat
+    detail: Tensor  #: magnitude of the detail along all axes at once
+    gradient: Tensor  #: sum of the magnitudes of the details along single axes
+    place: Tensor  #: flat place in the grid
 
     def of(self, chosen: Tensor) -> _Cells:
         places = chosen.nonzero().flatten()  # once for all parts
@@ -119,7 +119,7 @@ class _Cells:
 
     @cached_property
     def share_within(self) -> float:
-        """Share of the cells that have all neighbours along the axes among them, or beyond the border."""
+        """Share of inner cells: all their neighbours along the axes are among the cells, or beyond the border."""
         theirs = torch.zeros(self.grid, dtype=torch.bool, device=self.place.device)
         theirs.view(-1)[self.place] = True
         within = theirs.clone()
@@ -147,7 +147,7 @@ def _sigma(image: Tensor) -> Tensor:
 
 
 def _voxels(image: Tensor, axes: Collection[int]) -> Tensor:
-    """Voxels of the cells, ``(2, ..., K)`` with as many 2 as axes."""
+    """Voxels of the cells, ``(2, ..., K)`` with one 2 for each axis."""
     corners = []
     for corner in product((0, 1), repeat=len(axes)):
         part = image
@@ -167,7 +167,7 @@ def _cells(voxels: Tensor, place: Tensor, grid: tuple[int, ...]) -> _Cells:
 
 
 def _haar(voxels: Tensor, along: Collection[int]) -> Tensor:
-    """Differences along some of the axes, sums along the others, which are exact for integers; ``(K,)``."""
+    """Differences along some axes and sums along the others, ``(K,)``; both are exact for integers."""
     for axis in range(voxels.ndim - 1):
         first, second = voxels.unbind(0)
         voxels = first - second if axis in along else first + second
@@ -175,9 +175,10 @@ def _haar(voxels: Tensor, along: Collection[int]) -> Tensor:
 
 
 def _constant(voxels: Tensor) -> Tensor:
-    """Cells without noise, or with a voxel that has none; ``(K,)``.
+    """Cells with a voxel that has no noise, ``(K,)``.
 
-    Integers with little noise fill a cell, or repeat along an axis of it, by chance: seldom where they occur.
+    Integers with little noise also fill a cell, or repeat along an axis of it, by chance: but in few of the places
+    where they occur.
     """
     flat = voxels.flatten(0, -2)
     low, high = flat.amin(0), flat.amax(0)
@@ -218,7 +219,7 @@ def _foreground(cells: _Cells) -> _Cells:
 
 
 def _is_defects(cells: _Cells, others: _Cells) -> bool:
-    """Whether a minority of the cells differs within itself more than from the others, or is of lines and specks."""
+    """Whether a minority of the cells varies more than it differs from the others, or consists of lines and specks."""
     if cells.size >= others.size or cells.sigma <= 2 * others.sigma:
         return False
     apart = abs(float(cells.mean.median() - others.mean.median()))
@@ -226,24 +227,24 @@ def _is_defects(cells: _Cells, others: _Cells) -> bool:
 
 
 def _is_too_even(high: _Cells, low: _Cells) -> bool:
-    """Whether bright cells have less noise than the rest, as what was drawn has; a few, if they have not more."""
+    """Whether bright cells have less noise than the rest, as drawings have; for few cells: no more noise."""
     share = high.size / (high.size + low.size)
     least = 1.2 if share < _FEW else 0.5 if share < 0.5 else 0.0
     return high.sigma < least * low.sigma
 
 
 def _is_empty(cells: _Cells) -> bool:
-    """Whether there is nothing but white noise, of which the mean varies as much as the detail."""
+    """Whether the cells hold white noise alone, whose mean varies as much as its detail."""
     deviation = float((cells.mean - cells.mean.median()).abs().median()) / _MEDIAN_OF_NORMAL
     return deviation < 1.3 * cells.sigma
 
 
 def _with_alike(high: _Cells, low: _Cells) -> _Cells:
-    """Bright cells, and darker ones down to where the noise is another, as in the background of a magnitude."""
+    """Bright cells, and darker ones until the noise changes, as in the background of a magnitude."""
     for _ in range(_MOST):
         bright = _above_otsu(low.level)
         next_lower = low.of(bright)
-        error = 1.65 * next_lower.size**-0.5  # of a sigma from the calm half of so many
+        error = 1.65 * next_lower.size**-0.5  # relative error of a sigma from the calm half of the cells
         if not 1 - max(0.1, error) <= next_lower.sigma / (high.sigma or 1) <= 1 + max(0.2, error):
             break
         high, low = high.joined(next_lower), low.of(~bright)
@@ -253,11 +254,11 @@ def _with_alike(high: _Cells, low: _Cells) -> _Cells:
 
 
 def _above_otsu(values: Tensor) -> Tensor:
-    """Values above Otsu's threshold, which parts them with the largest variance between; all where none are."""
+    """Values above Otsu's threshold, which maximises the variance between the classes; all values if none are."""
     low, high = values.aminmax()
     bins = ((values - low) * (_BINS / (high - low))).nan_to_num(0).clamp_(0, _BINS - 1).long()
     counts = torch.bincount(bins, minlength=_BINS)
-    below = counts.cumsum(0).double()  # of integers, which is deterministic on every device
+    below = counts.cumsum(0).double()  # a sum of integers is deterministic on every device
     moment = (counts * torch.arange(_BINS, device=values.device)).cumsum(0).double()
     between = (moment * below[-1] - moment[-1] * below).square() / (below * (below[-1] - below))
     above = bins > between.nan_to_num(0).argmax()
@@ -265,7 +266,7 @@ def _above_otsu(values: Tensor) -> Tensor:
 
 
 def _median(values: Tensor) -> Tensor:
-    """Median as if equal values, which rounding to integers makes, were spread to half-way between their neighbours."""
+    """Median that takes equal values, the result of rounding to integers, as spread half-way to their neighbours."""
     middle, margin = values.median(), _ROUNDING * values.mean()
     lower, upper = values < middle - margin, values > middle + margin
     below, above = int(lower.sum()), int(upper.sum())

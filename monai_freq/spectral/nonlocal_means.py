@@ -1,4 +1,4 @@
-"""Non-local means: each voxel becomes an average of those near it whose surroundings look like its own."""
+"""Non-local means: each voxel becomes an average of nearby voxels with similar surroundings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .scalars import check_choice, is_finite_number
 
 __all__ = ["NoiseModel", "check_nonlocal_means", "nonlocal_means"]
 
-#: of the noise to remove, Rician in magnitude MR, Gaussian elsewhere
+#: model of the noise to remove, Rician in magnitude MR, Gaussian elsewhere
 NoiseModel = Literal["rician", "gaussian"]
 Radius = int | Sequence[int]
 
@@ -31,27 +31,27 @@ def nonlocal_means(
     noise_model: NoiseModel = "rician",
     sigma: float = 0.0,
 ) -> Tensor:
-    r"""Average each voxel with those of its search window S, by the likeness of the patches B around them.
+    r"""Average each voxel with those of its search window S, weighted by the likeness of the patches B around them.
 
     .. math:: w(p, q) = \exp \Bigl( -\frac{1}{|B| h^2} \sum_{b \in B} (x_{p+b} - x_{q+b})^2 \Bigr), \qquad
         \bar v_p = \frac{\sum_{q \in p + S} w(p, q)\, v_q}{\sum_{q \in p + S} w(p, q)}
 
     and :math:`y = \bar v,\ v = x` for Gaussian noise. The mean square of a Rician magnitude is that of its signal plus
-    :math:`2 \sigma^2`, so for that noise :math:`v = x^2` and :math:`y = \sqrt{\max(\bar v - 2 \sigma^2, 0)}`. Beyond
-    its border an image is its own reflection, which does not repeat the border. No gradients are recorded.
+    :math:`2 \sigma^2`, so for Rician noise :math:`v = x^2` and :math:`y = \sqrt{\max(\bar v - 2 \sigma^2, 0)}`. Beyond
+    its border the image is reflected, without a repetition of the border. No gradients are recorded.
 
     Args:
-        x: images; magnitudes, which are not negative, for ``"rician"``.
+        x: images; for ``"rician"`` magnitudes, which are not negative.
         h: strength of the filter in units of the image, at least 0; at 0 only the voxel itself counts.
         spatial_dims: number of trailing spatial dimensions, 2 or 3.
-        patch_radius: radius of B in voxels, for all axes or for each; 1 makes it 3 x 3 (x 3).
-        search_radius: radius of S in voxels, likewise; by default 5 in 2D and 3 in 3D.
-        noise_model: ``"rician"`` or ``"gaussian"``.
+        patch_radius: radius of B in voxels, for all axes or for each; 1 stands for 3 x 3 (x 3) voxels.
+        search_radius: radius of S in voxels, for all axes or for each; by default 5 in 2D and 3 in 3D.
+        noise_model: model of the noise, ``"rician"`` or ``"gaussian"``.
         sigma: SD of the noise in the two channels behind a Rician magnitude, in units of the image.
 
     Shape:
-        ``(*, *spatial)`` -> ``(*, *spatial)``; the types are those of :mod:`monai_freq.spectral.precision`. Threads and
-        the rest of the batch change a result by rounding at most.
+        ``(*, *spatial)`` -> ``(*, *spatial)``; the types are those of :mod:`monai_freq.spectral.precision`. The number
+        of threads and the rest of the batch change a result by rounding at most.
 
     Raises:
         ValueError: x is complex or empty, has too few dimensions, or is negative with ``"rician"``; an argument is
@@ -102,14 +102,14 @@ def check_nonlocal_means(
 
     Args:
         h: strength of the filter, at least 0.
-        patch_radius: at least 0, one number or one for each spatial axis.
-        search_radius: likewise, or None.
-        noise_model: ``"rician"`` or ``"gaussian"``.
+        patch_radius: radius of the patch, at least 0, one number or one for each spatial axis.
+        search_radius: radius of the search window, at least 0, one number or one for each spatial axis, or None.
+        noise_model: model of the noise, ``"rician"`` or ``"gaussian"``.
         sigma: SD of the noise, at least 0.
-        spatial_dims: 2 or 3, or None where it is not known yet.
+        spatial_dims: number of spatial dimensions, 2 or 3; None if it is not known yet.
 
     Raises:
-        ValueError: an argument outside its range.
+        ValueError: an argument is outside its range.
 
     Example:
         >>> check_nonlocal_means(0.1, 1, (5, 5, 1), "rician", 0.1, spatial_dims=2)
@@ -128,7 +128,7 @@ def check_nonlocal_means(
 
 
 def _scale(image: Tensor, magnitude: bool) -> float:
-    """Power of 2 that brings an image into [-1, 1] without rounding it, where squares are in the range of its type."""
+    """Power of 2 that scales an image into [-1, 1] without rounding: no square leaves the range of its type."""
     low, high = torch.stack(torch.aminmax(image)).tolist()
     if magnitude and low < 0:
         raise ValueError(
@@ -139,7 +139,7 @@ def _scale(image: Tensor, magnitude: bool) -> float:
 
 
 def _exponent(patch: tuple[int, int, int], h: float) -> float:
-    """Of the power of 2 that a squared difference of 1 multiplies a weight with."""
+    """Exponent e of the factor 2^e by which a squared difference of 1 changes a weight."""
     size = math.prod(2 * radius + 1 for radius in patch)
     return -1 / max(math.log(2) * size * h * h, torch.finfo(torch.float32).tiny)
 

@@ -1,8 +1,8 @@
-r"""Counts of photons behind an object: exact Poisson draws, their logarithm, and what it does to a reconstruction.
+r"""Photon counts behind an object: exact Poisson draws, their logarithm, and the resulting noise of a reconstruction.
 
-A draw is the inverse of the Poisson distribution at the probability of a normal deviate, so that one deviate makes one
-count, whatever the other counts are. The inverse is expanded in the deviate; where the expansion is too near to an
-integer to tell the count, the distribution itself decides.
+A draw is the inverse of the Poisson distribution at the probability of a normal deviate. One deviate makes one count,
+whatever the other counts are. The inverse is expanded in the deviate. Where the expansion is too near to an integer to
+tell the count, the distribution itself decides.
 
 Reference:
     M. B. Giles (2016), "Algorithm 955: approximation of the inverse Poisson cumulative distribution function", ACM
@@ -27,16 +27,16 @@ from .tomography import ParallelBeam
 
 __all__ = ["Sampler", "image_noise", "log_noise", "noise_power", "noise_variance", "poisson_deviation"]
 
-#: how counts are drawn, exactly, or from an expansion where they are many
+#: method of drawing counts: exact, or by an expansion for large counts
 Sampler = Literal["poisson", "fast"]
 
-#: Expected count below which no expansion is used, and below which the coarser one of ``"fast"`` is not.
+#: Lowest expected counts for which the expansions are used: the finer one, and the coarser one of ``"fast"``.
 _FEW, _MANY = 8.0, 32.0
-#: Expected count from which float32 barely holds the spacing of counts, so that they need not be whole.
+#: Expected count from which counts need not be whole: float32 barely holds their spacing.
 _COUNTABLE = 2.0**22
-#: Rays computed together: their intermediate results, 1 MB each, stay within the processor's last cache.
+#: Number of rays computed together: their intermediate results, 1 MB each, stay within the processor's last cache.
 _TOGETHER = 1 << 18
-#: No normal deviate of PyTorch in float32 is larger: sqrt(2 * 24 * log(2)).
+#: Largest normal deviate of PyTorch in float32: sqrt(2 * 24 * log(2)).
 _LARGEST_DEVIATE = 5.8
 
 
@@ -50,22 +50,22 @@ def image_noise(
     min_count: float = 0.1,
     sampler: Sampler = "poisson",
 ) -> tuple[Tensor, Tensor]:
-    r"""Noise that counting photons leaves in the filtered back-projection of an image.
+    r"""Photon noise in the filtered back-projection of an image.
 
     .. math:: \text{FBP}(y) - \text{FBP}(p) = \text{FBP}(y - p), \qquad
               y = -\ln \frac{\max(c, c_\text{min})}{N_0}, \quad c \sim \text{Poisson}(N_0 e^{-p}), \quad
               p = \text{project}(\mu)
 
-    so the noise is exact, and the image does not lose its sharpness to a reconstruction.
+    Filtered back-projection is linear, so the noise is exact, and the image keeps its sharpness.
 
     Args:
-        mu: attenuation per unit of the beam's spacing.
+        mu: attenuation per unit of the beam's spacing, ``(H, W)``.
         beam: geometry of the scan.
-        n_photons: N0, photons on each bin without an object.
+        n_photons: number of photons on each bin without an object, N0.
         generator: source of the draws, on the device of mu.
         filter: window on the ramp of the reconstruction.
-        min_count: what a count is at least before the logarithm.
-        sampler: see :func:`poisson_deviation`.
+        min_count: lower bound of a count before the logarithm.
+        sampler: method of drawing counts, see :func:`poisson_deviation`.
 
     Returns:
         Noise ``(H, W)``, and the lowest expected count ``()``.
@@ -91,18 +91,18 @@ def log_noise(
     min_count: float = 0.1,
     sampler: Sampler = "poisson",
 ) -> tuple[Tensor, Tensor]:
-    r"""Error of line integrals that are measured by counting photons.
+    r"""Error of line integrals measured by counting photons.
 
     .. math:: y - p = -\ln \frac{\max(c, c_\text{min})}{N_0} - p, \qquad c \sim \text{Poisson}(N_0 e^{-p})
 
     Its variance is about :math:`1/\lambda` and its mean about :math:`1/(2 \lambda)`, with :math:`\lambda = N_0 e^{-p}`.
 
     Args:
-        line_integrals: p.
-        n_photons: N0.
+        line_integrals: line integrals p.
+        n_photons: number of photons on each bin without an object, N0.
         generator: source of the draws, on the same device.
-        min_count: what a count is at least, positive.
-        sampler: see :func:`poisson_deviation`.
+        min_count: lower bound of a count, positive.
+        sampler: method of drawing counts, see :func:`poisson_deviation`.
 
     Returns:
         Errors in the shape of p, and the lowest expected count ``()``.
@@ -116,7 +116,7 @@ def log_noise(
     noise = torch.empty_like(line_integrals, memory_format=torch.contiguous_format)
     lowest = []
     for some, out in zip(_in_parts(line_integrals), _in_parts(noise), strict=True):
-        root = torch.mul(some, -0.5).exp_().mul_(math.sqrt(n_photons))  # for less than the square root afterwards
+        root = torch.mul(some, -0.5).exp_().mul_(math.sqrt(n_photons))  # cheaper than a square root afterwards
         expected = root.square()
         deviation, fewest = _deviation(expected, root, generator, sampler)
         lowest.append(fewest)
@@ -128,22 +128,22 @@ def log_noise(
 
 
 def poisson_deviation(expected: Tensor, generator: torch.Generator, sampler: Sampler = "poisson") -> Tensor:
-    r"""Draw Poisson counts, less their expectation.
+    r"""Poisson counts, less their expectation.
 
-    ``"poisson"`` is exact: on the CPU the count is the smallest c with :math:`P(C \le c) \ge \Phi(z)` for a normal
-    deviate z (:func:`torch.poisson` below an expectation of 8 and on CUDA, where it rounds a normal deviate beyond
-    4000). ``"fast"`` takes, from 32 on,
+    ``"poisson"`` is exact. On the CPU the count is the smallest c with :math:`P(C \le c) \ge \Phi(z)` for a normal
+    deviate z. Below an expectation of 8, and on CUDA, :func:`torch.poisson` draws it; on CUDA that rounds a normal
+    deviate beyond 4000. ``"fast"`` takes, from an expectation of 32 on,
 
     .. math:: c = \lambda + \sqrt\lambda\, z + \frac{z^2 - 1}{6} + \frac{z - z^3}{72 \sqrt\lambda}
 
-    which is not whole but has the mean, variance and skewness of the count; rounded, its total variation distance to
-    the distribution is 6e-4 at 32 and less beyond. From an expectation of 4194304 both take this form: float32 does not
-    hold the digits that would tell.
+    This is not a whole number, but has the mean, variance and skewness of the count. Rounded, its total variation
+    distance to the distribution is 6e-4 at 32 and less beyond. From an expectation of 4194304 on both samplers take
+    this form: float32 does not hold the digits in which they differ.
 
     Args:
-        expected: :math:`\lambda`, not negative.
+        expected: expected counts :math:`\lambda`, not negative.
         generator: source of the draws, on the same device.
-        sampler: ``"poisson"`` or ``"fast"``.
+        sampler: method of drawing counts, ``"poisson"`` or ``"fast"``.
 
     Shape:
         ``(*,)`` -> ``(*,)``.
@@ -164,19 +164,19 @@ def poisson_deviation(expected: Tensor, generator: torch.Generator, sampler: Sam
 def noise_power(
     frequency: Tensor, ray_variance: float, bin_width: float, n_angles: int, filter: Filter = "ramp"
 ) -> Tensor:
-    r"""Noise power spectrum of filtered back-projection, for rays of one variance.
+    r"""Noise power spectrum of filtered back-projection, for rays of equal variance.
 
     .. math:: \text{NPS}(f) = \frac{\pi\, \sigma_p^2\, d}{n}\, |f|\, W(f)^2, \qquad |f| \le \frac{1}{2d}
 
     Args:
-        frequency: ``|f|`` in cycles per mm.
-        ray_variance: of each line integral, :math:`\sigma_p^2 = e^p / N_0` for photon noise.
-        bin_width: d in mm.
+        frequency: radial frequency ``|f|`` in cycles per mm.
+        ray_variance: variance of each line integral, :math:`\sigma_p^2 = e^p / N_0` for photon noise.
+        bin_width: width d of a detector bin in mm.
         n_angles: number of angles over half a turn.
         filter: window on the ramp.
 
     Shape:
-        That of frequency; (unit of the image)² mm².
+        Shape of frequency; the unit is (unit of the image)² mm².
 
     Reference:
         S. J. Riederer, N. J. Pelc, D. A. Chesler (1978), "The noise power spectrum in computed X-ray tomography".
@@ -198,8 +198,8 @@ def noise_variance(ray_variance: float, bin_width: float, n_angles: int, filter:
     .. math:: \frac{\pi^2 \sigma_p^2}{12\, n\, d^2} \quad \text{for the ramp alone}
 
     Args:
-        ray_variance: of each line integral.
-        bin_width: d in mm.
+        ray_variance: variance of each line integral.
+        bin_width: width d of a detector bin in mm.
         n_angles: number of angles over half a turn.
         filter: window on the ramp.
 
@@ -218,11 +218,11 @@ def noise_variance(ray_variance: float, bin_width: float, n_angles: int, filter:
 
 
 def _deviation(expected: Tensor, root: Tensor, generator: torch.Generator, sampler: Sampler) -> tuple[Tensor, Tensor]:
-    """Counts less their expectation, whose square root is given, and the lowest expectation; in rows."""
+    """Counts less their expectation, in rows, and the lowest expectation; ``root`` is the root of the expectation."""
     limit = _MANY if sampler == "fast" else _COUNTABLE
     normal = torch.empty_like(expected, dtype=torch.float32).normal_(generator=generator).to(expected.dtype)
     lowest, highest = expected.aminmax()
-    if expected.device.type != "cpu":  # draws are cheap there, and looking at values is not
+    if expected.device.type != "cpu":  # draws are cheap on a GPU, and reading values back is not
         counted = torch.poisson(expected.clamp(max=limit), generator=generator) - expected
         return torch.where(expected < limit, counted, _expanded(root, normal)), lowest
     deviation = _inverted(expected, root, normal) if highest < limit else _expanded(root, normal)
@@ -238,11 +238,11 @@ def _deviation(expected: Tensor, root: Tensor, generator: torch.Generator, sampl
 def _inverted(expected: Tensor, root: Tensor, normal: Tensor) -> Tensor:
     """Deviation of the smallest count whose distribution function reaches that of the normal deviate."""
     fraction, lowest, highest = expected.frac(), *map(float, expected.aminmax())
-    if lowest < _FEW:  # drawn otherwise
+    if lowest < _FEW:  # the caller draws these in another way
         expected, root = expected.clamp(min=_FEW), root.clamp(min=math.sqrt(_FEW))
     position, growth = _position(fraction, root, normal)
     whole = position.round()
-    # Together more than the error of the expansion, for any deviate that float32 holds, and that of rounding.
+    # Bound of the errors of expansion and rounding together, for any deviate that float32 holds.
     constant = 0.04 * max(lowest, _FEW) ** -1.5 + 1.2e-6 * math.sqrt(highest)
     uncertain = _above(0.5 - constant, position.sub_(whole).abs_().add_(growth, alpha=1.2e-3))
     deviation = whole.sub_(fraction)
@@ -253,13 +253,13 @@ def _inverted(expected: Tensor, root: Tensor, normal: Tensor) -> Tensor:
 
 
 def _position(fraction: Tensor, root: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Where a deviate falls between the counts, and the growth of the error of that.
+    r"""Position of a deviate between the counts, and the growth of the position's error.
 
     .. math:: \lambda + \sqrt\lambda z + h \Bigl( \tfrac16 - \tfrac{w}{72} + \tfrac{w^2}{270} \Bigr)
               + \tfrac{w^2}{810} - \tfrac{16}{810 \lambda}, \qquad w = z / \sqrt\lambda, \quad h = z^2 + 2
 
-    is between c and c + 1, up to an error that grows with :math:`z^6 \lambda^{-3/2}`. It is returned less the whole
-    part of the expectation and less 1/2, so that the nearest integer is the one to take.
+    lies between c and c + 1, up to an error that grows with :math:`z^6 \lambda^{-3/2}`. The function returns it less
+    the whole part of the expectation and less 1/2, so that the nearest integer is the count.
     """
     inverse = root.reciprocal()
     w = normal * inverse
@@ -272,14 +272,14 @@ def _position(fraction: Tensor, root: Tensor, normal: Tensor) -> tuple[Tensor, T
 
 
 def _above(limit: float, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows and columns of the few values above a limit; a maximum is several times cheaper than comparing them all."""
+    """Rows and columns of the few values above a limit; a maximum is several times cheaper than a full comparison."""
     columns = (x.amax(0) > limit).nonzero().flatten()
     row, column = (x[:, columns] > limit).nonzero(as_tuple=True)
     return row, columns[column]
 
 
 def _decided(count: Tensor, expected: Tensor, normal: Tensor) -> Tensor:
-    """Smallest count whose distribution function is not below that of the normal deviate, from a near guess."""
+    """Smallest count whose distribution function reaches that of the normal deviate, from a near guess."""
     probability, count = torch.special.ndtr(normal), count.clamp(min=0)
     while True:
         too_low = torch.special.gammaincc(count + 1, expected) < probability  # P(C <= count)
@@ -300,11 +300,11 @@ def _constant(value: float, like: Tensor) -> Tensor:
 
 
 def _in_parts(rays: Tensor) -> tuple[Tensor, ...]:
-    """Rows that fit into a CPU's caches; all of them on a GPU, whose counts are independent within one call alone."""
+    """Rows that fit into a CPU's caches; on a GPU all rows, since its counts are independent within one call only."""
     rows = rays.reshape(-1, rays.shape[-1])
     return torch.split(rows, max(1, _TOGETHER // rays.shape[-1])) if rays.device.type == "cpu" else (rows,)
 
 
 def _may_be_below(min_count: float, lowest: Tensor) -> bool:
-    """Whether any count may be; not looked at on a GPU, which would have to wait."""
+    """Whether any count may be below the bound; always true on a GPU, which would have to wait for the answer."""
     return lowest.device.type != "cpu" or float(lowest) - _LARGEST_DEVIATE * math.sqrt(float(lowest)) <= min_count

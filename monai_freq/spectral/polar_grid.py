@@ -1,8 +1,8 @@
 """A polar grid of frequencies, and the sparse matrices between it and the DFT of an image.
 
-The lines through the origin come in mirror images: at an angle and its negative, and for square images of square pixels
-at the complements of both. A frequency and its mirror images are interpolated with the same weights, so the points of
-the DFT are arranged with their mirror images side by side, and one sparse product serves them all.
+Lines through the origin come in mirror images: at an angle and its negative, and for square images of square pixels
+also at the complements of both. A frequency and its mirror images have the same interpolation weights. The points of
+the DFT therefore lie side by side with their mirror images, and one sparse product serves them all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .kaiser_bessel import WIDTH, deapodisation, grid_length, taps
 
 __all__ = ["PolarGrid", "SparseRows", "Tables", "tables"]
 
-#: Geometries kept, 21 MB each at 362 x 362 pixels and 1000 angles.
+#: Number of cached geometries, 21 MB each at 362 x 362 pixels and 1000 angles.
 _KEPT = 4
 
 
@@ -34,7 +34,7 @@ class PolarGrid(NamedTuple):
         shape: rows and columns of the image.
         steps: height and width of a pixel.
         n_angles: number of lines.
-        length: even; the inverse of the radial step.
+        length: inverse of the radial step, an even number.
 
     Example:
         >>> grid = PolarGrid((64, 64), (1.0, 1.0), n_angles=100, length=90)
@@ -54,7 +54,7 @@ class PolarGrid(NamedTuple):
 
     @property
     def mirrors(self) -> int:
-        """How many mirror images each line has, itself included."""
+        """Number of mirror images of each line, the line included."""
         square = self.shape[0] == self.shape[1] and self.steps[0] == self.steps[1]
         return 4 if square and self.n_angles % 2 == 0 else 2
 
@@ -62,8 +62,8 @@ class PolarGrid(NamedTuple):
     def angles(self) -> Tensor:
         r"""Angle of each line and its mirror images in :math:`(-\pi/2, \pi/2]`, ``(lines, mirrors)``.
 
-        A line at a negative angle stands for the one at :math:`\theta + \pi`, read backwards. Where the number of
-        angles is no multiple of the number of mirror images, a line that is its own mirror image is there twice.
+        A line at a negative angle stands for the line at :math:`\theta + \pi`, read backwards. If the number of angles
+        is no multiple of the number of mirror images, a line that is its own mirror image appears twice.
         """
         lines = torch.arange(-(-self.n_angles // self.mirrors), dtype=torch.float64)
         theta = (lines + 0.5) * math.pi / self.n_angles
@@ -72,7 +72,7 @@ class PolarGrid(NamedTuple):
 
 
 class SparseRows(NamedTuple):
-    """Sparse matrix by rows: where each row begins, and the columns and values of its numbers; no values are ones.
+    """Sparse matrix by rows: starts of the rows, columns and values of the entries; without values, entries are ones.
 
     Example:
         >>> matrix = SparseRows(torch.tensor([0, 2, 3]), torch.tensor([0, 1, 1]), torch.tensor([1.0, 2.0, 3.0]))
@@ -92,14 +92,14 @@ class SparseRows(NamedTuple):
 
     def times(self, dense: Tensor) -> Tensor:
         """Product with a dense matrix."""
-        # torch.sparse does the same, with a warning that it is in beta
+        # torch.sparse does the same, but warns that it is in beta
         return F.embedding_bag(
             self.columns, dense, self.starts, mode="sum", per_sample_weights=self.values, include_last_offset=True
         )
 
 
 class Tables(NamedTuple):
-    """All that depends on the grid alone; a point is one of the DFT with its mirror images, the last one is zero.
+    """Everything that depends on the grid alone; a point is one of the DFT with its mirror images, the last is zero.
 
     Example:
         >>> grid = PolarGrid((8, 8), (1.0, 1.0), n_angles=4, length=16)
@@ -109,25 +109,25 @@ class Tables(NamedTuple):
     """
 
     deapodise: Tensor  # (H, W)
-    places: Tensor  # (points * mirrors,) in the half spectrum
-    sign: Tensor  # (those of the points, which come first, that have an image in the other half, mirrors)
-    centre: Tensor  # (points, mirrors), moves the image's centre to the origin
-    decentre: Tensor  # (points, mirrors), back; halved where the half spectrum stands for both halves
+    places: Tensor  # (points * mirrors,), places in the half spectrum
+    sign: Tensor  # (k, mirrors), of the first k points, which have an image in the other half of the spectrum
+    centre: Tensor  # (points, mirrors), phases that move the image's centre to the origin
+    decentre: Tensor  # (points, mirrors), phases that move it back; halved where one half stands for both
     interpolate: SparseRows  # (frequencies, points)
     grid: SparseRows  # (points, frequencies)
-    source: Tensor  # which of the points and mirror images goes to a place of the half spectrum
-    crowded: Tensor  # places that others go to, too
-    others: SparseRows  # (crowded, points * mirrors)
+    source: Tensor  # the first point and mirror image for each place of the half spectrum
+    crowded: Tensor  # places with further sources
+    others: SparseRows  # (crowded, points * mirrors), the further sources
 
 
 @lru_cache(maxsize=_KEPT)
 def tables(grid: PolarGrid, dtype: torch.dtype, device: torch.device) -> Tables:
-    """Matrices of a grid, made once and kept for the last few grids.
+    """Matrices of a grid, cached for the last few grids.
 
     Args:
-        grid: the grid.
-        dtype: float32 or float64.
-        device: where they are used.
+        grid: polar grid of frequencies.
+        dtype: type of the real numbers, float32 or float64.
+        device: device of the matrices.
 
     Example:
         >>> kept = tables(PolarGrid((8, 8), (1.0, 1.0), n_angles=4, length=16), torch.float32, torch.device("cpu"))
@@ -172,7 +172,7 @@ def _build(grid: PolarGrid, dtype: torch.dtype, device: torch.device) -> Tables:
 
 
 def _interpolation(grid: PolarGrid) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Point and weight of each tap of each frequency of the lines, and where the points are in the DFT."""
+    """Point and weight of each tap of each frequency of the lines, and the positions of the points in the DFT."""
     theta, radius = grid.angles[:, :1], torch.arange(grid.n_radii, dtype=torch.float64) / grid.length
     (height, width), (dy, dx) = grid.shape, grid.steps
     x, x_weight = taps((theta.cos() * radius * dx * grid_length(width)).flatten(), width)
@@ -187,7 +187,7 @@ def _interpolation(grid: PolarGrid) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _mirror_images(x: Tensor, y: Tensor, grid: PolarGrid) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Place in the half spectrum of each point and mirror image; is it in the other half, its phase, is it alone."""
+    """For each point and mirror image: place in the half spectrum, whether in the other half, phase, whether alone."""
     (height, width), (rows, columns) = grid.shape, map(grid_length, grid.shape)
     pairs = [(x, y), (x, -y), (y, x), (y, -x)][: grid.mirrors]
     x, y = (torch.stack(each, dim=1) for each in zip(*pairs, strict=True))
@@ -199,7 +199,7 @@ def _mirror_images(x: Tensor, y: Tensor, grid: PolarGrid) -> tuple[Tensor, Tenso
 
 
 def _gathering(place: Tensor, zero: int, grid: PolarGrid) -> tuple[Tensor, Tensor, SparseRows]:
-    """How a half spectrum is filled: the first source of each place, the places of several, and their other sources."""
+    """First source of each place of a half spectrum, the places with several sources, and their other sources."""
     rows, columns = map(grid_length, grid.shape)
     order = torch.argsort(place, stable=True)
     counts = torch.bincount(place, minlength=rows * (columns // 2 + 1))
@@ -220,5 +220,5 @@ def _transposed(matrix: SparseRows, n_columns: int) -> SparseRows:
 
 
 def _across(phase: Tensor) -> Tensor:
-    """Another memory layout; vectorised complex products are rounded differently where a thread's share ends."""
+    """Another memory layout: vectorised complex products round differently where a thread's share ends."""
     return phase.mT.contiguous().mT

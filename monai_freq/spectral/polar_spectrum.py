@@ -24,12 +24,12 @@ def polar_spectrum(x: Tensor, grid: PolarGrid) -> Tensor:
 
     .. math:: X(m, \theta) = \sum_{ij} x_{ij}\, e^{-2 \pi i\, k_m (x_j \cos\theta + y_i \sin\theta)}
 
-    with :math:`x_j, y_i` the distance of a pixel's centre from the image's, columns to the right and rows down. The
-    error is about 1e-3 of the spectrum nearby. Differentiable, any number of times.
+    with :math:`x_j, y_i` the distances of a pixel's centre from the image's centre, columns to the right and rows down.
+    The error is about 1e-3 of the spectrum nearby. The function is differentiable any number of times.
 
     Args:
         x: image.
-        grid: the frequencies; what depends on it alone is kept for the last few grids.
+        grid: polar grid of frequencies; its matrices are cached for the last few grids.
 
     Shape:
         ``(H, W)`` -> ``(lines, mirrors, radii)``, complex.
@@ -52,8 +52,8 @@ def adjoint_polar_spectrum(spectrum: Tensor, grid: PolarGrid) -> Tensor:
     .. math:: x_{ij} = \Re \sum_{m, \theta} X(m, \theta)\, e^{2 \pi i\, k_m (x_j \cos\theta + y_i \sin\theta)}
 
     Args:
-        spectrum: complex64 or complex128.
-        grid: the frequencies.
+        spectrum: spectrum on the polar grid, complex64 or complex128.
+        grid: polar grid of frequencies.
 
     Shape:
         ``(lines, mirrors, radii)`` -> ``(H, W)``, real.
@@ -97,7 +97,7 @@ def _sample(x: Tensor, kept: Tables, grid: PolarGrid) -> Tensor:
     points = half.reshape(-1).index_select(0, kept.places).view(-1, grid.mirrors)
     torch.view_as_real(points)[: len(kept.sign), :, 1].mul_(kept.sign)
     lines = kept.interpolate.times(_as_real(points.mul_(kept.centre)))
-    # radii last, where the next FFT wants them
+    # radii last, where the next FFT needs them
     return torch.view_as_complex(lines.view(-1, grid.n_radii, grid.mirrors, 2)).mT.contiguous()
 
 

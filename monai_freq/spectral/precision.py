@@ -1,9 +1,9 @@
-"""Which images the functions of this package take, and in which precision they compute and return.
+"""Accepted images, precision of computation, and types of results.
 
-float64 is computed in float64; everything else in float32, under autocast and with TF32 too. Integers of any width,
-signed or not, bool and 8-bit floating point give float32, which holds integers up to 2^24 exactly and larger ones to
-seven digits: where more of them matter, give float64. float16 and bfloat16 are returned as they came, except under
-autocast, which gets float32. Complex, quantized and packed types are refused, and sparse and nested tensors.
+float64 is computed in float64, everything else in float32, under autocast and with TF32 too. Integers of any width,
+signed or not, bool and 8-bit floating point give float32. float32 holds integers up to 2^24 exactly and larger ones to
+seven digits: pass float64 if more digits matter. float16 and bfloat16 inputs give outputs of the same type, but float32
+under autocast. Complex, quantized and packed types are refused, and so are sparse and nested tensors.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _EIGHT_BITS = (
     torch.float8_e5m2fnuz,
     torch.float8_e8m0fnu,
 )
-#: what can be brought to float32, before which little can be computed with some of it
+#: types that can be converted to float32; torch computes little with some of them
 _REAL = (torch.bool, *_INTEGERS, *_EIGHT_BITS, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def class_indices(target: Tensor) -> Tensor:
-    """Numbers of classes in the type of which torch's losses take any shape; other targets as they are.
+    """Class indices in int64, the type for which torch's losses take any shape; other targets unchanged.
 
     Args:
-        target: of a loss, of any type.
+        target: target of a loss, of any type.
 
     Example:
         >>> class_indices(torch.tensor([0, 2], dtype=torch.uint8)).dtype, class_indices(torch.rand(2)).dtype
@@ -54,10 +54,10 @@ def class_indices(target: Tensor) -> Tensor:
 
 
 def is_real(dtype: torch.dtype) -> bool:
-    """Whether a type holds real numbers, each by itself.
+    """Whether a type holds single real numbers.
 
     Args:
-        dtype: any of torch's.
+        dtype: any type of torch.
 
     Example:
         >>> is_real(torch.uint16), is_real(torch.complex64), is_real(torch.quint8)
@@ -67,11 +67,11 @@ def is_real(dtype: torch.dtype) -> bool:
 
 
 def check_dense(x: Tensor, name: str = "x") -> None:
-    """Refuse a tensor that does not hold each of its numbers, one after another.
+    """Refuse a tensor that does not store all of its numbers one after another.
 
     Args:
         x: tensor of any type.
-        name: of the argument.
+        name: name of the argument.
 
     Raises:
         ValueError: x is sparse, nested, or packed by another library.
@@ -88,11 +88,11 @@ def check_dense(x: Tensor, name: str = "x") -> None:
 
 
 def check_numbers(x: Tensor, name: str = "x") -> None:
-    """Refuse what is no dense tensor of real numbers.
+    """Refuse a value that is no dense tensor of real numbers.
 
     Args:
-        x: anything.
-        name: of the argument.
+        x: value of the argument.
+        name: name of the argument.
 
     Raises:
         TypeError: x is no tensor.
@@ -114,12 +114,12 @@ def check_numbers(x: Tensor, name: str = "x") -> None:
 
 
 def check_image(x: Tensor, spatial_dims: int, *, name: str = "x") -> None:
-    """Refuse what is not a real image with so many spatial dimensions.
+    """Refuse a value that is no real image with a number of spatial dimensions.
 
     Args:
         x: image or features, ``(*, *spatial)``.
         spatial_dims: number of trailing spatial dimensions, at least 1.
-        name: of the argument.
+        name: name of the argument.
 
     Raises:
         TypeError: x is no tensor.
@@ -142,7 +142,7 @@ def check_image(x: Tensor, spatial_dims: int, *, name: str = "x") -> None:
 
 
 def compute_dtype(x: Tensor) -> torch.dtype:
-    """Type to compute with.
+    """Type of the computation: float64 for float64, else float32.
 
     Args:
         x: image of any real type.
@@ -155,11 +155,11 @@ def compute_dtype(x: Tensor) -> torch.dtype:
 
 
 def as_computed(x: Tensor, name: str = "x") -> Tensor:
-    """Numbers in the type to compute with.
+    """Numbers in the type of the computation.
 
     Args:
         x: tensor of any real type.
-        name: of the argument.
+        name: name of the argument.
 
     Raises:
         TypeError: x is no tensor.
@@ -174,11 +174,11 @@ def as_computed(x: Tensor, name: str = "x") -> Tensor:
 
 
 def as_given(result: Tensor, x: Tensor) -> Tensor:
-    """Back to half precision where the input came in it, outside autocast.
+    """Result in half precision if the input had it, outside autocast; else unchanged.
 
     Args:
-        result: what was computed from x, in :func:`compute_dtype`.
-        x: the input.
+        result: result computed from x, in :func:`compute_dtype`.
+        x: input of the computation.
 
     Example:
         >>> as_given(torch.zeros(3), torch.zeros(3, dtype=torch.float16)).dtype
@@ -189,10 +189,10 @@ def as_given(result: Tensor, x: Tensor) -> Tensor:
 
 
 def full_precision(x: Tensor) -> AbstractContextManager[object]:
-    """Autocast and, on CUDA, TF32 off where they are on: a traced graph stays free of context managers.
+    """Context without autocast and, on CUDA, without TF32; empty if both are off, so that traced graphs stay clean.
 
     Args:
-        x: the input, for its device.
+        x: input of the computation, which tells the device.
 
     Example:
         >>> with full_precision(torch.zeros(3)):
@@ -206,9 +206,9 @@ def full_precision(x: Tensor) -> AbstractContextManager[object]:
 
 @contextmanager
 def _without_tf32(precise: AbstractContextManager[object]) -> Iterator[None]:
-    """Products of matrices with all digits of float32: the mean of an image would lose those that TF32 lacks.
+    """Matrix products with all digits of float32: TF32 would lose digits of the mean of an image.
 
-    The switch is the process's: another thread's products are exact meanwhile, too.
+    The switch belongs to the process: products of other threads are exact during the block, too.
     """
     switch_back = _switch_tf32_off()
     try:
@@ -219,7 +219,10 @@ def _without_tf32(precise: AbstractContextManager[object]) -> Iterator[None]:
 
 
 def _switch_tf32_off() -> Callable[[], None]:
-    """How to switch it back: torch has two switches, and refuses to read the one after the other was used."""
+    """Switch TF32 off, and return how to switch it back.
+
+    torch has two switches, and refuses to read the one after the other was used.
+    """
     switch: Callable[[str], None] = torch.set_float32_matmul_precision
     try:
         before, exact = torch.get_float32_matmul_precision(), "highest"

@@ -1,8 +1,8 @@
-r"""Radial power spectrum density of images: how much of them lies at which spatial frequency.
+r"""Radial power spectrum density: how much of an image lies at which spatial frequency.
 
-The spectrum is averaged over rings (2D) or shells (3D) of equal width; the width is the finest frequency step of the
-grid, so that a tone along any axis has a ring of its own. The *mean* over a ring is taken, which is the paper's
-integral over the angle divided by 2 pi; a sum over the frequencies of a ring would grow with its circumference. White
+The spectrum is averaged over rings (2D) or shells (3D) of equal width. The width is the finest frequency step of the
+grid, so that a tone along any axis has a ring of its own. The density is the *mean* over a ring, which is the paper's
+integral over the angle divided by 2 pi. A sum over the frequencies of a ring would grow with its circumference. White
 noise has a flat density.
 
 Reference:
@@ -30,19 +30,19 @@ from .scalars import check_choice, is_finite_number
 
 __all__ = ["BANDS", "band_shares", "centroid", "overlap", "radial_psd"]
 
-#: name -> (low, high] in cycles per voxel
+#: name of a band -> (low, high] in cycles per voxel
 BANDS = {"low": (0.0, 1 / 6), "mid": (1 / 6, 1 / 3), "high": (1 / 3, 1 / 2)}
 
-#: of a transform, as torch.fft calls them
+#: normalisations of a transform, as torch.fft names them
 _NORMS = ("backward", "ortho", "forward")
 
-#: a frequency on the border of two rings, up to rounding, belongs to the outer one
+#: relative tolerance that puts a frequency on the border of two rings into the outer one
 _ROUNDING = 1e-6
 
-#: neighbours in a row take turns in so many sums of their ring: no addition waits for the one before
+#: number of sums of each ring: neighbours in a row take turns, so that no addition waits for the one before
 _TURNS = 4
 
-#: on a CPU, larger batches are cut into pieces, whose spectra stay in its caches from one step to the next
+#: number of voxels of a piece of a batch on a CPU: its spectra stay in the caches from one step to the next
 _VOXELS_AT_ONCE = 2**21
 
 
@@ -61,35 +61,35 @@ def radial_psd(
               R_k = \{f : (k - \tfrac12) \Delta \le |f| < (k + \tfrac12) \Delta\}
 
     with :math:`\Delta` the finest frequency step of the grid. For a square image of M voxels, ring k holds the radius
-    k / M cycles per voxel. Without corners, the last ring is the one below the highest frequency of the axes, and holds
-    that frequency, too, where it is nearer to the next ring.
+    k / M cycles per voxel. Without corners, the last ring is the one below the highest frequency of the axes. It also
+    holds that frequency, even if the next ring is nearer.
 
     Args:
         x: images, or input gradients.
-        spacing: voxel size along each spatial axis in mm; frequencies are in cycles per mm then, and of a type that
-            says so, :class:`monai_freq.spectral.frequency_unit.PerMillimetre`.
-        power: 1 for the magnitude as in the paper, 2 for the energy.
+        spacing: voxel size along each spatial axis in mm. With it, frequencies are in cycles per mm, and of the type
+            :class:`monai_freq.spectral.frequency_unit.PerMillimetre`.
+        power: exponent of the magnitude, 1 as in the paper, 2 for the energy.
         spatial_dims: number of trailing spatial dimensions.
-        corners: include the rings beyond the highest frequency of the axes, which only the corners of the spectrum
-            reach.
-        norm: of the transform, as in :mod:`torch.fft`: ``"backward"`` leaves it as it is, ``"forward"`` divides it by
-            the number of voxels, so that an image has the same density on a finer grid, and ``"ortho"`` by its root:
-            with ``power=2`` that is the power spectral density over cycles per voxel, for white noise its variance.
-            Times the area or volume of a voxel, it is that over cycles per mm.
+        corners: whether to include the rings beyond the highest frequency of the axes, which only the corners of the
+            spectrum reach.
+        norm: normalisation of the transform, as in :mod:`torch.fft`. ``"backward"``: none. ``"forward"``: division by
+            the number of voxels, so that an image has the same density on a finer grid. ``"ortho"``: division by the
+            root of that number; with ``power=2`` this is the power spectral density over cycles per voxel, the variance
+            in the case of white noise, and times the area or volume of a voxel the density over cycles per mm.
 
     Returns:
-        Frequencies ``(K,)`` in cycles per voxel (or per mm), and densities ``(*, K)``; rings that no frequency of the
-        grid falls into are left out.
+        Frequencies ``(K,)`` in cycles per voxel (or per mm), and densities ``(*, K)``; rings without a frequency of the
+        grid are left out.
 
     Shape:
         ``(*, *spatial)`` -> ``(K,)``, ``(*, K)``; float64 is kept, everything else is computed in float32. On CUDA the
         last digits vary from call to call unless ``torch.use_deterministic_algorithms`` is on.
 
     Raises:
-        ValueError: x is complex, empty or has too few dimensions; spacing or power is not positive; norm is another.
+        ValueError: x is complex, empty or has too few dimensions; spacing or power is not positive; norm is unknown.
 
     Reference:
-        Y. Lu et al. (2025), Eq. 1, an integral over the angle: 2 pi times this mean.
+        Y. Lu et al. (2025), DOI 10.1117/12.3047670, Eq. 1: an integral over the angle, 2 pi times this mean.
 
     Example:
         >>> tone = torch.cos(2 * torch.pi * 5 * torch.arange(32) / 32).expand(32, 32)
@@ -103,7 +103,7 @@ def radial_psd(
     grid = _Grid(sizes, _steps(spacing, spatial_dims), corners)
 
     images = x.reshape(-1, *sizes)
-    # contiguous: torch 2.8 cannot transform what was expanded
+    # contiguous: torch 2.8 cannot transform expanded tensors
     pieces = (piece.to(compute_dtype(x)).contiguous() for piece in images.tensor_split(_pieces(images)))
     spectra = (torch.fft.rfftn(piece, dim=dims, norm=norm) for piece in pieces)
     density = grid.means(torch.cat([grid.sums(_magnitude(spectrum).pow_(power)) for spectrum in spectra]))
@@ -114,19 +114,20 @@ def radial_psd(
 
 
 def centroid(frequencies: Tensor, density: Tensor) -> Tensor:
-    r"""Mean frequency of a density, DC left out.
+    r"""Mean frequency of a density, without DC.
 
     .. math:: \frac{\sum_k f_k\, \text{PSD}(k)}{\sum_k \text{PSD}(k)}, \qquad f_k > 0
 
     Args:
-        frequencies: ``(K,)``.
-        density: ``(*, K)``, not negative; where it is zero everywhere, the centroid is 0.
+        frequencies: frequencies ``(K,)``.
+        density: density ``(*, K)``, not negative; if it is zero everywhere, the centroid is 0.
 
     Shape:
-        ``(*,)``, in the unit of the frequencies, and of the type that says so.
+        ``(*,)``, in the unit and type of the frequencies.
 
     Raises:
-        ValueError: the frequencies are not one for each value of the density.
+        TypeError: an argument is no tensor.
+        ValueError: frequencies and density differ in number.
 
     Example:
         >>> centroid(torch.tensor([0.0, 0.1, 0.3]), torch.tensor([9.0, 1.0, 1.0]))
@@ -140,25 +141,25 @@ def centroid(frequencies: Tensor, density: Tensor) -> Tensor:
 def band_shares(
     frequencies: Tensor, density: Tensor, edges: Mapping[str, tuple[float, float]] | None = None
 ) -> dict[str, Tensor]:
-    """Share of a density in each of several bands, DC left out.
+    """Share of a density in each of several bands, without DC.
 
     Args:
-        frequencies: ``(K,)`` in cycles per voxel, or in the unit of the edges.
-        density: ``(*, K)``, not negative.
-        edges: name -> (low, high] of each band, in the unit of the frequencies. By default ``low`` (0, 1/6], ``mid``
-            (1/6, 1/3] and ``high`` (1/3, 1/2] cycles per voxel; frequencies in cycles per mm have no bands by default.
+        frequencies: frequencies ``(K,)`` in cycles per voxel, or in the unit of the edges.
+        density: density ``(*, K)``, not negative.
+        edges: name -> (low, high] of each band, in the unit of the frequencies; by default ``low`` (0, 1/6], ``mid``
+            (1/6, 1/3] and ``high`` (1/3, 1/2] cycles per voxel. Frequencies in cycles per mm have no default bands.
 
     Returns:
-        Name -> share ``(*,)``; those of the default bands sum to one unless the density is zero everywhere or has
+        Name -> share ``(*,)``. The shares of the default bands sum to one, unless the density is zero everywhere or has
         corners.
 
     Warns:
-        UserWarning: the default bands end at 0.5 cycles per voxel, and the frequencies beyond.
+        UserWarning: the frequencies reach beyond the default bands, which end at 0.5 cycles per voxel.
 
     Raises:
-        ValueError: the frequencies are not one for each value of the density; they are not in cycles per voxel, and
-            there are no edges in their unit; an edge is negative, not below the next, or a band begins beyond the
-            highest frequency.
+        TypeError: frequencies or density are no tensors, or edges are no mapping.
+        ValueError: frequencies and density differ in number; the frequencies are not in cycles per voxel, and no edges
+            are given; an edge is negative, or not below the next; a band begins beyond the highest frequency.
 
     Example:
         >>> shares = band_shares(torch.tensor([0.0, 0.1, 0.3, 0.5]), torch.tensor([9.0, 1.0, 1.0, 2.0]))
@@ -194,19 +195,20 @@ def overlap(first: Tensor | tuple[Tensor, Tensor], second: Tensor | tuple[Tensor
 
     .. math:: \sum_k \min\Bigl( \frac{a_k}{\sum_j a_j}, \frac{b_k}{\sum_j b_j} \Bigr)
 
-    Every frequency counts, DC too, which :func:`centroid` and :func:`band_shares` leave out: a loss can depend on the
+    Every frequency counts, even DC, which :func:`centroid` and :func:`band_shares` leave out: a loss can depend on the
     brightness, and an artifact can shift it.
 
     Args:
         first: frequencies ``(K,)`` and density ``(*, K)``, not negative, as :func:`radial_psd` returns them; or a
-            density alone, of which only the number of frequencies can be compared.
-        second: the same.
+            density alone, so that only the number of frequencies can be compared.
+        second: the other density, in the same form.
 
     Shape:
         ``(*,)``; 0 where a density is zero everywhere.
 
     Raises:
-        ValueError: the frequencies differ, or their units or numbers do; or only one density has its frequencies.
+        TypeError: frequencies or a density are no tensors.
+        ValueError: frequencies, units or numbers of frequencies differ, or only one density has its frequencies.
 
     Example:
         >>> overlap(torch.tensor([1.0, 1.0, 0.0]), torch.tensor([0.0, 3.0, 3.0]))
@@ -223,14 +225,14 @@ def overlap(first: Tensor | tuple[Tensor, Tensor], second: Tensor | tuple[Tensor
 
 
 class _Grid(NamedTuple):
-    """Geometry of a spectrum: sizes, voxel sizes, and whether its corners count."""
+    """Geometry of a spectrum: numbers of voxels, voxel sizes, and whether the corners count."""
 
     sizes: tuple[int, ...]
     steps: tuple[float, ...]
     corners: bool
 
     def sums(self, amount: Tensor) -> Tensor:
-        """Several sums for each ring, of half spectra ``(n, *spatial)`` of real images, which are overwritten."""
+        """Several sums for each ring, of half spectra ``(n, *spatial)`` of real images; overwrites the spectra."""
         for axis in range(1, len(self.sizes)):
             amount = _fold(amount, axis)
         place, weight = self._part(0, torch.int64, amount.device), self._part(1, amount.dtype, amount.device)
@@ -242,16 +244,16 @@ class _Grid(NamedTuple):
         return (sums.view(-1, *weight.shape) * weight).sum(1)[:, :-1]
 
     def frequencies(self, like: Tensor) -> Tensor:
-        """Centre of each ring that some bin falls into; a copy, which may be written into."""
+        """Centre of each ring with a bin; a copy, so that callers may write into it."""
         return self._part(2, like.dtype, like.device).clone()
 
     def _part(self, part: int, dtype: torch.dtype, device: torch.device) -> Tensor:
         return cached(("psd", part, *self, dtype, device), lambda: self._table()[part].to(device, dtype))
 
     def _table(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Which sum each bin of a folded spectrum is added to, weights ``(sums, K + 1)``, and centres of the rings.
+        """Sum that each bin of a folded spectrum belongs to, weights ``(sums, K + 1)``, and centres of the rings.
 
-        Of the sums of a ring, the last is for the bins that stand for themselves alone in the half spectrum.
+        The last sum of a ring is for the bins that stand for themselves alone in the half spectrum.
         """
         width, highest, outside = self._extent()
         axes = [torch.fft.rfftfreq(n, d, dtype=torch.float64) for n, d in zip(self.sizes, self.steps, strict=True)]
@@ -264,12 +266,12 @@ class _Grid(NamedTuple):
         compact = torch.full((outside + 1,), len(kept))
         compact[kept] = torch.arange(len(kept))
         turn = torch.where(twins[-1] == 2, torch.arange(len(twins[-1])) % _TURNS, _TURNS)
-        weight = torch.zeros(_TURNS + 1, len(kept) + 1, dtype=torch.float64)  # none for the last ring, which is outside
+        weight = torch.zeros(_TURNS + 1, len(kept) + 1, dtype=torch.float64)  # 0 for the last ring: it is outside
         weight[:-1, :-1], weight[-1, :-1] = 2 / counts[kept], 1 / counts[kept]
         return (turn * (len(kept) + 1) + compact[ring]).flatten(), weight, kept.double() * width
 
     def _extent(self) -> tuple[float, float, int]:
-        """Width of a ring, highest frequency of the axes, and the first ring that no bin counts in."""
+        """Width of a ring, highest frequency of the axes, and the first ring outside."""
         width = 1 / max(n * d for n, d in zip(self.sizes, self.steps, strict=True))
         ends = [(n // 2) / (n * d) for n, d in zip(self.sizes, self.steps, strict=True)]
         highest = max(ends) + _ROUNDING * width
@@ -278,7 +280,7 @@ class _Grid(NamedTuple):
 
 
 def _twins(size: int) -> Tensor:
-    """How many frequencies of an axis each one from 0 upwards stands for: two where the negative one is another."""
+    """Number of frequencies that each one from 0 upwards stands for: two if its negative is another frequency."""
     twins = torch.full((size // 2 + 1,), 2.0, dtype=torch.float64)
     twins[0] = 1
     if size % 2 == 0:
@@ -287,25 +289,25 @@ def _twins(size: int) -> Tensor:
 
 
 def _fold(amount: Tensor, axis: int) -> Tensor:
-    """Add each frequency -k of an axis to k: they lie in the same ring."""
+    """Add each frequency -k of an axis to k, which lies in the same ring."""
     size = amount.shape[axis]
     negative = (size - 1) // 2
     positive = amount.narrow(axis, 0, size - negative)
     mirrored = torch.arange(negative, 0, -1, device=amount.device)
-    add = positive.index_add if amount.requires_grad else positive.index_add_  # autograd keeps what is added
+    add = positive.index_add if amount.requires_grad else positive.index_add_  # autograd forbids the change in place
     return add(axis, mirrored, amount.narrow(axis, size - negative, negative))
 
 
 def _magnitude(spectrum: Tensor) -> Tensor:
-    """``|F|``; on a CPU by numpy, which is six times as fast as torch there."""
+    """``|F|``; on a CPU numpy computes it, six times as fast as torch."""
     if spectrum.device.type == "cpu" and not spectrum.requires_grad:
-        with suppress(RuntimeError):  # torch.func's tensors have no memory that numpy could see
+        with suppress(RuntimeError):  # numpy cannot see the tensors of torch.func
             return torch.from_numpy(abs(spectrum.numpy()))
     return spectrum.abs()
 
 
 def _pieces(images: Tensor) -> int:
-    """Into how many pieces to cut a batch."""
+    """Number of pieces of a batch."""
     return min(len(images), math.ceil(images.numel() / _VOXELS_AT_ONCE)) if images.device.type == "cpu" else 1
 
 
@@ -370,7 +372,7 @@ def _check_same_axis(axes: Sequence[Tensor | None], one: Tensor, two: Tensor) ->
         raise ValueError(f"'first' and 'second' must share their frequencies, got {one.shape[-1]} and {two.shape[-1]}.")
     if first is None or second is None:
         return
-    small = 1e-3 * float(first.max()) / len(first)  # of a step
+    small = 1e-3 * float(first.max()) / len(first)  # a thousandth of a step
     if unit_of(first) != unit_of(second) or bool(((first - second.to(first)).abs() > small).any()):
         ends = " and ".join(f"0 to {float(axis.max()):.3g} {unit_of(axis)}" for axis in (first, second))
         raise ValueError(f"'first' and 'second' must be over the same frequencies, got {ends}.")

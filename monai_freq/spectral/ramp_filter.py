@@ -14,7 +14,7 @@ from .scalars import check_choice
 
 __all__ = ["Filter", "filter_window", "ramp"]
 
-#: window that the ramp is multiplied by; ``ramp`` is none
+#: window on the ramp; ``ramp`` stands for none
 Filter = Literal["ramp", "shepp-logan", "cosine", "hann"]
 
 
@@ -25,8 +25,8 @@ def filter_window(filter: Filter, frequency: Tensor) -> Tensor:
     ``"hann"`` :math:`(1 + \cos \pi f)/2`, with f in units of the detector's Nyquist frequency :math:`1 / (2d)`.
 
     Args:
-        filter: one of these names.
-        frequency: f, in [0, 1].
+        filter: name of the window.
+        frequency: frequency f, in [0, 1].
 
     Raises:
         ValueError: the filter is unknown.
@@ -45,16 +45,16 @@ def filter_window(filter: Filter, frequency: Tensor) -> Tensor:
 
 
 def ramp(length: int, filter: Filter, like: Tensor) -> Tensor:
-    r"""Transfer function of filtered back-projection's filter on a periodic detector, in units of its bins.
+    r"""Transfer function of the filter of filtered back-projection on a periodic detector, in units of its bins.
 
     .. math:: h(0) = \tfrac14, \qquad h(m) = -\frac{1}{(\pi m)^2} \text{ for odd } m, \qquad 0 \text{ otherwise}
 
-    transformed and windowed. Unlike ``|f|`` sampled, it does not lose the mean of what it filters.
+    transformed and windowed. Unlike samples of ``|f|``, this filter keeps the mean of its input.
 
     Args:
-        length: even number of bins.
-        filter: window, see :func:`filter_window`.
-        like: any tensor of the type to compute with and the device wanted.
+        length: number of bins, even.
+        filter: window on the ramp, see :func:`filter_window`.
+        like: any tensor with the type and device of the result.
 
     Shape:
         ``(length // 2 + 1,)``, in cycles per bin: about the frequency itself.

@@ -1,8 +1,8 @@
 r"""Parallel-beam tomography: line integrals of an image, their adjoint, and filtered back-projection.
 
-By the central-slice theorem the spectrum of a projection is a line through the origin of the image's spectrum, so
-projecting is a Fourier transform on a polar grid followed by one-dimensional ones, and reconstructing is the same in
-reverse. Pixels are squares or rectangles of constant attenuation, and detector bins average over their width: both are
+By the central-slice theorem, the spectrum of a projection is a line through the origin of the image's spectrum.
+Projection is therefore a Fourier transform on a polar grid, followed by one-dimensional transforms. Reconstruction is
+the same in reverse. Pixels are rectangles of constant attenuation, and detector bins average over their width: both are
 exact factors of the spectrum.
 
 Reference:
@@ -32,10 +32,10 @@ from .scalars import check_choice, is_count
 
 __all__ = ["ParallelBeam"]
 
-#: The period of a projection in units of the detector: room for what the limited bandwidth spreads beyond its ends.
+#: Period of a projection in units of the detector: room for the spread beyond its ends by the limited bandwidth.
 _ROOM = 1.05
 _ROUNDING = 1e-6
-#: Angles times bins that a scan has at most, which take a gigabyte; one of 4096 x 4096 pixels has 4e7.
+#: Largest number of rays (angles times bins) of a scan, which take a gigabyte; 4096 x 4096 pixels have 4e7.
 _MOST_RAYS = 2**27
 
 
@@ -49,23 +49,24 @@ class ParallelBeam:
     the centre of the image, and detector bins of width d that together cover the image's diagonal. The defaults for a
     362 x 362 image are those of LoDoPaB-CT: 1000 angles and 513 bins.
 
-    The relative error of the line integrals of disks and ellipses is below 3e-3 where they are a hundred pixels wide;
-    of smaller ones it is a few percent, nearly all of it because they are drawn in pixels. :meth:`project` and
-    :meth:`backproject` are adjoint to each other up to rounding; all maps are differentiable. Images are computed one
-    at a time, so that a result does not depend on the others of its batch.
+    The relative error of the line integrals is below 3e-3 for disks and ellipses a hundred pixels wide. It is a few
+    percent for smaller ones, nearly all of it because they are drawn in pixels. :meth:`project` and :meth:`backproject`
+    are adjoint to each other up to rounding. All maps are differentiable. Images are computed one at a time, so that a
+    result does not depend on the rest of its batch.
 
-    What depends on the geometry alone, about 20 MB at 362 x 362 pixels and 1000 angles, is made on first use, kept for
-    the last few geometries of the process and not pickled. Two geometries that differ in scale only share it.
+    The matrices of a geometry, about 20 MB at 362 x 362 pixels and 1000 angles, are computed on first use, cached for
+    the last few geometries of the process, and not pickled. Geometries that differ in scale alone share them.
 
     Args:
         shape: rows and columns of the image.
         spacing: height and width of a pixel in mm, or in any other unit.
         n_angles: number of angles.
-        n_detectors: number of bins; by default as many as resolve the finer side of a pixel, an odd number. With an
-            even number, bins of half the width are computed as well.
+        n_detectors: number of bins; by default an odd number that resolves the finer side of a pixel. An even number
+            adds bins of half the width to the computation.
 
     Raises:
-        ValueError: an argument outside its range; angles times bins, as many as resolve a pixel, are more than 1.3e8.
+        ValueError: an argument is outside its range, or angles times bins (at least those that resolve a pixel) are
+            more than 1.3e8.
 
     Reference:
         J. Leuschner et al. (2021), "LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction",
@@ -97,14 +98,14 @@ class ParallelBeam:
         self.n_detectors = n_detectors or 2 * math.ceil(diagonal / (2 * finest) - _ROUNDING) + 1
         #: width of a detector bin
         self.bin_width = diagonal / self.n_detectors
-        # Narrower bins where a bin is coarser than the pixels, whose high frequencies would be folded otherwise, and
-        # where the centre of the detector is between two bins.
+        # Narrower bins avoid aliasing where a bin is coarser than the pixels; they are also needed where the centre of
+        # the detector lies between two bins.
         finer = math.ceil(self.bin_width / finest - _ROUNDING)
         self._finer = finer + (self.n_detectors % 2 == 0 and finer % 2 == 1)
         self._window = fast_length(_ROOM * self.n_detectors)
         self._length = self._finer * self._window
         self._first = self._length // 2 - self._finer * (self.n_detectors - 1) // 2
-        # in units of the bins, and rounded, so that equal geometries of different scale share their tables
+        # in units of the bins, and rounded, so that geometries of different scale share their tables
         dy, dx = (round(step * self._finer / self.bin_width, 6) for step in self.spacing)
         self._grid = PolarGrid(self.shape, (dy, dx), n_angles, self._length)
 
@@ -122,7 +123,7 @@ class ParallelBeam:
         """Line integrals of images.
 
         Args:
-            mu: attenuation per unit of the spacing.
+            mu: images of the attenuation per unit of the spacing.
 
         Shape:
             ``(*, H, W)`` -> ``(*, n_angles, n_detectors)``.
@@ -141,7 +142,7 @@ class ParallelBeam:
         return self._each(lambda image: self._sorted(self.rays(image)), mu, self.shape, "mu")
 
     def backproject(self, sinogram: Tensor) -> Tensor:
-        r"""Adjoint of :meth:`project`: every ray is smeared back over the pixels that it passed.
+        r"""Adjoint of :meth:`project`: every ray is spread over the pixels on its way.
 
         .. math:: \langle \text{project}(\mu), p \rangle = \langle \mu, \text{backproject}(p) \rangle
 
@@ -196,12 +197,12 @@ class ParallelBeam:
         return self._each(reconstruct, sinogram, (self.n_angles, self.n_detectors), "sinogram")
 
     def rays(self, mu: Tensor) -> Tensor:
-        """Line integrals of one image in the order in which they are computed, for whom their order is no matter.
+        """Line integrals of one image in the order of their computation, without the cost of sorting.
 
-        Every column holds one angle; every second one from the other side, and some angles may be there twice.
+        Every column holds one angle. Every second column is read from the other side, and some angles may appear twice.
 
         Args:
-            mu: attenuation per unit of the spacing.
+            mu: image of the attenuation per unit of the spacing.
 
         Shape:
             ``(H, W)`` -> ``(lines, mirrors, n_detectors)``.
@@ -216,13 +217,13 @@ class ParallelBeam:
         return whole[..., self._bins]
 
     def image_of(self, rays: Tensor, filter: Filter = "ramp", periodic: bool = False) -> Tensor:
-        """Filtered back-projection of what :meth:`rays` returns.
+        """Filtered back-projection of the result of :meth:`rays`.
 
         Args:
             rays: line integrals of one image, in the order of :meth:`rays`.
             filter: window on the ramp, see :func:`monai_freq.spectral.ramp_filter.filter_window`.
-            periodic: whether to convolve with the ramp around the ends of the detector, which is faster. It matters
-                to bins more than half the detector apart: nothing for noise, whose error is about 1e-4.
+            periodic: whether the convolution with the ramp wraps around the ends of the detector, which is faster. It
+                changes the effect of bins more than half the detector apart: for noise, an error of about 1e-4.
 
         Shape:
             ``(lines, mirrors, n_detectors)`` -> ``(H, W)``.
@@ -262,7 +263,7 @@ class ParallelBeam:
         return F.pad(between, (first, self._length - first))[..., : self._length]
 
     def _aperture(self, like: Tensor) -> Tensor:
-        """Spectrum of a pixel and of a bin, ``(lines, 1, radii)``; the sign moves the origin to the window's centre."""
+        """Spectrum of a pixel times that of a bin, ``(lines, 1, radii)``; its signs centre the origin."""
 
         def build() -> Tensor:
             k = torch.arange(self._grid.n_radii, dtype=torch.float64) / self._length
@@ -273,24 +274,24 @@ class ParallelBeam:
         return cached(("aperture", self._grid, self._finer, like.dtype, like.device), build)
 
     def _weights(self, like: Tensor, filter: Filter | None) -> Tensor:
-        """Of each radial frequency in the back-projection; the ramp too, if a filter is given."""
+        """Weight of each radial frequency in the back-projection, with the ramp if a filter is given."""
 
         def build() -> Tensor:
             half = torch.zeros(1, dtype=torch.float64)
             weights = _multiplicity(self._window, half) / self._window
             weights = weights if filter is None else weights * ramp(self._window, filter, half)
-            # bins that are coarser than the pixels know nothing of higher frequencies
+            # bins coarser than the pixels hold no higher frequencies
             return (F.pad(weights, (0, self._grid.n_radii - len(weights))) * _alternating(self._grid.n_radii)).to(like)
 
         return cached(("weights", self._length, self._window, filter, like.dtype, like.device), build)
 
     def _columns(self) -> Tensor:
-        """Number of the angle of each column of the rays, ``(lines, mirrors)``."""
+        """Index of the angle of each column of the rays, ``(lines, mirrors)``."""
         theta = self._grid.angles.remainder(math.pi)
         return (theta * (self.n_angles / math.pi) - 0.5).round().long()
 
     def _chosen(self) -> Tensor:
-        """Column of each angle, one of two if there are twins, ``(n_angles,)``."""
+        """Column of each angle, ``(n_angles,)``; the first one if there are two."""
         columns = self._columns().flatten()
         number = torch.arange(len(columns))
         return torch.full((self.n_angles,), len(columns)).scatter_reduce(0, columns, number, "amin")
@@ -321,7 +322,7 @@ class ParallelBeam:
 
 
 def _multiplicity(length: int, like: Tensor) -> Tensor:
-    """How many bins of the full spectrum each bin of the half spectrum of an even length stands for."""
+    """Number of bins of the full spectrum that each bin of the half spectrum of an even length stands for."""
     doubled = like.new_full((length // 2 + 1,), 2.0)
     doubled[0] = doubled[-1] = 1
     return doubled

@@ -9,23 +9,23 @@ from .precision import as_given, check_image, compute_dtype
 
 __all__ = ["whiten"]
 
-#: Share of the largest magnitude (or of the root mean square) up to which float64 cannot tell a value from zero.
+#: Limit below which float64 cannot tell a value from zero, relative to the largest magnitude or root mean square.
 _NOTHING = 1e-10
 
 
 def whiten(x: Tensor, *, spatial_dims: int) -> Tensor:
-    r"""Give every frequency of an image the same magnitude, keeping its phase, and the image's mean and SD.
+    r"""Give all frequencies of an image the same magnitude; keep their phases, and the image's mean and SD.
 
     .. math:: I_n = \mathcal{F}^{-1} \left( \frac{\mathcal{F}(I)}{|\mathcal{F}(I)|} \right), \qquad
         I_w = (I_n - \mu_n) \frac{\sigma_o}{\sigma_n} + \mu_o
 
-    for each image and channel by itself, with :math:`\mu_o, \sigma_o` and :math:`\mu_n, \sigma_n` the mean and SD of
+    for each image and channel separately, with :math:`\mu_o, \sigma_o` and :math:`\mu_n, \sigma_n` the mean and SD of
     :math:`I` and :math:`I_n`. A frequency that the image lacks, :math:`|\mathcal{F}(I)| \le 10^{-10}
-    \max |\mathcal{F}(I)|`, stays away: its rounding noise is not blown up. A constant image returns unchanged. Nothing
-    is clipped: of an image in [0, 1], a few to 15% of the pixels leave it.
+    \max |\mathcal{F}(I)|`, stays zero, since its phase is rounding noise. A constant image returns unchanged. Nothing
+    is clipped: up to 15% of the pixels of an image in [0, 1] leave that range.
 
     The Fourier transform is always in float64: in float32 its rounding noise, up to 4e-8 of the largest magnitude,
-    would pass for frequencies. The types returned are those of :mod:`monai_freq.spectral.precision`.
+    would pass for frequencies. The types of the results are those of :mod:`monai_freq.spectral.precision`.
 
     Args:
         x: image.
@@ -38,7 +38,7 @@ def whiten(x: Tensor, *, spatial_dims: int) -> Tensor:
         ValueError: x is complex or empty or has too few dimensions.
 
     Reference:
-        Y. Lu et al. (2025), Equation 2: whitening of the source data.
+        Y. Lu et al. (2025), DOI 10.1117/12.3047670, Equation 2: whitening of the source data.
 
     Example:
         >>> image = torch.rand(1, 16, 16, dtype=torch.float64)
@@ -48,11 +48,11 @@ def whiten(x: Tensor, *, spatial_dims: int) -> Tensor:
     """
     check_image(x, spatial_dims)
     dims = tuple(range(-spatial_dims, 0))
-    image = x.to(torch.float64).contiguous()  # torch 2.8 cannot transform what was expanded
+    image = x.to(torch.float64).contiguous()  # torch 2.8 cannot transform expanded tensors
     flat = torch.fft.irfftn(_unit(torch.fft.rfftn(image, dim=dims), dims), s=image.shape[-spatial_dims:], dim=dims)
     mean, deviation = _moments(image, dims)
     flat_mean, flat_deviation = _moments(flat, dims)
-    # the SD tells an image of which nothing but the mean is left: not exactly zero, by rounding
+    # an image that is its mean alone has a small SD, which rounding keeps from zero
     constant = flat_deviation <= _NOTHING * (flat_mean.square() + flat_deviation.square()).sqrt()
     scale = deviation / flat_deviation.masked_fill(constant, 1)
     whitened = torch.where(constant, image, (flat - flat_mean) * scale + mean)
@@ -60,7 +60,7 @@ def whiten(x: Tensor, *, spatial_dims: int) -> Tensor:
 
 
 def _unit(spectrum: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Numbers of magnitude 1, and 0 where there is nothing."""
+    """Numbers of magnitude 1, and 0 where the spectrum is zero up to rounding."""
     magnitude = spectrum.abs()
     nothing = magnitude <= _NOTHING * magnitude.amax(dims, keepdim=True)
     return (spectrum / magnitude.masked_fill(nothing, 1)).masked_fill(nothing, 0)
