@@ -1,4 +1,4 @@
-"""Pictures with matplotlib, without a display."""
+"""Figures with matplotlib, without a display."""
 
 from .canvas import as_bytes, literal, new_figure
 from .cases import DrawnCase, show_bands, show_regions

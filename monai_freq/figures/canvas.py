@@ -15,12 +15,13 @@ __all__ = ["as_bytes", "as_drawn", "literal", "new_figure"]
 
 
 def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
-    """Figure that belongs to no window and to no global list, so that a long run does not pile them up.
+    """Figure without a window and outside matplotlib's global list, so that a long run does not pile figures up.
 
     Args:
-        width: in inches.
-        height: in inches.
-        layout: fit the margins to what is drawn, which takes most of the time of a small figure, or leave them.
+        width: width in inches.
+        height: height in inches.
+        layout: ``"constrained"`` to fit the margins, which takes most of the time of a small figure; None for fixed
+            margins.
 
     Example:
         >>> new_figure(3, 2).get_size_inches().tolist()
@@ -35,11 +36,11 @@ def new_figure(width: float, height: float, layout: Literal["constrained"] | Non
 
 
 def as_bytes(figure: Figure, kind: str) -> bytes:
-    """Figure as a file, the same for the same figure.
+    """Content of a figure's file; the same figure gives the same bytes.
 
     Args:
-        figure: to write.
-        kind: ``"png"`` or ``"svg"``.
+        figure: figure to write.
+        kind: file format, ``"png"`` or ``"svg"``.
 
     Example:
         >>> as_bytes(new_figure(1, 1), "png")[1:4]
@@ -54,14 +55,14 @@ def as_bytes(figure: Figure, kind: str) -> bytes:
 
 
 def as_drawn(values: Any, name: str = "image") -> NDArray[Any]:
-    """Numbers in float32, or in float64 if they are, as matplotlib and percentiles take them; of any type of NumPy's.
+    """Numbers in a type that matplotlib and percentiles take: float64 if they have it, else float32.
 
     Args:
-        values: array, or tensor.
-        name: of the argument.
+        values: array or tensor of any type.
+        name: name of the argument.
 
     Raises:
-        ValueError: they are no real numbers.
+        ValueError: the values are not real numbers.
 
     Example:
         >>> as_drawn(np.array([True, False])), as_drawn(np.array([3], ">u2")).dtype
@@ -78,10 +79,10 @@ def as_drawn(values: Any, name: str = "image") -> NDArray[Any]:
 
 
 def literal(text: str) -> str:
-    r"""Text for a figure as it is: users' names are no mathematics.
+    r"""Text for a figure without mathematics: dollar signs in users' names are escaped.
 
     Args:
-        text: that may have dollar signs.
+        text: text that may have dollar signs.
 
     Example:
         >>> literal("5$ and 6$")

@@ -1,4 +1,4 @@
-"""Cases in three planes, a row each: with their regions, and taken apart into low and high frequencies."""
+"""Cases in three planes, one row each: with their regions, or split into low and high frequencies."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["DrawnCase", "show_bands", "show_regions"]
 
 Volume = NDArray[np.float32]
 
-_WIDTH, _HEAD = 9.0, 0.42  # in inches, of a row and of what stands above it
-_GAP = 0.08  # between the two halves of a row, as a share of one
+_WIDTH, _HEAD = 9.0, 0.42  # width of a row and height of its heading, in inches
+_GAP = 0.08  # gap between the two halves of a row, as a share of a half
 
 
 class DrawnCase(NamedTuple):
-    """A case and how to call it.
+    """A case to draw.
 
     Args:
-        title: above its row.
-        image: ``(X, Y, Z)`` in RAS orientation.
-        label: ``(X, Y, Z)`` of class numbers, 0 being the background.
+        title: title above the row of the case.
+        image: image ``(X, Y, Z)`` in RAS orientation.
+        label: class numbers ``(X, Y, Z)``, 0 for the background.
         low: low frequencies of the image.
-        high: its high frequencies.
+        high: high frequencies of the image.
         spacing: voxel size along each axis, in mm.
         classes: class number -> name, foreground only.
 
@@ -60,10 +60,10 @@ class _Half(NamedTuple):
 
 
 def show_regions(cases: Sequence[DrawnCase]) -> Figure:
-    """Each case in three planes through the centre of its regions: alone, and with their outlines.
+    """Each case in three planes through the centre of its regions, without and with the outlines of the regions.
 
     Args:
-        cases: a row each.
+        cases: cases, one for each row.
 
     Reference:
         G. Fu et al. (2024), Figure 3, https://doi.org/10.1117/12.2692286.
@@ -80,10 +80,10 @@ def show_regions(cases: Sequence[DrawnCase]) -> Figure:
 def show_bands(cases: Sequence[DrawnCase]) -> Figure:
     """Low and high frequencies of each case in three planes through the centre of its regions.
 
-    The low ones have the grey levels of the image, the high ones their own, with zero as the middle grey.
+    The low frequencies have the grey levels of the image. The high ones have their own, with zero as the middle grey.
 
     Args:
-        cases: a row each.
+        cases: cases, one for each row.
 
     Reference:
         G. Fu et al. (2024), Figure 4, https://doi.org/10.1117/12.2692286.
@@ -123,13 +123,13 @@ def _rows(cases: Sequence[DrawnCase], halves: Callable[[DrawnCase], tuple[_Half,
 
 
 def _widths(case: DrawnCase) -> list[float]:
-    """Of the planes, in the order of ``PLANES``, in mm."""
+    """Widths of the planes in mm, in the order of ``PLANES``."""
     size = [n * step for n, step in zip(case.image.shape, case.spacing, strict=True)]
     return [size[0] if axis else size[1] for axis in PLANES.values()]
 
 
 def _height(case: DrawnCase) -> float:
-    """Of the tallest plane, as a share of the width of a row."""
+    """Height of the tallest plane, as a share of the width of a row."""
     size = [n * step for n, step in zip(case.image.shape, case.spacing, strict=True)]
     return float(max(size[1:]) / (sum(_widths(case)) * (2 + _GAP)))
 

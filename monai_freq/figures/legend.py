@@ -1,4 +1,4 @@
-"""What the panels of a figure share: a legend above them, and light lines instead of boxes."""
+"""Style of a figure of several panels: one legend above them, and light lines instead of boxes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["legend_above", "tidy"]
 
 
 def legend_above(figure: Figure, entries: Sequence[tuple[str, dict[str, Any]]]) -> None:
-    """Legend above a figure, which grows by its height.
+    """Put a legend above a figure, which grows by the height of the legend.
 
     Args:
-        figure: of panels.
-        entries: text, and how its line looks, as arguments of a line.
+        figure: figure of panels.
+        entries: text of each entry, and the arguments of its line.
 
     Example:
         >>> from monai_freq.figures import new_figure
@@ -34,17 +34,17 @@ def legend_above(figure: Figure, entries: Sequence[tuple[str, dict[str, Any]]]) 
     if not entries:
         return
     lines = [Line2D([], [], markersize=5, label=literal(text), **look) for text, look in entries]
-    longest = 0.6 + 0.085 * max(len(text) for text, _ in entries)  # inches, about
+    longest = 0.6 + 0.085 * max(len(text) for text, _ in entries)  # about, in inches
     columns = max(1, min(len(lines), int(figure.get_figwidth() / longest)))
     figure.set_figheight(figure.get_figheight() + 0.1 + 0.2 * math.ceil(len(lines) / columns))
     figure.legend(handles=lines, loc="outside upper center", ncols=columns, frameon=False, handlelength=3)
 
 
 def tidy(axes: Axes) -> None:
-    """Light horizontal lines, no box.
+    """Give a panel light horizontal lines, and no box.
 
     Args:
-        axes: of a panel.
+        axes: axes of the panel.
 
     Example:
         >>> from monai_freq.figures import new_figure

@@ -1,6 +1,8 @@
-"""Colours that remain distinct under the common colour deficiencies: Okabe and Ito's, by their names, and Tol's wine.
+"""Colours that stay distinct under the common colour deficiencies: those of Okabe and Ito, and Tol's wine.
 
-Okabe and Ito, Color universal design, 2008; Tol, Colour schemes, SRON/EPS/TN/09-002, 2021.
+Reference:
+    M. Okabe, K. Ito (2008), "Color universal design".
+    P. Tol (2021), "Colour schemes", SRON/EPS/TN/09-002.
 """
 
 __all__ = ["BLUE", "BLUISH_GREEN", "GREY", "ORANGE", "REDDISH_PURPLE", "SKY_BLUE", "VERMILLION", "WINE", "YELLOW"]

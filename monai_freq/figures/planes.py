@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PLANES", "center_of", "color_of", "show_plane", "three_planes"]
 
-#: name -> the axis of a volume in RAS orientation that is held fixed
+#: name of a plane -> axis of a volume in RAS orientation that is normal to it
 PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}
 
 _COLORS = (ORANGE, SKY_BLUE, BLUISH_GREEN, YELLOW, REDDISH_PURPLE, VERMILLION)
@@ -31,16 +31,17 @@ def three_planes(
     classes: Mapping[int, str] | None = None,
     title: str = "",
 ) -> Figure:
-    """Volume in three planes, alone and with the outlines of each segmentation.
+    """Volume in three planes, without and with the outlines of each segmentation.
 
-    One row a plane, one column for the bare image and for each segmentation, through the centre of the first one.
+    Each plane has a row. The bare image and each segmentation have a column. The planes go through the centre of the
+    first segmentation.
 
     Args:
-        image: ``(X, Y, Z)`` in RAS orientation.
-        masks: title -> ``(X, Y, Z)`` of class numbers, 0 being the background.
+        image: image ``(X, Y, Z)`` in RAS orientation.
+        masks: title -> class numbers ``(X, Y, Z)``, 0 for the background.
         spacing: voxel size along each axis, in mm.
         classes: class number -> name, for the legend.
-        title: above the figure.
+        title: title above the figure.
 
     Raises:
         ValueError: image and masks differ in shape.
@@ -82,18 +83,18 @@ def show_plane(
     limits: Sequence[float] | None = None,
     mask: NDArray[np.integer] | None = None,
 ) -> None:
-    """One plane of a volume, right side up, in its true proportions.
+    """Draw one plane of a volume, upright and in its true proportions.
 
-    In the radiological convention: the patient's right is on the left of axial and coronal planes.
+    The plane is in the radiological convention: the patient's right is on the left of axial and coronal planes.
 
     Args:
-        axes: where to draw.
-        image: ``(X, Y, Z)`` in RAS orientation.
-        axis: the axis that is held fixed.
-        index: the voxel along it.
+        axes: axes to draw on.
+        image: image ``(X, Y, Z)`` in RAS orientation.
+        axis: axis of the volume that is normal to the plane.
+        index: index of the plane along that axis.
         spacing: voxel size along each axis, in mm.
-        limits: intensities of black and white; those of the plane by default.
-        mask: ``(X, Y, Z)`` of class numbers whose outlines are drawn.
+        limits: intensities of black and white; by default those of the plane.
+        mask: class numbers ``(X, Y, Z)``, whose outlines are drawn.
 
     Example:
         >>> axes = new_figure(2, 2).subplots()
@@ -118,10 +119,10 @@ def show_plane(
 
 
 def center_of(mask: NDArray[np.integer]) -> tuple[int, ...]:
-    """Voxel nearest to the centre of the foreground; the middle of the volume when there is none.
+    """Voxel nearest to the centre of the foreground; without a foreground, the middle of the volume.
 
     Args:
-        mask: ``(X, Y, Z)``, 0 being the background.
+        mask: class numbers ``(X, Y, Z)``, 0 for the background.
 
     Example:
         >>> center_of(np.eye(3, dtype=int)[:, :, None])
@@ -139,10 +140,10 @@ def _height_to_width(shape: Sequence[int], spacing: Sequence[float], axis: int) 
 
 
 def color_of(number: int) -> str:
-    """Colour that the outline of a class has.
+    """Colour of the outline of a class.
 
     Args:
-        number: of the class, from 1.
+        number: number of the class, from 1.
 
     Example:
         >>> color_of(1)

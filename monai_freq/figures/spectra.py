@@ -1,4 +1,4 @@
-"""Power spectrum densities: one as a curve, many as a heat map over epochs."""
+"""Power spectrum densities: one density as a curve, many as a heat map over epochs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["density_curve", "density_map", "mark_bands"]
 
 Array = NDArray[np.float64]
 
-#: of frequencies that do not say another
+#: unit of frequencies without an attribute ``unit``
 _UNIT = "cycles / voxel"
 _TICKS = (0, 0.1, 0.2, 0.3, 0.4, 0.5)
-#: name -> upper border in cycles per voxel, as monai_freq.spectral.psd.BANDS, which figures do without
+#: name -> upper border in cycles per voxel; a copy of monai_freq.spectral.psd.BANDS, since figures import no torch
 _BANDS = {"low": 1 / 6, "mid": 1 / 3, "high": 1 / 2}
 
 
@@ -36,17 +36,17 @@ def density_curve(
     logarithmic: bool = False,
     others: Mapping[str, Array] | None = None,
 ) -> Figure:
-    """Mean density over samples, and a band of one SD to either side; DC is left out.
+    """Mean density over samples, with a band of one SD to either side and without DC.
 
     Args:
-        frequencies: ``(K,)`` in cycles per voxel, or in the unit that they say, as those of
-            :func:`monai_freq.spectral.psd.radial_psd` with a voxel size do.
-        mean: ``(K,)``.
-        sd: ``(K,)``.
-        unit: what the density is in, for the vertical axis.
-        title: above the figure.
-        logarithmic: the vertical axis.
-        others: name -> density ``(K,)`` that is drawn dashed, scaled to the same peak.
+        frequencies: frequencies ``(K,)`` in cycles per voxel, or in the unit of their attribute ``unit``, as from
+            :func:`monai_freq.spectral.psd.radial_psd` with a voxel size.
+        mean: mean density ``(K,)``.
+        sd: standard deviation ``(K,)``.
+        unit: unit of the density, for the vertical axis.
+        title: title above the figure.
+        logarithmic: whether the vertical axis is logarithmic.
+        others: name -> density ``(K,)``, drawn dashed and scaled to the same peak.
 
     Example:
         >>> k = np.linspace(0, 0.5, 17)
@@ -89,14 +89,14 @@ def density_map(
     title: str = "",
     logarithmic: bool = False,
 ) -> Figure:
-    """Densities over epochs as colours, each epoch scaled to its peak; DC is left out.
+    """Densities over epochs as colours, each epoch scaled to its peak, without DC.
 
     Args:
-        epochs: ``(E,)``, rising.
-        frequencies: ``(K,)`` in cycles per voxel, or in the unit that they say.
-        densities: ``(E, K)``.
-        title: above the figure.
-        logarithmic: colours over three decades below the peak.
+        epochs: numbers of the epochs ``(E,)``, rising.
+        frequencies: frequencies ``(K,)`` in cycles per voxel, or in the unit of their attribute ``unit``.
+        densities: densities ``(E, K)``.
+        title: title above the figure.
+        logarithmic: whether the colours span three decades below the peak.
 
     Example:
         >>> figure = density_map(np.array([1, 5]), np.linspace(0, 0.5, 9), np.random.rand(2, 9))
@@ -125,25 +125,25 @@ def density_map(
 
 
 def _axis(frequencies: Array) -> tuple[str, Array, float, bool]:
-    """Name of the axis, the frequencies as an array, where the axis ends, and whether it is that of the bands."""
+    """Label of the axis, frequencies as an array, end of the axis, and whether the bands can be marked on it."""
     unit, numbers = getattr(frequencies, "unit", _UNIT), np.asarray(frequencies)
     highest = float(numbers.max(initial=0))
-    banded = unit == _UNIT and highest <= _TICKS[-1] * (1 + 1e-6)  # and not with corners
+    banded = unit == _UNIT and highest <= _TICKS[-1] * (1 + 1e-6)  # no corners
     return f"spatial frequency ({unit})", numbers, _TICKS[-1] if banded else highest or 1.0, banded
 
 
 def _panel(right: float) -> tuple[Figure, Axes]:
-    """One panel with fixed margins and few ticks, as text is most of what a figure costs within a training."""
+    """One panel with fixed margins and few ticks, since text takes most of a figure's time within a training."""
     figure = new_figure(3.4, 2.8, layout=None)
     figure.subplots_adjust(left=0.2, right=right, bottom=0.18, top=0.85)
     return figure, figure.subplots()
 
 
 def mark_bands(axes: Axes) -> None:
-    """Draw the borders of the low, mid and high band, and write their names above the panel.
+    """Draw the borders of the low, mid and high band, and their names above the panel.
 
     Args:
-        axes: of a panel whose horizontal axis is the frequency in cycles per voxel, from 0 to 0.5.
+        axes: axes of a panel whose horizontal axis is the frequency in cycles per voxel, from 0 to 0.5.
 
     Example:
         >>> axes = new_figure(2, 2).subplots()
@@ -155,13 +155,13 @@ def mark_bands(axes: Axes) -> None:
     for name, border in _BANDS.items():
         if border < 1 / 2:  # the last one is the edge of the panel
             axes.axvline(border, color="0.6", linewidth=0.8, linestyle=":")
-        middle = start + border  # as a share of the panel, twice that in cycles per voxel
+        middle = start + border  # as a share of the panel, which ends at 1/2: (start + border) / 2 / (1 / 2)
         axes.text(middle, 1.01, name, transform=axes.transAxes, color="0.45", fontsize="small", ha="center")
         start = border
 
 
 def _edges(centers: Array) -> Array:
-    """Borders half-way between the centres; the outer ones as far out as the next ones are in."""
+    """Borders half-way between the centres; the outer borders mirror the next inner ones."""
     if len(centers) == 0:
         return np.array([0.0])
     if len(centers) == 1:
