@@ -51,8 +51,8 @@ def name(request):
 @pytest.fixture(scope="module")
 def dataset(name, tmp_path_factory):
     """Small data set of the bundle, in its real format."""
-    write = getattr(phantoms, f"write_{TASKS[name]['settings']['phantom']['task']}")
-    return write(tmp_path_factory.mktemp(name), cases=11, test_cases=2, size=SIZE, seed=1)
+    task = TASKS[name]["settings"]["phantom"]["task"]
+    return phantoms.write_phantom(task, tmp_path_factory.mktemp(name), cases=11, test_cases=2, size=SIZE, seed=1)
 
 
 @pytest.fixture
@@ -305,7 +305,7 @@ def test_a_new_task_is_one_small_file(tmp_path, monkeypatch):
     options = {"config_file": "configs/train.json", "logging_file": False, "threads": 1, "epochs": 1}
     with pytest.raises(SystemExit, match="--dataset_dir"):  # it has no phantom
         bundle.run(**options)
-    data = phantoms.write_heart(tmp_path, cases=4, test_cases=0, size=SIZE)
+    data = phantoms.write_phantom("heart", tmp_path, cases=4, test_cases=0, size=SIZE)
     bundle.run(**options, dataset_dir=str(data), val_cases=1, test_cases=1)
     assert (tmp_path / "lesions/runs/early/model.pt").is_file()
 

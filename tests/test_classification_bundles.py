@@ -35,9 +35,9 @@ from monai_freq.handlers.score_report import auc
 BUNDLES = tasks_of("classification")
 SIZE = {"lodopab_transfer": 48, "kneemri_transfer": 64, "source_pretrain": 32}
 PHANTOMS = {
-    "lodopab_transfer": lambda root: phantoms.write_lodopab(root, train=24, validation=8, test=8, size=48, seed=1),
-    "kneemri_transfer": lambda root: phantoms.write_kneemri(root, exams=40, slices=16, size=64, seed=1),
-    "source_pretrain": lambda root: phantoms.write_imagenet(root, images=4, size=32, seed=1),
+    "lodopab_transfer": ("lodopab", {"train": 24, "validation": 8, "test": 8, "size": 48}),
+    "kneemri_transfer": ("kneemri", {"exams": 40, "slices": 16, "size": 64}),
+    "source_pretrain": ("imagenet", {"images": 4, "size": 32}),
 }
 FOLDS = {"train": 24, "val": 8, "test": 8, "folds": 2, "seed": 0}
 
@@ -58,7 +58,8 @@ def name(request):
 @pytest.fixture(scope="module")
 def dataset(name, tmp_path_factory):
     """Small data set of the bundle, in its real format."""
-    return PHANTOMS[name](tmp_path_factory.mktemp(name))
+    task, settings = PHANTOMS[name]
+    return phantoms.write_phantom(task, tmp_path_factory.mktemp(name), **settings, seed=1)
 
 
 def small(name, **more):
@@ -264,7 +265,7 @@ def test_fusion_and_spectral_decoupling_around_the_classifier(name, dataset, fus
 @on_one_bundle
 def test_a_transfer_starts_from_the_source(name, dataset, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(ROOT)
-    sources = phantoms.write_imagenet(tmp_path, images=4, size=32, seed=1)
+    sources = phantoms.write_phantom("imagenet", tmp_path, images=4, size=32, seed=1)
     normalization = "radimagenet_pytorch"
     call(
         "source_pretrain",
@@ -317,9 +318,8 @@ def test_a_transfer_starts_from_the_source(name, dataset, tmp_path, monkeypatch,
 @pytest.mark.parametrize("source", ["imagenet", "radimagenet"])
 def test_sources_are_edited(source, editing, tmp_path):
     parser = ConfigParser(ConfigParser.load_config_files([str(ROOT / "bundles/source_pretrain/configs/train.json")]))
-    write = {"imagenet": phantoms.write_imagenet, "radimagenet": phantoms.write_radimagenet}[source]
     sizes = {"images": 4} if source == "imagenet" else {"train": 12, "validation": 6, "test": 6}
-    folder = write(tmp_path, size=32, seed=1, **sizes)
+    folder = phantoms.write_phantom(source, tmp_path, size=32, seed=1, **sizes)
     changes = {"dataset_dir": str(folder), "image_size": [32, 32], "source": source, "editing": editing, "cutoff": 0.2}
     for key, value in (changes | {"bundle_root": ".", "check": []}).items():
         parser[key] = value
@@ -348,7 +348,7 @@ def test_the_network_has_an_output_for_each_class_of_the_source(source, editing,
 
 def test_a_source_with_more_classes_than_the_network_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    sources = phantoms.write_imagenet(tmp_path, images=4, size=32, seed=1)
+    sources = phantoms.write_phantom("imagenet", tmp_path, images=4, size=32, seed=1)
     with pytest.raises(SystemExit, match="The data have 10 classes, the network has 4"):
         call("source_pretrain", "train", sources, tmp_path / "out", class_counts={"imagenet": 4})
     assert not (tmp_path / "out").exists()
@@ -357,7 +357,7 @@ def test_a_source_with_more_classes_than_the_network_is_refused(tmp_path, monkey
 def test_the_papers_sources_are_in_colours(tmp_path, monkeypatch):
     """With its overlay, but small: three channels in the files, in the items and in the network."""
     monkeypatch.chdir(ROOT)
-    sources = phantoms.write_imagenet(tmp_path, images=4, size=32, seed=1)
+    sources = phantoms.write_phantom("imagenet", tmp_path, images=4, size=32, seed=1)
     configs = {
         name: [str(ROOT / f"bundles/source_pretrain/configs/{file}.json") for file in (name, "paper")]
         for name in ("train", "evaluate")

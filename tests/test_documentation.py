@@ -43,7 +43,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file:UserWarning"
 def test_python_blocks_run_alone(page, number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if page == "docs/own_data.md":
-        own_data("MyAtria", phantoms.write_heart, cases=2)
+        own_data("MyAtria", "heart", cases=2)
         Path("MyAtria/dataset.json").unlink()
     exec(compile(blocks(page, "python")[number].text, f"{page}, block {number}", "exec"), {})
     if page == "docs/own_data.md":
@@ -75,9 +75,9 @@ def test_the_spectrum_check_is_right_on_files_of_several_sizes(tmp_path, capsys)
         assert aucs[1][2] < 0.1
 
 
-def own_data(folder, write, cases):
+def own_data(folder, task, cases):
     """A reader's data set."""
-    write("written", cases=cases, test_cases=1, size=(16, 16, 16)).rename(folder)
+    phantoms.write_phantom(task, "written", cases=cases, test_cases=1, size=(16, 16, 16)).rename(folder)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -282,9 +282,9 @@ def test_a_reader_can_follow_the_pages(pages, tmp_path, monkeypatch):
     monkeypatch.chdir(checkout(tmp_path))
     Path(".venv").symlink_to(sys.prefix)
     (tmp_path / "data").mkdir()
-    own_data("data/Task02_Heart", phantoms.write_heart, cases=12)
-    own_data("data/Task04_Hippocampus", phantoms.write_hippocampus, cases=8)
-    own_data("MyKidneys", phantoms.write_hippocampus, cases=6)
+    own_data("data/Task02_Heart", "heart", cases=12)
+    own_data("data/Task04_Hippocampus", "hippocampus", cases=8)
+    own_data("MyKidneys", "hippocampus", cases=6)
     cut_down()
     made = set()
     for block in (block for page in pages for block in blocks(page, "python", "bash", "json")):

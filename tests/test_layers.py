@@ -124,7 +124,7 @@ def test_the_table_has_no_circle():
         ("transforms.fourier", "from .. import networks"),
         ("networks.frequency_fusion", "from ..transforms.fourier import LowPass"),
         ("handlers.checkpoints", "from ..bundle import check_settings"),
-        ("data.cases", "from monai_freq.phantoms import write_heart"),
+        ("data.cases", "from monai_freq.phantoms import write_phantom"),
         ("data.cases", "from monai_freq import phantoms"),
         ("phantoms.heart", "from ..figures import three_planes"),
         ("figures", "from .data import DataError"),

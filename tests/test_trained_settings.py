@@ -130,7 +130,7 @@ SEGMENTED |= {"val_cases": 3, "test_cases": 2, "split_seed": 5, "train_size": 4,
 def test_a_segmentation_is_evaluated_without_an_option(tmp_path, monkeypatch):
     """Of another network, with other settings: as with all of them given again."""
     copy = shutil.copytree(ROOT / "bundles/heart_fd/configs", tmp_path / "heart/configs").parent
-    data = phantoms.write_heart(tmp_path, cases=11, test_cases=2, size=(32, 32, 16), seed=1)
+    data = phantoms.write_phantom("heart", tmp_path, cases=11, test_cases=2, size=(32, 32, 16), seed=1)
     (tmp_path / "segresnet.json").write_text(json.dumps(SEGRESNET))
     monkeypatch.chdir(tmp_path)
 
@@ -177,7 +177,7 @@ TUNED |= {"folds": {"train": 24, "val": 8, "test": 8, "folds": 2, "seed": 3}, "a
 
 def test_a_transfer_is_evaluated_without_an_option(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    data = phantoms.write_lodopab(tmp_path, train=24, validation=8, test=8, size=48, seed=1)
+    data = phantoms.write_phantom("lodopab", tmp_path, train=24, validation=8, test=8, size=48, seed=1)
 
     def call(workflow, **options):
         config = f"bundles/lodopab_transfer/configs/{workflow}.json"

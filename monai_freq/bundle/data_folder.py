@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from inspect import signature
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,8 @@ def data_folder(
 
     Args:
         dataset_dir: the user's; None for the phantom.
-        phantom: ``task``, the phantom's name, and the arguments of its ``monai_freq.phantoms.write_<task>``; empty when
-            there is none.
+        phantom: ``task``, the phantom's name, and its settings, see :func:`monai_freq.phantoms.write_phantom`; empty
+            when there is none.
         cache: folder for phantoms; the environment variable ``MONAI_FREQ_CACHE`` goes before it.
         holds: what a folder of such data holds, for messages.
 
@@ -48,14 +47,13 @@ def data_folder(
         raise DataError(f"There is no phantom for this bundle.\nPass --dataset_dir <folder with {holds}>.")
     settings = dict(phantom)
     task = settings.pop("task")
-    if f"write_{task}" not in phantoms.__all__:
-        known = ", ".join(name.removeprefix("write_") for name in phantoms.__all__ if name.startswith("write_"))
+    if task not in phantoms.TASKS:
+        known = ", ".join(sorted(phantoms.TASKS))
         raise DataError(f"There is no phantom {written(task)}.\nChoose --phantom#task from {known}.")
-    write: Callable[..., Path] = getattr(phantoms, f"write_{task}")
-    _require_size(write, settings.get("size"))
+    _require_size(phantoms.TASKS[task].defaults["size"], settings.get("size"))
     key = "_".join(_named(value) for value in settings.values())
     root = Path(os.environ.get("MONAI_FREQ_CACHE") or cache) / f"{task}_{key}"
-    folder = write(root, **settings)
+    folder = phantoms.write_phantom(task, root, **settings)
     tell(f"These are generated phantoms ({named(folder)}). For real data: --dataset_dir <folder with {holds}>")
     return folder
 
@@ -67,8 +65,7 @@ def _named(value: object, between: str = "x") -> str:
     return str(value)
 
 
-def _require_size(write: Callable[..., Path], size: object) -> None:
-    default = getattr(signature(write).parameters.get("size"), "default", None)
+def _require_size(default: object, size: object) -> None:
     if size is not None and isinstance(default, tuple) and not isinstance(size, (list, tuple)):
         raise DataError(f"The phantom's size must be a list, got {written(size)}.\nAs in --phantom#size [64,64,32]")
     if size is not None and isinstance(default, int) and not isinstance(size, int):

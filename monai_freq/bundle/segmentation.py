@@ -51,8 +51,8 @@ def prepare_cases(
 
     Args:
         dataset_dir: folder in the layout of the Medical Segmentation Decathlon; None for the phantom.
-        phantom: ``task``, the phantom's name, and the arguments of its ``monai_freq.phantoms.write_<task>``; empty when
-            there is none.
+        phantom: ``task``, the phantom's name, and its settings, see :func:`monai_freq.phantoms.write_phantom`; empty
+            when there is none.
         cache: folder for phantoms; the environment variable ``MONAI_FREQ_CACHE`` goes before it.
         classes: class number -> name, as the network predicts them.
         val_cases: size of the validation part.

@@ -102,8 +102,9 @@ def read_decathlon(dataset_dir: str | os.PathLike[str]) -> Decathlon:
 
     Example:
         >>> import tempfile
-        >>> from monai_freq.phantoms import write_hippocampus
-        >>> dataset = read_decathlon(write_hippocampus(tempfile.mkdtemp(), cases=1, test_cases=1, size=(16, 16, 16)))
+        >>> from monai_freq.phantoms import write_phantom
+        >>> settings = {"cases": 1, "test_cases": 1, "size": (16, 16, 16)}
+        >>> dataset = read_decathlon(write_phantom("hippocampus", tempfile.mkdtemp(), **settings))
         >>> dataset.labels, Path(dataset.training[0]["label"]).name, Path(dataset.test[0]).name
         ({0: 'background', 1: 'Anterior', 2: 'Posterior'}, 'hippocampus_001.nii.gz', 'hippocampus_002.nii.gz')
     """

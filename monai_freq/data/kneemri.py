@@ -49,8 +49,8 @@ def read_kneemri(dataset_dir: str | os.PathLike[str], slices_per_exam: int = 1) 
 
     Example:
         >>> import tempfile
-        >>> from monai_freq.phantoms import write_kneemri
-        >>> items = read_kneemri(write_kneemri(tempfile.mkdtemp(), exams=2, slices=16, size=64))
+        >>> from monai_freq.phantoms import write_phantom
+        >>> items = read_kneemri(write_phantom("kneemri", tempfile.mkdtemp(), exams=2, slices=16, size=64))
         >>> [(item["image"].rpartition("/")[2], item["label"], item["exam"]) for item in items]
         [('100000-1.pck#8', 0, '100000'), ('100001-1.pck#8', 1, '100001')]
     """

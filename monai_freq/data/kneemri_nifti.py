@@ -43,9 +43,9 @@ def convert_kneemri(dataset_dir: str | os.PathLike[str], output_dir: str | os.Pa
 
     Example:
         >>> import tempfile
-        >>> from monai_freq.phantoms import write_kneemri
+        >>> from monai_freq.phantoms import write_phantom
         >>> root = Path(tempfile.mkdtemp())
-        >>> new = convert_kneemri(write_kneemri(root / "old", exams=2, slices=16, size=64), root / "new")
+        >>> new = convert_kneemri(write_phantom("kneemri", root / "old", exams=2, slices=16, size=64), root / "new")
         >>> sorted(path.relative_to(new).as_posix() for path in new.rglob("*.*"))
         ['checksums.json', 'metadata.csv', 'vol01/100000-1.nii', 'vol02/100001-1.nii']
     """
@@ -98,9 +98,9 @@ def verify_kneemri(dataset_dir: str | os.PathLike[str]) -> int:
 
     Example:
         >>> import tempfile
-        >>> from monai_freq.phantoms import write_kneemri
+        >>> from monai_freq.phantoms import write_phantom
         >>> root = Path(tempfile.mkdtemp())
-        >>> new = convert_kneemri(write_kneemri(root / "old", exams=2, slices=16, size=64), root / "new")
+        >>> new = convert_kneemri(write_phantom("kneemri", root / "old", exams=2, slices=16, size=64), root / "new")
         >>> verify_kneemri(new)
         2
     """

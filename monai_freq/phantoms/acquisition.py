@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bias_field", "deform", "ramp_noise", "rician_noise", "texture"]
+__all__ = ["bias_field", "deform", "magnitude_image", "ramp_noise", "rician_noise", "texture"]
 
 Image = NDArray[np.float32]
 
@@ -14,18 +14,19 @@ def bias_field(rng: np.random.Generator, shape: Sequence[int], strength: float, 
     r"""Draw the smooth, positive gain of receive coils: :math:`\exp` of a random polynomial in the coordinates.
 
     Args:
-        rng: Source of the coefficients.
-        shape: Spatial shape.
-        strength: Half the range of the gain's logarithm.
-        order: Degree of the polynomial.
+        rng: source of the coefficients.
+        shape: spatial shape.
+        strength: half the range of the gain's logarithm.
+        order: degree of the polynomial.
 
     Reference:
         Sudre, Cardoso and Ourselin, Longitudinal segmentation of age-related white matter hyperintensities, Medical
         Image Analysis 38, 50-64 (2017), doi:10.1016/j.media.2017.02.007.
 
-    >>> field = bias_field(np.random.default_rng(0), (16, 16, 8), strength=0.3)
-    >>> bool(abs(np.log(field)).max() < 0.301)
-    True
+    Example:
+        >>> field = bias_field(np.random.default_rng(0), (16, 16, 8), strength=0.3)
+        >>> bool(abs(np.log(field)).max() < 0.301)
+        True
     """
     coefficients = rng.uniform(-1, 1, (order + 1,) * 3)
     degrees = np.indices(coefficients.shape).sum(0)
@@ -40,12 +41,13 @@ def texture(rng: np.random.Generator, shape: Sequence[int], width: float) -> Ima
     """Draw smooth Gaussian noise of mean 0 and standard deviation 1.
 
     Args:
-        rng: Source of the noise.
-        shape: Spatial shape.
-        width: Standard deviation of the smoothing kernel in voxels.
+        rng: source of the noise.
+        shape: spatial shape.
+        width: standard deviation of the smoothing kernel in voxels.
 
-    >>> round(float(texture(np.random.default_rng(0), (16, 16, 8), width=1.5).std()), 3)
-    1.0
+    Example:
+        >>> round(float(texture(np.random.default_rng(0), (16, 16, 8), width=1.5).std()), 3)
+        1.0
     """
     from scipy.ndimage import gaussian_filter
 
@@ -57,20 +59,50 @@ def rician_noise(rng: np.random.Generator, image: Image, sigma: float) -> Image:
     r"""Take the magnitude of a complex signal with white noise: :math:`|x + \sigma (n_1 + i n_2)|`.
 
     Args:
-        rng: Source of the noise.
-        image: Noise-free magnitude.
-        sigma: Standard deviation of each of the two parts, in the image's unit.
+        rng: source of the noise.
+        image: noise-free magnitude.
+        sigma: standard deviation of each of the two parts, in the image's unit.
 
     Reference:
         Gudbjartsson and Patz, The Rician distribution of noisy MRI data, Magnetic Resonance in Medicine 34, 910-914
         (1995), doi:10.1002/mrm.1910340618.
 
-    >>> air = rician_noise(np.random.default_rng(0), np.zeros((32, 32, 32), dtype=np.float32), sigma=1.0)
-    >>> bool(abs(air.mean() - np.sqrt(np.pi / 2)) < 0.02)
-    True
+    Example:
+        >>> air = rician_noise(np.random.default_rng(0), np.zeros((32, 32, 32), dtype=np.float32), sigma=1.0)
+        >>> bool(abs(air.mean() - np.sqrt(np.pi / 2)) < 0.02)
+        True
     """
     real, imaginary = (sigma * rng.standard_normal(image.shape, dtype=np.float32) for _ in range(2))
     return np.asarray(np.hypot(image + real, imaginary))
+
+
+def magnitude_image(
+    rng: np.random.Generator,
+    signal: Image,
+    *,
+    bias: tuple[float, float],
+    grain: tuple[float, float],
+    noise: tuple[float, float],
+) -> Image:
+    """Magnitude MR image of an ideal signal: bias field, texture of the tissue, Rician noise.
+
+    Args:
+        rng: source of everything drawn.
+        signal: ideal signal.
+        bias: range of the ``strength`` of :func:`bias_field`.
+        grain: strength of the texture relative to the signal, and its ``width``.
+        noise: range of the ``sigma`` of :func:`rician_noise`.
+
+    Example:
+        >>> ideal = np.ones((16, 16, 8), dtype=np.float32)
+        >>> image = magnitude_image(
+        ...     np.random.default_rng(0), ideal, bias=(0.1, 0.3), grain=(0.03, 1.2), noise=(0.02, 0.03)
+        ... )
+        >>> image.shape, bool(abs(image.mean() - 1) < 0.2)
+        ((16, 16, 8), True)
+    """
+    gain = bias_field(rng, signal.shape, rng.uniform(*bias)) * (1 + grain[0] * texture(rng, signal.shape, grain[1]))
+    return rician_noise(rng, gain * signal, sigma=rng.uniform(*noise))
 
 
 def ramp_noise(rng: np.random.Generator, shape: Sequence[int], width: float) -> Image:
@@ -80,17 +112,18 @@ def ramp_noise(rng: np.random.Generator, shape: Sequence[int], width: float) -> 
     :math:`W(f) \propto |f| e^{-(2\pi\sigma f)^2}`.
 
     Args:
-        rng: Source of the noise.
-        shape: Spatial shape; slices are cut across the last axis.
+        rng: source of the noise.
+        shape: spatial shape; slices are cut across the last axis.
         width: :math:`\sigma` of the Gaussian reconstruction kernel in voxels.
 
     Reference:
         Riederer, Pelc and Chesler, The noise power spectrum in computed X-ray tomography, Physics in Medicine and
         Biology 23, 446-454 (1978), doi:10.1088/0031-9155/23/3/008.
 
-    >>> noise = ramp_noise(np.random.default_rng(0), (32, 32, 8), width=0.5)
-    >>> round(float(noise.std()), 3), bool(abs(noise.mean((0, 1))).max() < 1e-6)
-    (1.0, True)
+    Example:
+        >>> noise = ramp_noise(np.random.default_rng(0), (32, 32, 8), width=0.5)
+        >>> round(float(noise.std()), 3), bool(abs(noise.mean((0, 1))).max() < 1e-6)
+        (1.0, True)
     """
     x, y = np.fft.fftfreq(shape[0])[:, None, None], np.fft.rfftfreq(shape[1])[None, :, None]
     frequency = np.hypot(x, y)
@@ -106,11 +139,11 @@ def deform(
     """Warp all layers together by a random cubic B-spline field, with TorchIO; the border stays in place.
 
     Args:
-        rng: Source of the control points' displacements; torch's random state neither matters nor changes.
+        rng: source of the control points' displacements; torch's random state neither matters nor changes.
         layers: ``(C, X, Y, Z)``.
-        affine: Voxel-to-mm matrix (4, 4).
-        displacement: Largest displacement of a control point in mm, along each axis.
-        points: Control points along each axis, at least 7; the outer three layers do not move.
+        affine: voxel-to-mm matrix (4, 4).
+        displacement: largest displacement of a control point in mm, along each axis.
+        points: control points along each axis, at least 7; the outer three layers do not move.
 
     Shape:
         Output like ``layers``.
@@ -120,9 +153,10 @@ def deform(
         and patch-based sampling of medical images in deep learning, Computer Methods and Programs in Biomedicine 208,
         106236 (2021), doi:10.1016/j.cmpb.2021.106236.
 
-    >>> layers = np.random.default_rng(0).random((2, 16, 16, 12), dtype=np.float32)
-    >>> deform(np.random.default_rng(0), layers, np.diag([5.0, 5.0, 5.0, 1.0]), displacement=4.0).shape
-    (2, 16, 16, 12)
+    Example:
+        >>> layers = np.random.default_rng(0).random((2, 16, 16, 12), dtype=np.float32)
+        >>> deform(np.random.default_rng(0), layers, np.diag([5.0, 5.0, 5.0, 1.0]), displacement=4.0).shape
+        (2, 16, 16, 12)
     """
     import torch
     import torchio

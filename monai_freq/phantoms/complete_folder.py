@@ -1,21 +1,70 @@
-"""Write a generated data set of any format as a folder that is complete or not there at all."""
+"""A generated data set of any format: its settings, and its folder, which is complete or not there at all."""
+
+from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..data import DataError
+from ..errors import DataError, UsageError
 from ..files import replacing
 from ..json_files import read_json
-from ..quoting import named, reason_of
+from ..quoting import named, reason_of, written
 
-__all__ = ["RECORD", "refuse_below", "stream", "write_complete_folder"]
+__all__ = ["RECORD", "Phantom", "stream", "write_complete_folder"]
 
 RECORD = "phantom.json"  # no real data set has it: it tells a phantom from one, and one phantom from another
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """Generated data set of one format.
+
+    Args:
+        folder: name of its folder.
+        defaults: its settings, ``seed`` among them, and their defaults.
+        least: lowest values of settings; that of ``seed`` is 0.
+        fill: function that writes the files into the empty folder whose path it gets, with the settings by name.
+        record: function from the settings to all that the files depend on, as JSON gives it back; it raises a
+            UsageError for settings that cannot be.
+        choices: values that a setting may have.
+
+    Example:
+        >>> import tempfile
+        >>> def fill(folder, *, letter, seed):
+        ...     (folder / "a.txt").write_text(letter)
+        >>> letters = Phantom("letters", {"letter": "a", "seed": 0}, {}, fill, dict)
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     (letters.write(root, letter="b") / "a.txt").read_text()
+        'b'
+    """
+
+    folder: str
+    defaults: Mapping[str, Any]
+    least: Mapping[str, int]
+    fill: Callable[..., None]
+    record: Callable[[dict[str, Any]], dict[str, Any]]
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def write(self, root: str | os.PathLike[str], **settings: Any) -> Path:
+        """Write the data set, or find it there; see :func:`~monai_freq.phantoms.write_phantom`."""
+        chosen = {**self.defaults, **settings}
+        if unknown := chosen.keys() - self.defaults.keys():
+            names = ", ".join(self.defaults)
+            raise UsageError(f"The phantom {self.folder} has no setting {written(min(unknown))}, but {names}.")
+        for name, least in {**self.least, "seed": 0}.items():
+            if chosen[name] < least:
+                raise UsageError(f"'{name}' must be at least {least}, got {chosen[name]}.")
+        for name, known in self.choices.items():
+            if chosen[name] not in known:
+                raise UsageError(f"'{name}' must be one of {', '.join(known)}, got {written(chosen[name])}.")
+        record = self.record(chosen)
+        return write_complete_folder(Path(root) / self.folder, record, lambda folder: self.fill(folder, **chosen))
 
 
 def write_complete_folder(
@@ -28,21 +77,22 @@ def write_complete_folder(
     names of the files.
 
     Args:
-        folder: What to write; its parents are made when missing.
-        settings: All that the files depend on, as JSON would give it back; the same settings must give the same files.
-        fill: Writes the files into the empty folder whose path it gets.
+        folder: what to write; its parents are made when missing.
+        settings: all that the files depend on, as JSON gives it back; the same settings must give the same files.
+        fill: function that writes the files into the empty folder whose path it gets.
 
     Returns:
         The absolute path of ``folder``.
 
     Raises:
-        DataError: The folder holds something else or cannot be written.
+        DataError: the folder holds something else or cannot be written.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as root:
-    ...     fill = lambda folder: (folder / "a.txt").write_text("42")
-    ...     sorted(path.name for path in write_complete_folder(root + "/new", {"seed": 0}, fill).iterdir())
-    ['a.txt', 'phantom.json']
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     fill = lambda folder: (folder / "a.txt").write_text("42")
+        ...     sorted(path.name for path in write_complete_folder(root + "/new", {"seed": 0}, fill).iterdir())
+        ['a.txt', 'phantom.json']
     """
     target = Path(os.path.abspath(Path(folder).expanduser()))
     if not target.exists():
@@ -64,39 +114,6 @@ def write_complete_folder(
     return target
 
 
-def refuse_below(least: int, **settings: int) -> None:
-    """Refuse settings smaller than they may be.
-
-    Args:
-        least: The smallest value allowed.
-        settings: Values by their names.
-
-    Raises:
-        ValueError: One of them is smaller.
-
-    >>> refuse_below(1, train=0)
-    Traceback (most recent call last):
-    ...
-    ValueError: 'train' must be at least 1, got 0.
-    """
-    for name, value in settings.items():
-        if value < least:
-            raise ValueError(f"'{name}' must be at least {least}, got {value}.")
-
-
-def stream(seed: int | tuple[int, ...], *place: int) -> np.random.Generator:
-    """Make the generator of one part of a data set, independent of those of all other parts.
-
-    Args:
-        seed: Seed of the data set, or several numbers that are one together; at least 0.
-        place: Numbers of the part, e.g. patient and slice.
-
-    >>> bool(stream(0, 3).random() == stream(0, 3).random() != stream(0, 4).random())
-    True
-    """
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=place))
-
-
 def _refuse_other(target: Path, settings: dict[str, Any]) -> None:
     try:
         record = read_json(target / RECORD)
@@ -111,3 +128,17 @@ def _refuse_other(target: Path, settings: dict[str, Any]) -> None:
     missing = [name for name in record["files"] if not (target / name).is_file()]
     if missing:
         raise DataError(f"{missing[0]} is missing in the phantom {target}.\nDelete that folder to have it drawn again.")
+
+
+def stream(seed: int | tuple[int, ...], *place: int) -> np.random.Generator:
+    """Make the generator of one part of a data set, independent of those of all other parts.
+
+    Args:
+        seed: seed of the data set, or several numbers that are one together; at least 0.
+        place: numbers of the part, e.g. patient and slice.
+
+    Example:
+        >>> bool(stream(0, 3).random() == stream(0, 3).random() != stream(0, 4).random())
+        True
+    """
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=place))

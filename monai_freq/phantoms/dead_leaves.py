@@ -33,10 +33,10 @@ def draw_dead_leaves(rng: np.random.Generator, texture: str, outline: str, size:
     spectrum near :math:`1/f^2`.
 
     Args:
-        rng: Source of everything drawn.
-        texture: Kind of the texture, which each leaf bears in one of three directions.
-        outline: Kind of the leaves in front.
-        size: Pixels along each edge.
+        rng: source of everything drawn.
+        texture: kind of the texture, which each leaf bears in one of three directions.
+        outline: kind of the leaves in front.
+        size: pixels along each edge.
 
     Shape:
         Output ``(size, size, 3)``, red, green and blue, most in [0, 1]; brightness is that of ITU-R BT.601.
@@ -45,8 +45,9 @@ def draw_dead_leaves(rng: np.random.Generator, texture: str, outline: str, size:
         Lee, Mumford and Huang, Occlusion models for natural images: a statistical study of a scale-invariant dead
         leaves model, International Journal of Computer Vision 41, 35-59 (2001), doi:10.1023/A:1011109015675.
 
-    >>> draw_dead_leaves(np.random.default_rng(0), "stripes", "ring", 32).shape
-    (32, 32, 3)
+    Example:
+        >>> draw_dead_leaves(np.random.default_rng(0), "stripes", "ring", 32).shape
+        (32, 32, 3)
     """
     leaves = scatter_leaves(rng, FINE * size, FINE * SMALLEST, FINE * LARGEST * size)
     front = _lay_outlines(rng, leaves, outline)
@@ -66,17 +67,18 @@ def scatter_leaves(rng: np.random.Generator, size: int, smallest: float, largest
     Their centres are uniform, their mean radii distributed as :math:`r^{-3}`.
 
     Args:
-        rng: Source of the leaves.
-        size: Pixels along each edge.
-        smallest: Smallest mean radius in pixels.
-        largest: Largest mean radius in pixels.
+        rng: source of the leaves.
+        size: pixels along each edge.
+        smallest: smallest mean radius in pixels.
+        largest: largest mean radius in pixels.
 
     Shape:
         Output ``(size, size)``: numbers of the leaves, the higher in front of the lower, 0 where there is none.
 
-    >>> leaves = scatter_leaves(np.random.default_rng(0), 64, 2, 20)
-    >>> leaves.shape, bool((leaves == 0).mean() < 0.1)
-    ((64, 64), True)
+    Example:
+        >>> leaves = scatter_leaves(np.random.default_rng(0), 64, 2, 20)
+        >>> leaves.shape, bool((leaves == 0).mean() < 0.1)
+        ((64, 64), True)
     """
     margin = int(np.ceil(2 * REACH * largest)) + 2
     width = size + 2 * margin

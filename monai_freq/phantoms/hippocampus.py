@@ -1,103 +1,134 @@
 """Phantom of the Decathlon's hippocampus task: its anterior and posterior part in crops of T1-weighted MR images."""
 
-import os
-from collections.abc import Sequence
-from pathlib import Path
+from __future__ import annotations
+
+from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .acquisition import bias_field, deform, rician_noise, texture
-from .canvas import block_mean, centred_affine, fine_canvas
-from .decathlon_folder import PhantomTask, write_decathlon_folder
-from .temporal_lobe import draw_temporal_lobe, paint_temporal_lobe
+from .acquisition import deform, magnitude_image
+from .canvas import Organs, block_mean, centred_affine, fine_canvas
+from .scans import Case, Size, scan_phantom
+from .solids import Frame, Solid, chain, half_space, rotation, soft_union, tube
 
-__all__ = ["draw_hippocampus_case", "write_hippocampus"]
+__all__ = ["HIPPOCAMPUS", "draw_hippocampus_case", "draw_temporal_lobe"]
 
 FIELD_OF_VIEW = (42.0, 56.0, 40.0)  # mm
 
-Size = tuple[int, int, int]
+# All that follows is in mm from the middle of the average hippocampus: to the side, forwards, upwards.
+AXIS = np.array([(1, 6, -4), (2, -2, -1.5), (1, -11, 2), (-4, -18, 6), (-9, -21, 9)])
+RADII = np.array([4.2, 4.0, 3.7, 3.2, 2.2])
+HEAD, HEAD_RADII = np.array([-0.5, 12.5, -4.2]), np.array([7.6, 7.8, 4.8])
+UNCUS, UNCUS_RADII = (-7.5, 9.5, -1.2), (3.2, 4.2, 3.4)
+BORDER = 5.0  # behind the uncus, where the anterior part ends
+SULCI = ((8, -18, 20), (19, -12, 55), (21, 3, 95), (17, 18, 135))  # x, z and angle in degrees
+GYRUS = np.array([(-6, 30, -11), (-6, 10, -12), (-5, -10, -9), (-8, -30, -4)])  # the parahippocampal one
+HORN = ((4, 20, -1), (9, 12, -2), (8, 2, 1), (6.5, -10, 5), (5, -20, 9), (4, -30, 11))  # of the ventricle
+HORN_RADII = (1.4, 1.7, 2.0, 2.6, 4.0)
+DEEP = (  # centre, semi-axes and intensity of brain stem, thalamus and putamen
+    ((-29, -4, -2), (13, 17, 34), 0.9),
+    ((-17, -15, 18), (11, 12, 8.5), 0.84),
+    ((3, 12, 21), (15, 15, 6), 0.8),
+)
 
 
-def write_hippocampus(
-    root: str | os.PathLike[str],
-    *,
-    cases: int = 60,
-    test_cases: int = 4,
-    size: Sequence[int | Sequence[int]] = (56, 56, 40),
-    seed: int = 0,
-    tilt: float = 0.0,
-) -> Path:
-    """Write ``root/Task04_Hippocampus``, a phantom in the format of the Decathlon's task, or find it there.
-
-    Args:
-        root: Folder to hold ``Task04_Hippocampus``; another for other settings.
-        cases: Number of labelled cases.
-        test_cases: Number of images without labels.
-        size: Voxels along x, y and z, a pair being a range; the field of view stays 42 x 56 x 40 mm.
-        seed: Seed; case i depends on it and on i alone.
-        tilt: Largest angle in degrees by which a case's grid is turned around each axis.
-
-    Returns:
-        The absolute path of ``Task04_Hippocampus``.
-
-    Raises:
-        ValueError: A setting is out of range.
-        DataError: The folder holds something else or cannot be written.
-
-    Reference:
-        Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 13, 4128 (2022),
-        doi:10.1038/s41467-022-30695-9.
-
-    >>> import tempfile
-    >>> from monai_freq.data import read_decathlon
-    >>> with tempfile.TemporaryDirectory() as root:
-    ...     folder = read_decathlon(write_hippocampus(root, cases=1, test_cases=0, size=(32, 32, 16)))
-    >>> folder.labels
-    {0: 'background', 1: 'Anterior', 2: 'Posterior'}
-    """
-    return write_decathlon_folder(
-        root, HIPPOCAMPUS, cases=cases, test_cases=test_cases, size=size, seed=seed, tilt=tilt
-    )
-
-
-def draw_hippocampus_case(
-    rng: np.random.Generator, size: Size
-) -> tuple[NDArray[np.int16], NDArray[np.uint8], NDArray[np.float64]]:
+def draw_hippocampus_case(rng: np.random.Generator, size: Size) -> Case:
     """Draw the surroundings of one hippocampus, left or right.
 
+    Returns the image, the label (1 is the anterior part, 2 the posterior) and the affine in mm (RAS).
+
     Args:
-        rng: Source of everything drawn.
-        size: Voxels along x, y and z.
+        rng: source of everything drawn.
+        size: voxels along x, y and z.
 
-    Returns:
-        The image, the label (1 is the anterior part, 2 the posterior) and the affine in mm (RAS).
-
-    >>> image, label, affine = draw_hippocampus_case(np.random.default_rng(0), (28, 28, 20))
-    >>> image.shape, image.dtype.name, sorted(np.unique(label).tolist()), affine.diagonal().tolist()
-    ((28, 28, 20), 'int16', [0, 1, 2], [1.5, 2.0, 2.0, 1.0])
+    Example:
+        >>> image, label, affine = draw_hippocampus_case(np.random.default_rng(0), (28, 28, 20))
+        >>> image.shape, image.dtype.name, sorted(np.unique(label).tolist()), affine.diagonal().tolist()
+        ((28, 28, 20), 'int16', [0, 1, 2], [1.5, 2.0, 2.0, 1.0])
     """
     affine = centred_affine(size, FIELD_OF_VIEW, shift=rng.uniform(-1, 1, 3) * (2, 2.5, 2))
     canvas, factor = fine_canvas(size, affine, labels=2)
-    paint_temporal_lobe(canvas, draw_temporal_lobe(rng), rng)
+    canvas.layers[0] = 1.0
+    canvas.paint_all(_temporal_lobe(draw_temporal_lobe(rng), rng))
     signal, *parts = deform(rng, block_mean(canvas.layers, factor), affine, displacement=1.5)
     label = np.argmax([1 - sum(parts), *parts], axis=0).astype(np.uint8)
-    return _acquire(rng, signal), label, affine
+    image = magnitude_image(rng, signal, bias=(0.08, 0.25), grain=(0.03, 1.0), noise=(0.03, 0.055))
+    return np.rint(np.exp(rng.uniform(5, 7.5)) * image).astype(np.int16), label, affine
 
 
-def _acquire(rng: np.random.Generator, signal: NDArray[np.float32]) -> NDArray[np.int16]:
-    gain = bias_field(rng, signal.shape, rng.uniform(0.08, 0.25)) * (1 + 0.03 * texture(rng, signal.shape, 1.0))
-    noisy = rician_noise(rng, gain * signal, sigma=rng.uniform(0.03, 0.055))
-    return np.asarray(np.rint(np.exp(rng.uniform(5, 7.5)) * noisy), dtype=np.int16)
+def draw_temporal_lobe(rng: np.random.Generator) -> SimpleNamespace:
+    """What differs from patient to patient; intensities are relative to white matter.
+
+    Args:
+        rng: source of everything drawn.
+
+    Example:
+        >>> lobe = draw_temporal_lobe(np.random.default_rng(0))
+        >>> lobe.side in (-1, 1), lobe.fluid < lobe.cortex < 1
+        (True, True)
+    """
+    cortex = rng.uniform(0.66, 0.76)
+    hippocampus, side = cortex + rng.uniform(0.0, 0.08), int(rng.choice([-1, 1]))
+    turn = np.diag([side, 1, 1]) @ rotation(rng.uniform(-1, 1, 3) * (9, 6, 7))
+    return SimpleNamespace(
+        side=side,  # 1 is the right hippocampus, -1 the left
+        cortex=cortex,
+        hippocampus=hippocampus,
+        frame=Frame(np.zeros(3), turn, rng.uniform(0.9, 1.1)),
+        head=HEAD_RADII * rng.uniform(0.88, 1.12, 3),
+        thickness=rng.uniform(0.86, 1.12, 5),  # of body and tail, relative to the average
+        bend=rng.normal(0, 0.7, (5, 3)),  # mm, of the axis
+        border=BORDER + rng.normal(0, 0.4),
+        widening=rng.uniform(0.7, 1.7),  # of the spaces with fluid relative to the average: large in the old
+        amygdala=hippocampus + rng.uniform(-0.03, 0.03),  # it touches the hippocampus' head
+        fluid=rng.uniform(0.18, 0.32),
+    )
 
 
-HIPPOCAMPUS = PhantomTask(
+def _temporal_lobe(lobe: SimpleNamespace, rng: np.random.Generator) -> Organs:
+    """Middle of a temporal lobe, over white matter: label 1 is the anterior part, label 2 the posterior."""
+    frame, wide = lobe.frame, lobe.widening
+    for x, z, angle in SULCI:  # below and beside: a slit of fluid between two walls of cortex, from front to back
+        slope = rotation(rng.uniform(-1, 1, 3) * (8, 0, 8)) @ rotation((0, -angle, 0))
+        centre, depth = np.array([x, 0, z]) + rng.normal(0, 1.2, 3), rng.uniform(8, 12)
+        yield frame.ellipsoid(centre, (3.2, 70, depth), slope), lobe.cortex
+        yield frame.ellipsoid(centre, (0.7 * wide, 70, depth - 2.5), slope), lobe.fluid
+    yield frame.ellipsoid((-18, 3, -3), (6 + wide, 30, 17)), lobe.fluid  # the cistern beside the brain stem
+    yield from ((frame.ellipsoid(centre, radii), intensity) for centre, radii, intensity in DEEP)
+    course = GYRUS + rng.normal(0, 0.8, (4, 3))  # cortex around white matter, without a border to the hippocampus
+    yield frame.vessel(course, 6.4), lobe.cortex
+    yield frame.vessel(course + np.array([2.5, 0, 1.5]), 3.4), 0.98
+    yield frame.ellipsoid((-2, 16.5, 5.6), (8.5, 7.5, 6.2)), lobe.amygdala
+    for (start, end), radius in zip(pairwise(frame.place(HORN)), HORN_RADII, strict=True):
+        yield tube(start, end, wide * radius), lobe.fluid
+    yield frame.ellipsoid((-9, -5, 5.5), (6.5, 15, 0.9 * wide), rotation((-20, 0, 0))), lobe.fluid  # choroid fissure
+    yield frame.vessel([(-2, 4, 2), (-1, -4, 4.2), (-3, -13, 7.5)], 1.6), 0.95  # the fimbria
+    whole, normal = _hippocampus(lobe), frame.place((0, 1, 0.12))
+    border = frame.place((0, lobe.border, 0))
+    yield whole, lobe.hippocampus
+    yield whole & half_space(border, -normal), lobe.hippocampus, 1
+    yield whole & half_space(border, normal), lobe.hippocampus, 2
+
+
+def _hippocampus(lobe: SimpleNamespace) -> Solid:
+    frame = lobe.frame
+    axis, radii = frame.place(AXIS + lobe.bend), frame.scale * lobe.thickness * RADII
+    neck = tube(frame.place(HEAD), axis[0], frame.scale * 4.4, radii[0])
+    shelf = frame.place(AXIS[:3] + lobe.bend[:3] + np.array([-4.2, 0, -2.6]))  # the subiculum, below and inwards
+    head = [frame.ellipsoid(HEAD, lobe.head), frame.ellipsoid(UNCUS, UNCUS_RADII), neck]
+    return soft_union([*head, *chain(axis, radii), *chain(shelf, 2.0 * frame.scale)], softness=0.7)
+
+
+HIPPOCAMPUS = scan_phantom(
+    draw_hippocampus_case,
     folder="Task04_Hippocampus",
     stem="hippocampus",
     name="Hippocampus",
-    description="Anterior and posterior hippocampus in T1-weighted MR images: a generated phantom",
+    description="Anterior and posterior hippocampus in T1-weighted MR images",
     modality="MRI",
-    labels=("background", "Anterior", "Posterior"),
-    version=1,
-    draw_case=draw_hippocampus_case,
+    labels=("Anterior", "Posterior"),
+    cases=60,
+    test_cases=4,
+    size=(56, 56, 40),
 )

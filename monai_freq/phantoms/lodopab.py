@@ -1,10 +1,12 @@
 """Phantom of LoDoPaB-CT with labels: lung nodules that are benign or malignant by their margin."""
 
+from __future__ import annotations
+
 import csv
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +14,13 @@ from numpy.typing import NDArray
 from ..data.lidc import attenuation
 from ..data.lodopab import LABEL_COLUMNS, SLICES_PER_FILE
 from .acquisition import ramp_noise, texture
-from .canvas import Canvas
-from .complete_folder import refuse_below, stream, write_complete_folder
-from .lung_ct import LungLook, draw_lung_look, paint_lung_slice, paint_lung_vessels
+from .canvas import Canvas, Organs, draw_look
+from .complete_folder import Phantom, stream
 from .nodule import draw_nodule
-from .shapes import Tube
+from .solids import Array, Solid, ellipsoid, rotation, tube, tubes
+from .trunk import column, rib_segments
 
-__all__ = ["FIELD_OF_VIEW", "LABELS", "draw_lung_slice", "write_lodopab"]
+__all__ = ["FIELD_OF_VIEW", "LODOPAB", "draw_lung_slice", "draw_lungs"]
 
 VERSION = 2  # to be raised whenever the slices change
 LABELS = "labels.csv"
@@ -29,70 +31,57 @@ MALIGNANCIES = ((1, 2), (4, 5))
 
 Image = NDArray[np.float32]
 
+AIR, BONE = -1000.0, 420.0
+WALL = 17.0  # mm of muscle and ribs around the cavity
+ROOTS = 6  # vessels that leave each hilum
+GENERATIONS = 4
 
-def write_lodopab(
-    root: str | os.PathLike[str],
-    *,
-    train: int = 240,
-    validation: int = 80,
-    test: int = 480,
-    size: int = 128,
-    seed: int = 0,
-) -> Path:
-    """Write ``root/LoDoPaB-CT``: HDF5 files of slices, patients' numbers and a table of labels, or find it there.
+# Lengths in mm, intensities in HU. In the frame of all that follows, x leads to the right, y to the front and z upwards
+# from the middle of the chest.
+CHEST = {
+    "half_width": (122, 142),  # under the skin's fat
+    "half_depth": (88, 104),
+    "fat_thickness": (5, 15),
+    "heart": (0, 1),  # its size at this height, from 0, above it, to 1
+    "phase": (0, 28),  # height of a rib
+    "drop": (0.35, 0.6),  # mm that a rib comes down per mm to the front
+    "fat": (-112, -92),
+    "muscle": (45, 65),
+    "marrow": (140, 230),
+}
 
-    Every slice goes through one lung nodule, of a benign (1, 2) or a malignant (4, 5) patient in equal parts. Nodules
-    of both kinds have the same area, contrast and place on average, so that only the margin tells.
+
+def _fill(folder: Path, *, size: int, seed: int, **counts: int) -> None:
+    rows: list[tuple[str | int, ...]] = [LABEL_COLUMNS]
+    first = 0
+    for number, (part, count) in enumerate(counts.items()):
+        planned = _plan(stream(seed, number), count, first)
+        first += len({cut.patient for cut in planned})
+        rows += _write_part(folder, part, planned, size, seed, number)
+    _write_rows(folder / LABELS, rows)
+
+
+def draw_lungs(rng: np.random.Generator) -> SimpleNamespace:
+    """Build of a patient, uptake of contrast agent, and the vessels of both lungs, as :func:`.solids.tubes` takes them.
 
     Args:
-        root: Folder to hold ``LoDoPaB-CT``; another for other settings.
-        train: Number of slices in ``ground_truth_train_*.hdf5``, up to 128 a file.
-        validation: Number of slices in ``ground_truth_validation_*.hdf5``.
-        test: Number of slices in ``ground_truth_test_*.hdf5``.
-        size: Pixels along each edge, at least 32; the field of view stays 260 mm.
-        seed: Seed; a patient depends on it, on the part and on the patient's place in the part alone.
+        rng: source of everything drawn.
 
-    Returns:
-        The absolute path of ``LoDoPaB-CT``.
-
-    Raises:
-        ValueError: A setting is out of range.
-        DataError: The folder holds something else or cannot be written.
-
-    Reference:
-        Leuschner et al., LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction, Scientific
-        Data 8, 109 (2021), doi:10.1038/s41597-021-00893-z.
-
-    >>> import h5py, tempfile
-    >>> with tempfile.TemporaryDirectory() as root:
-    ...     folder = write_lodopab(root, train=2, validation=1, test=1, size=32)
-    ...     with h5py.File(folder / "ground_truth_train_000.hdf5") as file:
-    ...         print(file["data"].shape)
-    ...     (folder / "labels.csv").read_text().splitlines()[0]
-    (2, 32, 32)
-    'file,index,patient,malignancy'
+    Example:
+        >>> look = draw_lungs(np.random.default_rng(0))
+        >>> look.lung < look.fat < 0 < look.blood, look.vessels.shape
+        (True, (180, 8))
     """
-    refuse_below(1, train=train, validation=validation, test=test)
-    refuse_below(32, size=size)
-    refuse_below(0, seed=seed)
-    parts = {"train": train, "validation": validation, "test": test}
-    settings = {"name": "lodopab", "version": VERSION, **parts, "size": size, "seed": seed}
-
-    def fill(folder: Path) -> None:
-        rows: list[tuple[str | int, ...]] = [LABEL_COLUMNS]
-        first = 0
-        for number, (part, count) in enumerate(parts.items()):
-            planned = _plan(stream(seed, number), count, first)
-            first += len({cut.patient for cut in planned})
-            rows += _write_part(folder, part, planned, size, seed, number)
-        _write_rows(folder / LABELS, rows)
-
-    return write_complete_folder(Path(root) / "LoDoPaB-CT", settings, fill)
+    look = draw_look(rng, CHEST)
+    look.blood = float(rng.choice([42, 110, 170])) + rng.uniform(-10, 25)
+    look.lung = rng.uniform(-890, -800)  # lower when they are blown up
+    look.vessels = np.concatenate([_tree(rng, side) for side in (-1, 1)])
+    return look
 
 
 def draw_lung_slice(
     rng: np.random.Generator,
-    look: LungLook,
+    look: SimpleNamespace,
     malignancy: int,
     *,
     radius: float,
@@ -117,19 +106,19 @@ def draw_lung_slice(
 
     >>> rng = np.random.default_rng(0)
     >>> chest = dict(radius=9, place=(60, 0), height=0, size=64)
-    >>> image, nodule = draw_lung_slice(rng, draw_lung_look(rng), 5, **chest)
+    >>> image, nodule = draw_lung_slice(rng, draw_lungs(rng), 5, **chest)
     >>> image.shape, bool(image.min() >= 0), bool(image.max() < 1)
     ((64, 64), True, True)
     """
     pixel = FIELD_OF_VIEW / size
     canvas = Canvas((size, size, 1), (pixel,) * 3, (*(2 * [(pixel - FIELD_OF_VIEW) / 2]), height), labels=2)
-    paint_lung_slice(canvas, look)
+    _paint_slice(canvas, look)
     centre = _room(canvas, radius, place)
     lung = canvas.layers[1, :, :, 0].copy()
-    paint_lung_vessels(canvas, look)
+    _paint_vessels(canvas, look)
     if rng.random() < 0.5:  # fed by a vessel, whatever the margin
         course = np.array([-22 * np.sign(centre[0]), rng.uniform(-9, 9), 0])
-        canvas.paint(Tube(centre, centre + course, 1.6, 2.2), look.blood / 2)
+        canvas.paint(tube(centre, centre + course, 1.6, 2.2), look.blood / 2)
     canvas.paint(draw_nodule(rng, malignancy, centre, radius), rng.uniform(-30, 70), label=2)
     image, nodule = (canvas.layers[layer, ::-1, ::-1, 0].T for layer in (0, 2))
     return _acquire(rng, image, lung[::-1, ::-1].T, pixel), nodule
@@ -153,8 +142,7 @@ def _acquire(rng: np.random.Generator, hounsfield: Image, lung: Image, pixel: fl
     return attenuation(hounsfield + lung * tissue + noise)
 
 
-@dataclass(frozen=True)
-class _Cut:
+class _Cut(NamedTuple):
     """One slice to be drawn: of which patient, of how many slices the which, and the nodule's malignancy."""
 
     patient: int
@@ -194,7 +182,7 @@ def _write_part(
 
 def _draw(cut: _Cut, size: int, seed: int, part: int) -> Image:
     patient, own = stream(seed, part, cut.number), stream(seed, part, cut.number, cut.nth)
-    look, radius = draw_lung_look(patient), patient.uniform(10, 15)
+    look, radius = draw_lungs(patient), patient.uniform(10, 15)
     place = patient.choice([-1, 1]) * patient.uniform(45, 95), patient.uniform(-60, 60)
     height = THICKNESS * (cut.nth - (cut.slices - 1) / 2)
     seen = radius * np.sqrt(1 - (height / (1.7 * radius)) ** 2)  # a ball, drawn out along z
@@ -204,3 +192,102 @@ def _draw(cut: _Cut, size: int, seed: int, part: int) -> Image:
 def _write_rows(path: Path, rows: Sequence[tuple[str | int, ...]]) -> None:
     with path.open("w", newline="", encoding="ascii") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def _tree(rng: np.random.Generator, side: int) -> Array:
+    start = np.array([side * 33, -4, 0]) + rng.normal(0, (3, 5, 7), (ROOTS, 3))
+    angle = np.linspace(-1.4, 1.4, ROOTS) + rng.normal(0, 0.12, ROOTS)
+    course = np.stack([side * np.cos(angle), np.sin(angle), rng.normal(0, 0.3, ROOTS)], axis=1)
+    length, radius, branches = 27.0, rng.uniform(2.8, 4.2, ROOTS), []
+    for _ in range(GENERATIONS):
+        end = start + length * rng.uniform(0.75, 1.25, (len(start), 1)) * course
+        branches.append(np.column_stack([start, end, radius, 0.8 * radius]))
+        start, radius = np.repeat(end, 2, axis=0), np.repeat(0.75 * radius, 2) * rng.uniform(0.8, 1.05, 2 * len(end))
+        course = np.repeat(course, 2, axis=0) + rng.normal(0, 0.42, (len(start), 3))
+        course /= np.linalg.norm(course, axis=1, keepdims=True)
+        length *= 0.78
+    return np.concatenate(branches)
+
+
+def _paint_slice(canvas: Canvas, look: SimpleNamespace) -> None:
+    """Paint a patient without the vessels of the lungs, from the skin inwards; label 1 is the lung."""
+    canvas.layers[0] = AIR
+    canvas.paint_all(_wall(look, canvas.edge / 2))
+    canvas.paint_all((_lung(look, side), look.lung, 1) for side in (-1, 1))
+    for organs in (_mediastinum, _heart if look.heart > 0.3 else _great_vessels, _back):
+        canvas.paint_all(organs(look))
+
+
+def _wall(look: SimpleNamespace, margin: float) -> Organs:
+    width, depth, skin = look.half_width, look.half_depth, look.fat_thickness
+    yield ellipsoid((0, -depth - skin - 12, 0), (190, 7, 400), exponent=8), -250  # the table
+    yield ellipsoid((0, -depth - skin - 12, 0), (186, 4, 400), exponent=8), -930
+    yield column(width + 1.3 * skin, depth + skin, y=-0.25 * skin), look.fat
+    yield column(width, depth), look.muscle
+    for side in (-1, 1):  # shoulder blades
+        yield ellipsoid((side * (width - 24), 24 - depth, 0), (21, 3, 90), rotation((0, 0, side * 42))), BONE
+    ribs = np.array([[*start, *end, 5, 5] for start, end in rib_segments(width, depth, look.phase, look.drop)])
+    yield tubes(ribs, margin), BONE
+    yield tubes(ribs - [0, 0, 0, 0, 0, 0, 2.2, 2.2], margin), look.marrow
+    yield column(width - WALL, depth - WALL), look.fat
+    yield ellipsoid((0, depth - 9, 0), (17, 6, 90)), BONE  # sternum
+    yield ellipsoid((0, depth - 9, 0), (14, 3.5, 90)), look.marrow
+
+
+def _lung(look: SimpleNamespace, side: int) -> Solid:
+    inner, outer = 10, look.half_width - WALL - 2
+    radii = ((outer - inner) / 2 + 3, look.half_depth - WALL - 3, 300)
+    return ellipsoid((side * (inner + outer) / 2, -2, 0), radii, rotation((0, 0, side * 5)), exponent=2.5)
+
+
+def _mediastinum(look: SimpleNamespace) -> Organs:
+    yield ellipsoid((-2, 20, 0), (21 + 8 * look.heart, look.half_depth - 28, 300)), look.fat
+    yield ellipsoid((0, 52 - look.half_depth, 0), (24, 26, 300)), look.fat
+    for side in (-1, 1):  # the hila
+        yield ellipsoid((side * 28, -4, 0), (13, 15, 60), rotation((0, 0, side * 20))), look.blood
+        yield tube((side * 30, -10, -60), (side * 30, -10, 60), 5.5), AIR
+
+
+def _heart(look: SimpleNamespace) -> Organs:
+    size, turn = 0.6 + 0.4 * look.heart, rotation((0, 0, 28))
+    yield ellipsoid((-17, 26, 0), (size * 55, size * 43, 80), turn), look.fat
+    yield ellipsoid((-17, 26, 0), (size * 51, size * 39, 80), turn), look.muscle
+    yield ellipsoid((-34, 16, 0), (size * 22, size * 15, 80), turn), look.blood
+    yield ellipsoid((2, 34, 0), (size * 23, size * 18, 80), rotation((0, 0, 40))), look.blood
+
+
+def _great_vessels(look: SimpleNamespace) -> Organs:
+    yield ellipsoid((4, 30, 0), (15, 16, 80)), look.blood
+    yield ellipsoid((-16, 14, 0), (13, 17, 80)), look.blood
+    yield tube((24, 16, -80), (24, 16, 80), 8.5), look.blood
+    yield ellipsoid((2, -10, 0), (10, 9, 80)), AIR  # the windpipe
+
+
+def _back(look: SimpleNamespace) -> Organs:
+    back = -look.half_depth
+    yield tube((-20, back + 60, -80), (-20, back + 60, 80), 12), look.blood
+    yield tube((-2, back + 66, -80), (-2, back + 66, 80), 6), look.muscle
+    for side in (-1, 1):
+        yield tube((side * 24, back + 13, -80), (side * 24, back + 13, 80), 16), look.muscle
+        yield tube((side * 12, back + 26, 0), (side * 26, back + 21, 0), 4.5), BONE
+    yield ellipsoid((0, back + 40, 0), (19, 16, 60), exponent=2.6), BONE
+    yield ellipsoid((0, back + 40, 0), (16, 13, 60), exponent=2.6), look.marrow
+    yield ellipsoid((0, back + 20, 0), (12, 10, 60)), BONE
+    yield ellipsoid((0, back + 20, 0), (8.5, 7, 60)), 30
+    yield tube((0, back + 10, 0), (0, back + 1, 0), 3.5), BONE
+
+
+def _paint_vessels(canvas: Canvas, look: SimpleNamespace) -> None:
+    """Paint the vessels that come near the slice, over the lungs."""
+    lungs = [_lung(look, side).distance(list(look.vessels[:, 3:6].T)) for side in (-1, 1)]
+    inside = look.vessels[np.minimum(*lungs) < -2]
+    canvas.paint(tubes(inside, canvas.edge / 2), 0.5 * (look.blood + 40), opacity=0.75)
+
+
+LODOPAB = Phantom(
+    folder="LoDoPaB-CT",
+    defaults={"train": 240, "validation": 80, "test": 480, "size": 128, "seed": 0},
+    least={"train": 1, "validation": 1, "test": 1, "size": 32},
+    fill=_fill,
+    record=lambda settings: {"name": "lodopab", "version": VERSION, **settings},
+)

@@ -1,30 +1,29 @@
 """Ten outlines of equal area: what tells one class of medical images from another."""
 
 from collections.abc import Callable
-from functools import cache
-from typing import Any
+from functools import cache, partial
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .solids import Array
 
 __all__ = ["OUTLINES", "outline_level"]
 
-Array = NDArray[np.floating[Any]]
-
 
 def outline_level(kind: str, u: Array, v: Array) -> Array:
-    r"""Evaluate an outline's level: negative inside, and about the distance to it, in units of its radius.
+    r"""Level of an outline: negative inside, and about the distance to it, in units of its radius.
 
     Every outline encloses the area of the unit disc, :math:`\pi`, and its centre of mass is near the origin.
 
     Args:
-        kind: A key of ``OUTLINES``.
-        u: First coordinates.
-        v: Second coordinates, which broadcast with ``u``.
+        kind: a key of ``OUTLINES``.
+        u: first coordinates.
+        v: second coordinates, which broadcast with ``u``.
 
-    >>> axis = (np.arange(400) + 0.5) / 100 - 2
-    >>> round(float((outline_level("bean", axis[:, None], axis[None, :]) < 0).mean() * 16 / np.pi), 2)
-    1.0
+    Example:
+        >>> axis = (np.arange(400) + 0.5) / 100 - 2
+        >>> round(float((outline_level("bean", axis[:, None], axis[None, :]) < 0).mean() * 16 / np.pi), 2)
+        1.0
     """
     size = _size(kind)
     return np.asarray(OUTLINES[kind](u / size, v / size) * size)
@@ -37,15 +36,19 @@ def _size(kind: str) -> float:
     return float(1 / np.sqrt(inside.mean() * 36 / np.pi))
 
 
+def _disc(u: Array, v: Array, radius: float = 1.0) -> Array:
+    return np.asarray(np.hypot(u, v) - radius)
+
+
+def _box(u: Array, v: Array, width: float, height: float) -> Array:
+    return np.maximum(np.abs(u) - width, np.abs(v) - height)
+
+
 def _flower(petals: int, depth: float, u: Array, v: Array) -> Array:
     radius = np.hypot(u, v)
     # The cosine of a multiple of the angle without trigonometry: the real part of a power.
     turned = ((u + 1j * v) / np.maximum(radius, 1e-6)) ** petals
     return np.asarray(radius - (1 + depth * turned.real))
-
-
-def _disc(u: Array, v: Array, radius: float = 1.0) -> Array:
-    return np.asarray(np.hypot(u, v) - radius)
 
 
 def _bean(u: Array, v: Array) -> Array:
@@ -56,14 +59,6 @@ def _bean(u: Array, v: Array) -> Array:
     return np.asarray(np.where(along, np.abs(np.hypot(u, v) - 0.8), end) - 0.52)
 
 
-def _crescent(u: Array, v: Array) -> Array:
-    return np.asarray(np.maximum(_disc(u, v + 0.38), -_disc(u, v + 0.98, 0.85)))
-
-
-def _ring(u: Array, v: Array) -> Array:
-    return np.asarray(np.abs(np.hypot(u, v) - 0.85) - 0.28)
-
-
 def _drop(u: Array, v: Array) -> Array:
     v = v - 0.4
     taper = np.clip(0.62 - 0.42 * v, 0.02, 2)
@@ -71,37 +66,20 @@ def _drop(u: Array, v: Array) -> Array:
     return np.asarray(np.maximum(side, np.abs(v + 0.1) - 1.3))
 
 
-def _block(u: Array, v: Array) -> Array:
-    return np.asarray((u**8 + v**8) ** 0.125 - 1)
-
-
-def _cross(u: Array, v: Array) -> Array:
-    u, v = np.abs(u), np.abs(v)
-    return np.asarray(np.minimum(np.maximum(u - 1.25, v - 0.42), np.maximum(v - 1.25, u - 0.42)))
-
-
 def _dumbbell(u: Array, v: Array) -> Array:
     ends = np.minimum(_disc(u - 0.95, v, 0.62), _disc(u + 0.95, v, 0.62))
-    return np.asarray(np.minimum(ends, np.maximum(np.abs(v) - 0.2, np.abs(u) - 0.95)))
-
-
-def _clover(u: Array, v: Array) -> Array:
-    return _flower(3, 0.42, u, v)
-
-
-def _star(u: Array, v: Array) -> Array:
-    return _flower(6, 0.3, u, v)
+    return np.minimum(ends, _box(u, v, 0.95, 0.2))
 
 
 OUTLINES: dict[str, Callable[[Array, Array], Array]] = {
     "disc": _disc,
     "bean": _bean,
-    "clover": _clover,
-    "ring": _ring,
+    "clover": partial(_flower, 3, 0.42),
+    "ring": lambda u, v: np.abs(_disc(u, v, 0.85)) - 0.28,
     "drop": _drop,
     "dumbbell": _dumbbell,
-    "block": _block,
-    "crescent": _crescent,
-    "cross": _cross,
-    "star": _star,
+    "block": lambda u, v: (u**8 + v**8) ** 0.125 - 1,
+    "crescent": lambda u, v: np.maximum(_disc(u, v + 0.38), -_disc(u, v + 0.98, 0.85)),
+    "cross": lambda u, v: np.minimum(_box(u, v, 1.25, 0.42), _box(v, u, 1.25, 0.42)),
+    "star": partial(_flower, 6, 0.3),
 }

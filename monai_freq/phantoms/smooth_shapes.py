@@ -21,16 +21,17 @@ def draw_smooth_shapes(rng: np.random.Generator, texture: str, outline: str, siz
     """Draw a body with organs, a few of them of one outline, all with one kind of faint texture.
 
     Args:
-        rng: Source of everything drawn.
-        texture: Kind of the texture.
-        outline: Kind of the organs in front.
-        size: Pixels along each edge.
+        rng: source of everything drawn.
+        texture: kind of the texture.
+        outline: kind of the organs in front.
+        size: pixels along each edge.
 
     Shape:
         Output ``(size, size, 3)``, three times the same grey, most of it in [0, 1].
 
-    >>> draw_smooth_shapes(np.random.default_rng(0), "stripes", "ring", 32).shape
-    (32, 32, 3)
+    Example:
+        >>> draw_smooth_shapes(np.random.default_rng(0), "stripes", "ring", 32).shape
+        (32, 32, 3)
     """
     axis = ((np.arange(size) + 0.5) / size).astype(np.float32)
     y, x = axis[:, None] - np.float32(0.5), axis[None, :] - np.float32(0.5)

@@ -1,18 +1,19 @@
 """Images for pre-training whose statistics and class cue are chosen apart from each other."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..quoting import written
 from .dead_leaves import draw_dead_leaves
 from .outlines import OUTLINES
 from .smooth_shapes import draw_smooth_shapes
 from .textures import TEXTURES
 
-__all__ = ["CUES", "STATISTICS", "draw_source_image", "png", "refuse_source"]
+__all__ = ["CUES", "STATISTICS", "draw_source_image", "png"]
 
 STATISTICS: dict[str, Callable[[np.random.Generator, str, str, int], NDArray[np.float32]]] = {
     "dead_leaves": draw_dead_leaves,
@@ -24,55 +25,30 @@ CUES = ("texture", "shape")
 def draw_source_image(
     rng: np.random.Generator, *, label: int, classes: int, size: int, statistics: str, cue: str
 ) -> NDArray[np.uint8]:
-    """Draw one image whose texture or whose shapes, but not both, tell its class.
+    """Draw one image, ``(size, size, 3)``, whose texture or whose shapes, but not both, tell its class.
 
     Every image has a texture and outlined shapes: the one is tied to the class, the other drawn at random, so that the
     pictures of both cues come from one distribution. Mean and standard deviation of the brightness, over the picture or
     over the body in it, are drawn apart from the class.
 
     Args:
-        rng: Source of everything drawn.
-        label: Number of the class.
-        classes: Number of classes, up to 10.
-        size: Pixels along each edge, at least 32.
+        rng: source of everything drawn.
+        label: number of the class.
+        classes: number of classes, up to 10.
+        size: pixels along each edge, at least 32.
         statistics: ``"dead_leaves"``, with the spectrum of natural images, or ``"smooth"``, with that of medical ones.
         cue: ``"texture"`` or ``"shape"``.
 
-    Shape:
-        Output ``(size, size, 3)``: red, green and blue.
-
-    >>> settings = dict(label=2, classes=10, size=32, statistics="smooth", cue="shape")
-    >>> image = draw_source_image(np.random.default_rng(0), **settings)
-    >>> image.shape, image.dtype.name
-    ((32, 32, 3), 'uint8')
+    Example:
+        >>> settings = dict(label=2, classes=10, size=32, statistics="smooth", cue="shape")
+        >>> image = draw_source_image(np.random.default_rng(0), **settings)
+        >>> image.shape, image.dtype.name
+        ((32, 32, 3), 'uint8')
     """
     other = int(rng.integers(classes))
     texture, outline = (label, other) if cue == "texture" else (other, label)
     picture = STATISTICS[statistics](rng, list(TEXTURES)[texture], list(OUTLINES)[outline], size)
     return np.asarray(np.rint(255 * np.clip(picture, 0, 1)), dtype=np.uint8)
-
-
-def refuse_source(size: int, statistics: str, cue: str) -> None:
-    """Refuse settings of images that cannot be drawn.
-
-    Args:
-        size: Pixels along each edge.
-        statistics: Which images.
-        cue: What tells the class.
-
-    Raises:
-        ValueError: One is out of its range.
-
-    >>> refuse_source(96, "smooth", "colour")
-    Traceback (most recent call last):
-    ...
-    ValueError: 'cue' must be one of texture, shape, got 'colour'.
-    """
-    if size < 32:
-        raise ValueError(f"'size' must be at least 32, got {size}.")
-    for name, value, known in (("statistics", statistics, STATISTICS), ("cue", cue, CUES)):
-        if value not in known:
-            raise ValueError(f"'{name}' must be one of {', '.join(known)}, got {written(value)}.")
 
 
 def png(pixels: NDArray[np.uint8], mode: str = "RGB") -> bytes:
@@ -82,8 +58,9 @@ def png(pixels: NDArray[np.uint8], mode: str = "RGB") -> bytes:
         pixels: ``(H, W, 3)``, red, green and blue.
         mode: ``"RGB"``, or ``"L"`` for one grey channel.
 
-    >>> png(np.zeros((8, 8, 3), dtype=np.uint8))[1:4]
-    b'PNG'
+    Example:
+        >>> png(np.zeros((8, 8, 3), dtype=np.uint8))[1:4]
+        b'PNG'
     """
     from PIL import Image
 

@@ -24,8 +24,8 @@ def dipole_kernel(shape: Sequence[int], spacing: Sequence[float] = (1, 1, 1)) ->
     At k = 0, where it has no limit, it is 0, its mean over all directions: fields are relative to their mean.
 
     Args:
-        shape: Spatial shape of the volume.
-        spacing: Voxel edges in mm.
+        shape: spatial shape of the volume.
+        spacing: voxel edges in mm.
 
     Shape:
         Output ``(X, Y, Z // 2 + 1)``, the layout of ``rfftn``; values in [-2/3, 1/3].
@@ -37,9 +37,10 @@ def dipole_kernel(shape: Sequence[int], spacing: Sequence[float] = (1, 1, 1)) ->
         field inhomogeneity due to spatial variation of magnetic susceptibility, Concepts in Magnetic Resonance Part B
         25B, 65-78 (2005), doi:10.1002/cmr.b.20034.
 
-    >>> kernel = dipole_kernel((8, 8, 8))
-    >>> [round(float(kernel[index]), 4) for index in ((0, 0, 0), (0, 0, 1), (1, 0, 0))]
-    [0.0, -0.6667, 0.3333]
+    Example:
+        >>> kernel = dipole_kernel((8, 8, 8))
+        >>> [round(float(kernel[index]), 4) for index in ((0, 0, 0), (0, 0, 1), (1, 0, 0))]
+        [0.0, -0.6667, 0.3333]
     """
     *first, last = zip(shape, spacing, strict=True)
     axes = [np.fft.fftfreq(n, step) for n, step in first] + [np.fft.rfftfreq(last[0], last[1])]
@@ -56,8 +57,8 @@ def dipole_field(susceptibility: Volume, spacing: Sequence[float] = (1, 1, 1), *
 
     Args:
         susceptibility: ``(X, Y, Z)``, e.g. in ppb relative to the surroundings.
-        spacing: Voxel edges in mm.
-        padding: Voxels of 0 added at the end of each axis, so that the field does not come in again on the other side.
+        spacing: voxel edges in mm.
+        padding: voxels of 0 added at the end of each axis, so that the field does not come in again on the other side.
 
     Shape:
         Output like ``susceptibility``.
@@ -68,11 +69,12 @@ def dipole_field(susceptibility: Volume, spacing: Sequence[float] = (1, 1, 1), *
     Reference:
         Marques and Bowtell (2005), doi:10.1002/cmr.b.20034.
 
-    >>> nucleus = np.zeros((32, 32, 32), dtype=np.float32)
-    >>> nucleus[12:20, 12:20, 12:20] = 100
-    >>> field = dipole_field(nucleus, padding=16)
-    >>> bool(field[16, 16, 23] > 10 > -5 > field[23, 16, 16])
-    True
+    Example:
+        >>> nucleus = np.zeros((32, 32, 32), dtype=np.float32)
+        >>> nucleus[12:20, 12:20, 12:20] = 100
+        >>> field = dipole_field(nucleus, padding=16)
+        >>> bool(field[16, 16, 23] > 10 > -5 > field[23, 16, 16])
+        True
     """
     return _filter(susceptibility, spacing, padding, lambda kernel: kernel)
 
@@ -90,9 +92,9 @@ def threshold_division(
 
     Args:
         field: ``(X, Y, Z)``.
-        spacing: Voxel edges in mm.
+        spacing: voxel edges in mm.
         threshold: t, in (0, 1/3]: small keeps contrast, large keeps noise and streaks down.
-        padding: Voxels of 0 added at the end of each axis.
+        padding: voxels of 0 added at the end of each axis.
 
     Shape:
         Output like ``field``, in its unit.
@@ -104,10 +106,11 @@ def threshold_division(
         Shmueli, de Zwart, van Gelderen, Li, Dodd and Duyn, Magnetic susceptibility mapping of brain tissue in vivo
         using MRI phase data, Magnetic Resonance in Medicine 62, 1510-1522 (2009), doi:10.1002/mrm.22135.
 
-    >>> tissue = np.random.default_rng(0).standard_normal((16, 16, 16)).astype(np.float32)
-    >>> found = threshold_division(dipole_field(tissue), threshold=0.1)
-    >>> bool(np.corrcoef(found.ravel(), tissue.ravel())[0, 1] > 0.9)
-    True
+    Example:
+        >>> tissue = np.random.default_rng(0).standard_normal((16, 16, 16)).astype(np.float32)
+        >>> found = threshold_division(dipole_field(tissue), threshold=0.1)
+        >>> bool(np.corrcoef(found.ravel(), tissue.ravel())[0, 1] > 0.9)
+        True
     """
     if not 0 < threshold <= 1 / 3:
         raise ValueError(f"'threshold' must be in (0, 1/3], got {threshold}.")

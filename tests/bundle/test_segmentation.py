@@ -38,7 +38,7 @@ def no_generator(monkeypatch):
     def refuse(*args: object, **settings: object) -> None:
         raise AssertionError("a phantom was asked for")
 
-    monkeypatch.setattr(phantoms, "write_heart", refuse)
+    monkeypatch.setattr(phantoms, "write_phantom", refuse)
 
 
 def prepare(dataset_dir: Path | str | None = None, **settings: object) -> Cases:
@@ -100,11 +100,11 @@ def test_other_phantoms_do_not_meet_in_the_cache(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setenv("MONAI_FREQ_CACHE", str(tmp_path))
 
-    def note(root: Path, **settings: object) -> Path:
+    def note(task: str, root: Path, **settings: object) -> Path:
         asked.append((root, settings))
         raise ValueError("enough\nnoted")
 
-    monkeypatch.setattr(phantoms, "write_heart", note)
+    monkeypatch.setattr(phantoms, "write_phantom", note)
     for change in ({}, {"cases": 5}, {"size": [32, 16, 16]}, {"size": [16, 32, 16]}, {"seed": 1}):
         with pytest.raises(SystemExit, match="enough"):
             prepare(phantom=PHANTOM | change)
@@ -261,7 +261,7 @@ def test_errors_of_the_program_are_not_dressed_up(monkeypatch):
     def broken(*args: object, **settings: object) -> None:
         raise TypeError("a mistake of ours")
 
-    monkeypatch.setattr(phantoms, "write_heart", broken)
+    monkeypatch.setattr(phantoms, "write_phantom", broken)
     with pytest.raises(TypeError, match="a mistake of ours"):
         prepare()
 
@@ -386,7 +386,7 @@ def test_impossible_phantoms(tmp_path, change, says):
 
 
 def test_a_data_set_without_unlabelled_images_leaves_nothing_to_segment(tmp_path):
-    folder = phantoms.write_heart(tmp_path, cases=1, test_cases=0, size=(32, 32, 16))
+    folder = phantoms.write_phantom("heart", tmp_path, cases=1, test_cases=0, size=(32, 32, 16))
     with pytest.raises(SystemExit, match="lists no images without labels"):
         list_images(None, dataset_dir=str(folder), phantom={}, cache=tmp_path)
 

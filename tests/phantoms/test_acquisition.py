@@ -5,7 +5,7 @@ import pytest
 import torch
 from random_states import global_states
 
-from monai_freq.phantoms.acquisition import bias_field, deform, ramp_noise, rician_noise, texture
+from monai_freq.phantoms.acquisition import bias_field, deform, magnitude_image, ramp_noise, rician_noise, texture
 
 SHAPE = (32, 28, 24)
 AFFINE = np.diag([5.0, 5.0, 4.0, 1.0])
@@ -87,9 +87,10 @@ def test_deformation_leaves_the_border():
         lambda rng: texture(rng, SHAPE, 1.0),
         lambda rng: ramp_noise(rng, SHAPE, 0.5),
         lambda rng: rician_noise(rng, np.ones(SHAPE, dtype=np.float32), 0.1),
+        lambda rng: magnitude_image(rng, np.ones(SHAPE, dtype=np.float32), bias=(0, 1), grain=(0.1, 1), noise=(0, 1)),
         lambda rng: deform(rng, np.indices(SHAPE).astype(np.float32), AFFINE, 8.0),
     ],
-    ids=["bias_field", "texture", "ramp_noise", "rician_noise", "deform"],
+    ids=["bias_field", "texture", "ramp_noise", "rician_noise", "magnitude_image", "deform"],
 )
 def test_only_the_generator_matters_and_no_global_state_changes(draw):
     before = global_states()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from monai_freq.data import DataError
-from monai_freq.phantoms.complete_folder import RECORD, refuse_below, stream, write_complete_folder
+from monai_freq.phantoms.complete_folder import RECORD, stream, write_complete_folder
 
 SETTINGS = {"name": "letters", "version": 1, "seed": 0}
 
@@ -118,12 +118,6 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
     with pytest.raises(DataError, match=r"No space left on device.\n.*\$MONAI_FREQ_CACHE"):
         write_complete_folder(tmp_path / "letters", SETTINGS, full)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_settings_out_of_range():
-    refuse_below(1, train=1)
-    with pytest.raises(ValueError, match=r"'test' must be at least 1, got 0\."):
-        refuse_below(1, train=3, test=0)
 
 
 def test_streams_are_repeatable_and_differ():

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import label as components
 
-from monai_freq.phantoms.chambers import draw_heart
-from monai_freq.phantoms.heart import draw_heart_case
+from monai_freq.phantoms.heart import draw_heart, draw_heart_case
 
 SIZE = (64, 64, 32)
 

@@ -5,8 +5,7 @@ import pytest
 from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.ndimage import label as components
 
-from monai_freq.phantoms.hippocampus import draw_hippocampus_case
-from monai_freq.phantoms.temporal_lobe import draw_temporal_lobe
+from monai_freq.phantoms.hippocampus import draw_hippocampus_case, draw_temporal_lobe
 
 SIZE = (56, 56, 40)
 

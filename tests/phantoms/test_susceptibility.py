@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from monai_freq.phantoms.canvas import Canvas
-from monai_freq.phantoms.shapes import Ellipsoid, Tube
+from monai_freq.phantoms.solids import ellipsoid, tube
 from monai_freq.phantoms.susceptibility import dipole_field, dipole_kernel, threshold_division
 
 CHI = 100.0  # ppb
@@ -36,7 +36,7 @@ def plain_kernel(shape, spacing=(1, 1, 1)):
 @pytest.mark.parametrize("spacing", [(1, 1, 1), (1, 1.25, 1.5)])
 def test_a_sphere_makes_no_field_inside_and_a_dipole_outside(spacing):
     radius = 10.0
-    body, (x, y, z) = paint(Ellipsoid((0, 0, 0), (radius,) * 3), spacing=spacing)
+    body, (x, y, z) = paint(ellipsoid((0, 0, 0), (radius,) * 3), spacing=spacing)
     field = dipole_field(body, spacing, padding=64)
     r = np.sqrt(x**2 + y**2 + z**2)
     analytic = CHI / 3 * (radius / r) ** 3 * (3 * (z / r) ** 2 - 1)
@@ -50,7 +50,7 @@ def test_a_sphere_makes_no_field_inside_and_a_dipole_outside(spacing):
 
 @pytest.mark.parametrize(("end", "share"), [((0, 0, 99), 1 / 3), ((99, 0, 0), -1 / 6), ((0, 99, 0), -1 / 6)])
 def test_an_endless_cylinder_is_shifted_by_a_third_along_the_field_and_by_minus_a_sixth_across(end, share):
-    body, (x, y, z) = paint(Tube(-np.array(end), end, 5.0))
+    body, (x, y, z) = paint(tube(-np.array(end), end, 5.0))
     field = dipole_field(body)  # periodic: without padding the cylinder has no ends
     along = np.array(end) / 99
     distance = np.linalg.norm(np.stack([x, y, z], -1) * (1 - along), axis=-1)
@@ -100,7 +100,7 @@ def test_the_field_is_linear_and_its_operator_is_its_own_adjoint():
 
 
 def test_padding_keeps_the_field_from_coming_in_on_the_other_side():
-    body, _ = paint(Ellipsoid((0, 0, 9), (4, 4, 4)), size=(32, 32, 32))
+    body, _ = paint(ellipsoid((0, 0, 9), (4, 4, 4)), size=(32, 32, 32))
     far = dipole_field(body, padding=96)
     errors = [np.abs(dipole_field(body, padding=padding) - far).max() for padding in (0, 16, 48)]
     assert errors[0] > 4 * errors[1] > 12 * errors[2]
@@ -121,7 +121,7 @@ def test_division_inverts_above_the_threshold_and_shrinks_below(threshold):
 
 @pytest.mark.parametrize("threshold", [0.05, 0.15, 0.3])
 def test_a_sphere_shrinks_by_the_mean_over_all_directions(threshold):
-    body, (x, y, z) = paint(Ellipsoid((0, 0, 0), (6, 6, 6)), size=(128, 128, 128))
+    body, (x, y, z) = paint(ellipsoid((0, 0, 0), (6, 6, 6)), size=(128, 128, 128))
     found = threshold_division(dipole_field(body), threshold=threshold)
     cosine = (np.arange(10_000) + 0.5) / 10_000
     expected = np.minimum(np.abs(1 / 3 - cosine**2) / threshold, 1).mean()
@@ -131,7 +131,7 @@ def test_a_sphere_shrinks_by_the_mean_over_all_directions(threshold):
 
 
 def test_a_lower_threshold_is_truer_without_noise_and_worse_with_much():
-    body, _ = paint(Ellipsoid((3, -2, 0), (7, 5, 6)), size=(48, 48, 48))
+    body, _ = paint(ellipsoid((3, -2, 0), (7, 5, 6)), size=(48, 48, 48))
     field = dipole_field(body)
     errors = {
         sigma: [
@@ -153,7 +153,7 @@ def test_white_noise_grows_by_the_divisor_s_mean_square():
 
 
 def test_streaks_run_along_the_magic_angle():
-    body, (x, y, z) = paint(Ellipsoid((0, 0, 0), (3, 3, 3)))
+    body, (x, y, z) = paint(ellipsoid((0, 0, 0), (3, 3, 3)))
     found = threshold_division(dipole_field(body), threshold=0.1)
     r, angle = np.sqrt(x**2 + y**2 + z**2), np.arctan2(np.hypot(x, y), np.abs(z))
     ring = (r > 8) & (r < 20)

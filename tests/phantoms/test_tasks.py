@@ -1,113 +1,207 @@
-"""Every segmentation phantom is a readable folder of scans, repeatable, and differs from patient to patient."""
+"""Every phantom is repeatable, holds no image twice, and is refused where its settings cannot be."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+import json
+from pathlib import Path
 
+import h5py
 import nibabel
 import numpy as np
 import pytest
 import torch
 from random_states import global_states
 
-from monai_freq.data import check_cases, read_decathlon
-from monai_freq.phantoms import write_heart, write_hippocampus, write_spleen
-from monai_freq.phantoms.heart import draw_heart_case
-from monai_freq.phantoms.hippocampus import draw_hippocampus_case
-from monai_freq.phantoms.spleen import draw_spleen_case
+from monai_freq.data import DataError, check_cases, read_decathlon
+from monai_freq.errors import UsageError
+from monai_freq.phantoms import TASKS, write_phantom
+from monai_freq.phantoms.complete_folder import RECORD
+
+SCANS = ("heart", "spleen", "hippocampus", "red_nucleus", "dentate_nucleus")
+#: task -> small settings
+SMALL = {
+    **{task: {"cases": 2, "test_cases": 1, "size": (24, 24, 16)} for task in SCANS},
+    "kneemri": {"exams": 4, "slices": 16, "size": 64},
+    "lodopab": {"train": 14, "validation": 2, "test": 4, "size": 32},
+    "imagenet": {"images": 2, "size": 32},
+    "radimagenet": {"train": 12, "validation": 6, "test": 7, "size": 32},
+}
+#: task -> what makes its number of images smaller
+FEWER = {
+    **{task: {"cases": 1} for task in SCANS},
+    "kneemri": {"exams": 2},
+    "lodopab": {"train": 8},
+    "imagenet": {"images": 1},
+    "radimagenet": {"train": 6},
+}
+#: task -> how the default data set has been recorded since its version
+RECORDED = {
+    "heart": {"version": 1, "cases": 20, "test_cases": 2, "size": [64, 64, 32], "seed": 0},
+    "spleen": {"version": 1, "cases": 20, "test_cases": 2, "size": [64, 64, 32], "seed": 0},
+    "hippocampus": {"version": 1, "cases": 60, "test_cases": 4, "size": [56, 56, 40], "seed": 0},
+    "red_nucleus": {"version": 1, "cases": 24, "test_cases": 2, "size": [64, 64, 48], "seed": 0},
+    "dentate_nucleus": {"version": 1, "cases": 24, "test_cases": 2, "size": [64, 64, 48], "seed": 0},
+    "kneemri": {"name": "kneemri", "version": 1, "exams": 120, "slices": 24, "size": 128, "seed": 0},
+    "lodopab": {"name": "lodopab", "version": 2, "train": 240, "validation": 80, "test": 480, "size": 128, "seed": 0},
+    "imagenet": {
+        **{"name": "imagenet", "version": 1, "images": 100, "size": 96, "seed": 0},
+        **{"statistics": "dead_leaves", "cue": "texture"},
+    },
+    "radimagenet": {
+        **{"name": "radimagenet", "version": 1, "train": 750, "val": 100, "test": 150, "size": 96, "seed": 0},
+        **{"statistics": "smooth", "cue": "shape"},
+    },
+}
+FOLDERS = {
+    "heart": "Task02_Heart",
+    "spleen": "Task09_Spleen",
+    "hippocampus": "Task04_Hippocampus",
+    "red_nucleus": "RedNucleus",
+    "dentate_nucleus": "DentateNucleus",
+    "kneemri": "KneeMRI",
+    "lodopab": "LoDoPaB-CT",
+    "imagenet": "ImageNet",
+    "radimagenet": "RadImageNet",
+}
+LABELS = {
+    "heart": ("MRI", "left atrium"),
+    "spleen": ("CT", "spleen"),
+    "hippocampus": ("MRI", "Anterior", "Posterior"),
+    "red_nucleus": ("QSM", "red nucleus"),
+    "dentate_nucleus": ("QSM", "dentate nucleus"),
+}
 
 
-class Task(NamedTuple):
-    write: Callable
-    draw: Callable
-    folder: str
-    modality: str
-    labels: tuple[str, ...]
-    size: tuple[int, int, int]
-    spacing: tuple[float, float, float]
-
-
-HEART = Task(write_heart, draw_heart_case, "Task02_Heart", "MRI", ("left atrium",), (64, 64, 32), (5.125, 5.125, 4.5))
-SPLEEN = Task(write_spleen, draw_spleen_case, "Task09_Spleen", "CT", ("spleen",), (64, 64, 32), (5.75, 5.75, 6))
-HIPPOCAMPUS = Task(
-    write_hippocampus,
-    draw_hippocampus_case,
-    "Task04_Hippocampus",
-    "MRI",
-    ("Anterior", "Posterior"),
-    (56, 56, 40),
-    (0.75, 1, 1),
-)
-
-
-@pytest.fixture(scope="module", params=[HEART, SPLEEN, HIPPOCAMPUS], ids=lambda task: task.folder)
+@pytest.fixture(scope="module", params=FOLDERS)
 def task(request):
     return request.param
 
 
 @pytest.fixture(scope="module")
-def cases(task):
-    return [task.draw(np.random.default_rng(seed), task.size) for seed in range(5)]
+def folder(task, tmp_path_factory):
+    return write_phantom(task, tmp_path_factory.mktemp(task), **SMALL[task])
 
 
-def dice(a: np.ndarray, b: np.ndarray) -> float:
-    return 2 * (a & b).sum() / (a.sum() + b.sum())
+def images(folder: Path) -> list[bytes]:
+    """Content of every image and label of a data set."""
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in (".gz", ".hdf5", ".pck", ".png")):
+        if path.suffix == ".gz":
+            image = nibabel.load(path)
+            found.append(np.asanyarray(image.dataobj).tobytes() + image.affine.tobytes())
+        elif path.suffix == ".hdf5":
+            with h5py.File(path) as file:
+                found += [image.tobytes() for image in file["data"]]
+        else:
+            found.append(path.read_bytes())
+    return found
 
 
-def test_the_folder_passes_the_reader_and_the_check(task, tmp_path):
-    found = read_decathlon(task.write(tmp_path, cases=3, test_cases=1, size=(32, 32, 16)))
-    check_cases(found.training, found.labels)
-    assert found.root == tmp_path / task.folder
-    assert (len(found.training), len(found.test)) == (3, 1)
-    assert found.labels == dict(enumerate(("background", *task.labels)))
-    assert found.modality == {0: task.modality}
+def test_all_tasks_are_tested():
+    assert TASKS.keys() == SMALL.keys() == FEWER.keys() == RECORDED.keys() == FOLDERS.keys()
 
 
-def test_the_same_seed_writes_the_same_voxels(task, tmp_path):
-    folders = [task.write(tmp_path / name, cases=2, test_cases=1, size=(24, 24, 16)) for name in "ab"]
-    paths = [sorted(path.relative_to(folder) for path in folder.rglob("*.nii.gz")) for folder in folders]
-    assert paths[0] == paths[1]
-    assert len(paths[0]) == 5
-    for path in paths[0]:
-        first, second = (nibabel.load(folder / path) for folder in folders)
-        assert np.asanyarray(first.dataobj).tobytes() == np.asanyarray(second.dataobj).tobytes()
-        np.testing.assert_array_equal(first.affine, second.affine)
+def test_the_folder_has_the_name_of_the_real_one(task, folder):
+    assert folder.name == TASKS[task].folder == FOLDERS[task]
+    assert folder.is_absolute()
 
 
-def test_global_random_states_neither_matter_nor_change(task, cases):
-    torch.manual_seed(1)
+def test_no_image_is_there_twice(folder):
+    found = images(folder)
+    assert len(set(found)) == len(found) >= 4
+
+
+def test_only_the_settings_matter_and_no_global_state_changes(task, folder, tmp_path):
+    torch.manual_seed(99)
     before = global_states()
-    image, label, _ = task.draw(np.random.default_rng(0), task.size)
+    again = write_phantom(task, tmp_path, **SMALL[task])
     assert global_states() == before
-    np.testing.assert_array_equal(image, cases[0][0])
-    np.testing.assert_array_equal(label, cases[0][1])
+    assert images(again) == images(folder)
+    assert {path.relative_to(again) for path in again.rglob("*")} == {
+        path.relative_to(folder) for path in folder.rglob("*")
+    }
 
 
-def test_types_and_affines_are_those_of_a_scan(task, cases):
-    for image, label, affine in cases:
-        assert (image.shape, image.dtype, label.shape, label.dtype) == (task.size, np.int16, task.size, np.uint8)
-        assert nibabel.aff2axcodes(affine) == ("R", "A", "S")
-        np.testing.assert_allclose(affine.diagonal(), [*task.spacing, 1])
-    assert len({tuple(affine[:3, 3]) for _, _, affine in cases}) == len(cases)
+def test_another_seed_draws_other_images(task, folder, tmp_path):
+    other = write_phantom(task, tmp_path, **SMALL[task], seed=1)
+    assert not set(images(other)) & set(images(folder))
 
 
-def test_the_labels_lie_inside_the_volume(task, cases):
-    border = np.ones(task.size, dtype=bool)
-    border[1:-1, 1:-1, 1:-1] = False
-    for _, label, _ in cases:
-        assert set(np.unique(label)) == set(range(1 + len(task.labels)))
-        assert not label[border].any()
+def test_an_image_does_not_depend_on_the_number_of_images(task, folder, tmp_path):
+    many, few = images(folder), images(write_phantom(task, tmp_path, **SMALL[task] | FEWER[task]))
+    same = set(few) & set(many)
+    # A part of LoDoPaB-CT ends with the patient that fills it, who may have fewer slices.
+    assert len(same) == len(few) or (task == "lodopab" and len(same) > 0.7 * len(few))
+    assert len(few) < len(many)
 
 
-def test_patients_differ(cases):
-    overlaps = [dice(a[1] > 0, b[1] > 0) for i, a in enumerate(cases) for b in cases[:i]]
-    assert max(overlaps) < 0.9
-    assert min(overlaps) > 0.3  # but it is the same organ in the same place
+def test_a_folder_that_is_there_is_used_and_one_of_other_settings_refused(task, folder):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert write_phantom(task, folder.parent, **SMALL[task]) == folder
+    with pytest.raises(DataError, match="holds a phantom with other settings"):
+        write_phantom(task, folder.parent, **SMALL[task], seed=1)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_no_threshold_finds_the_organ(cases):
-    best = []
-    for image, label, _ in cases:
-        levels = np.percentile(image[label > 0], np.arange(0, 100, 5))
-        bands = [(low, high) for low in levels for high in (*levels[levels > low], np.inf)]
-        best.append(max(dice((image >= low) & (image <= high), label > 0) for low, high in bands))
-    assert np.mean(best) < 0.55  # though each case's best band is known
+def test_folders_of_before_are_found(task, tmp_path):
+    """Users have folders that an older release has written: drawing them again would cost hours of training."""
+    folder = tmp_path / FOLDERS[task]
+    folder.mkdir()
+    (folder / RECORD).write_text(json.dumps({"phantom": RECORDED[task], "files": []}))
+    assert write_phantom(task, tmp_path) == folder
+    assert [path.name for path in folder.iterdir()] == [RECORD]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_settings_and_their_defaults_are_documented(name):
+    text = write_phantom.__doc__
+    row = text[text.index(f"``{name}``") :]
+    for setting, default in TASKS[name].defaults.items():
+        shown = default if isinstance(default, (str, tuple)) else f"{default:g}"
+        shown = f'{setting}="{shown}"' if isinstance(default, str) else f"{setting}={shown}"
+        assert setting == "seed" or shown in row[:400]
+
+
+OUT_OF_RANGE = [
+    ("heart", {"cases": 0}, r"'cases' must be at least 1, got 0"),
+    ("heart", {"test_cases": -1}, r"'test_cases' must be at least 0, got -1"),
+    ("heart", {"tilt": 45}, r"'tilt' is in degrees and must be in \[0, 30\], got 45"),
+    ("heart", {"size": (64, 64)}, r"'size' must be three numbers of voxels .* got \(64, 64\)"),
+    ("heart", {"size": (64, 64, 8)}, r"'size' must be three numbers .* at least 16, or pairs.* got \(64, 64, 8\)"),
+    ("heart", {"size": ((20, 16), 16, 16)}, "'size' must be three numbers .* or pairs of the lowest and highest"),
+    ("heart", {"size": ((12, 16), 16, 16)}, "'size' must be three numbers .* or pairs"),
+    ("heart", {"size": ((16, 17, 18), 16, 16)}, "'size' must be three numbers .* or pairs"),
+    ("kneemri", {"exams": 0}, "'exams' must be at least 1, got 0"),
+    ("kneemri", {"slices": 8}, "'slices' must be at least 16, got 8"),
+    ("kneemri", {"size": 32}, "'size' must be at least 64, got 32"),
+    ("lodopab", {"train": 0}, "'train' must be at least 1, got 0"),
+    ("lodopab", {"validation": 0}, "'validation' must be at least 1, got 0"),
+    ("lodopab", {"test": -1}, "'test' must be at least 1, got -1"),
+    ("lodopab", {"size": 16}, "'size' must be at least 32, got 16"),
+    ("imagenet", {"images": 0}, "'images' must be at least 1, got 0"),
+    ("imagenet", {"size": 16}, "'size' must be at least 32, got 16"),
+    ("imagenet", {"statistics": "natural"}, "'statistics' must be one of dead_leaves, smooth, got 'natural'"),
+    ("imagenet", {"cue": "colour"}, "'cue' must be one of texture, shape, got 'colour'"),
+    ("radimagenet", {"train": 0}, "'train' must be at least 1, got 0"),
+    ("radimagenet", {"validation": 0}, "'validation' must be at least 1, got 0"),
+    ("radimagenet", {"size": 31}, "'size' must be at least 32, got 31"),
+    ("radimagenet", {"statistics": "rough"}, "'statistics' must be one of dead_leaves, smooth, got 'rough'"),
+    ("lung", {}, "There is no phantom 'lung'; there are heart, spleen, "),
+    ("heart", {"exams": 3}, "Task02_Heart has no setting 'exams', but cases, test_cases, size, seed, tilt"),
+    *((task, {"seed": -1}, "'seed' must be at least 0, got -1") for task in TASKS),
+]
+
+
+@pytest.mark.parametrize(("task", "change", "message"), OUT_OF_RANGE)
+def test_settings_out_of_range(tmp_path, task, change, message):
+    with pytest.raises(UsageError, match=message):
+        write_phantom(task, tmp_path, **change)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("task", LABELS, indirect=True)
+def test_scans_pass_the_reader_and_the_check(task, folder):
+    found = read_decathlon(folder)
+    check_cases(found.training, found.labels, channels=1)
+    assert (len(found.training), len(found.test)) == (2, 1)
+    modality, *labels = LABELS[task]
+    assert found.labels == dict(enumerate(("background", *labels)))
+    assert found.modality == {0: modality}

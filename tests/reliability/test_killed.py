@@ -18,7 +18,8 @@ KILLS = {"early": 20, "none": 5, "late": 5}
 @pytest.fixture(scope="module")
 def training(tmp_path_factory):
     """Start a training of the heart bundle in a process of its own, into a folder."""
-    dataset = phantoms.write_heart(tmp_path_factory.mktemp("heart"), cases=8, test_cases=0, size=SIZE, seed=1)
+    root = tmp_path_factory.mktemp("heart")
+    dataset = phantoms.write_phantom("heart", root, cases=8, test_cases=0, size=SIZE, seed=1)
     settings = {"dataset_dir": str(dataset), "image_size": list(SIZE), "val_cases": 2, "test_cases": 1, "threads": 1}
     settings |= {"epochs": EPOCHS, "val_interval": 1, "psd_interval": 5, "logging_file": False, "resume": "true"}
     config = ROOT / "bundles/heart_fd/configs/train.json"

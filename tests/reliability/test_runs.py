@@ -28,7 +28,7 @@ def settings_of(dataset, **more):
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    return phantoms.write_heart(tmp_path_factory.mktemp("heart"), cases=6, test_cases=1, size=SIZE, seed=1)
+    return phantoms.write_phantom("heart", tmp_path_factory.mktemp("heart"), cases=6, test_cases=1, size=SIZE, seed=1)
 
 
 def training(folder, **settings):

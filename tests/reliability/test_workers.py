@@ -107,7 +107,7 @@ def weights(config, folder, **settings):
 @pytest.mark.slow
 def test_a_segmentation_ends_with_the_same_weights(tmp_path):
     size = (32, 32, 16)
-    dataset = phantoms.write_heart(tmp_path / "heart", cases=6, test_cases=0, size=size, seed=1)
+    dataset = phantoms.write_phantom("heart", tmp_path / "heart", cases=6, test_cases=0, size=size, seed=1)
     settings = {"dataset_dir": str(dataset), "image_size": list(size), "val_cases": 1, "test_cases": 1}
     config = ROOT / "bundles/heart_fd/configs/train.json"
 
@@ -122,7 +122,7 @@ def test_a_segmentation_ends_with_the_same_weights(tmp_path):
 
 @pytest.mark.slow
 def test_a_classification_with_random_flips_ends_with_the_same_weights(tmp_path):
-    dataset = phantoms.write_lodopab(tmp_path, train=24, validation=8, test=8, size=48, seed=1)
+    dataset = phantoms.write_phantom("lodopab", tmp_path, train=24, validation=8, test=8, size=48, seed=1)
     folds = {"train": 24, "val": 8, "test": 8, "folds": 1, "seed": 0}
     settings = {"dataset_dir": str(dataset), "image_size": [48, 48], "folds": folds, "batch_size": 4}
     config = ROOT / "bundles/lodopab_transfer/configs/train.json"
