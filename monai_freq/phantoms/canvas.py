@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .solids import Solid
 
-__all__ = ["Canvas", "Organs", "block_mean", "centred_affine", "draw_look", "fine_canvas"]
+__all__ = ["Canvas", "Organs", "draw_look", "scan_canvas"]
 
 Organs = Iterator[tuple[Any, ...]]  # rows of a table: solid, intensity, and, where needed, label and opacity
 
@@ -30,6 +30,7 @@ class Canvas:
         spacing: voxel edges in mm.
         origin: centre of the first voxel in mm.
         labels: number of labels besides the background.
+        factor: number of voxels, along each axis, in a voxel of the image.
 
     Example:
         >>> from monai_freq.phantoms.solids import ellipsoid
@@ -39,11 +40,14 @@ class Canvas:
         1.0
     """
 
-    def __init__(self, size: Sequence[int], spacing: Sequence[float], origin: Sequence[float], labels: int = 1) -> None:
+    def __init__(
+        self, size: Sequence[int], spacing: Sequence[float], origin: Sequence[float], labels: int = 1, factor: int = 1
+    ) -> None:
         self.spacing = np.asarray(spacing, dtype=float)
         self.edge = float(self.spacing.mean())
         self.origin = np.asarray(origin, dtype=float)
         self.layers = np.zeros((1 + labels, *size), dtype=np.float32)
+        self.factor = factor
 
     def paint(self, solid: Solid, intensity: float, label: int = 0, opacity: float = 1.0) -> None:
         """Paint a solid over what is there.
@@ -71,6 +75,13 @@ class Canvas:
         for organ in organs:
             self.paint(*organ)
 
+    def averaged(self, layers: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Layers ``(C, X, Y, Z)``, by default the canvas's own, averaged over the voxels of the image."""
+        c, *size = (layers := self.layers if layers is None else layers).shape
+        x, y, z = (n // self.factor for n in size)
+        blocks = layers.reshape(c, x, self.factor, y, self.factor, z, self.factor)
+        return np.asarray(blocks.mean((2, 4, 6)))
+
     def _box(self, solid: Solid) -> tuple[slice, ...]:
         # Painting only inside the solid's box is what makes a phantom of a hundred solids quick.
         limits = np.asarray(self.layers.shape[1:])
@@ -86,63 +97,32 @@ class Canvas:
         return np.meshgrid(*axes, indexing="ij", sparse=True)
 
 
-def centred_affine(
-    size: Sequence[int], field_of_view: Sequence[float], shift: ArrayLike = (0, 0, 0)
-) -> NDArray[np.float64]:
-    """Voxel-to-mm matrix (4, 4), RAS, of a grid that fills a field of view.
+def scan_canvas(
+    size: Sequence[int], field_of_view: Sequence[float], shift: ArrayLike = (0, 0, 0), labels: int = 1
+) -> tuple[Canvas, NDArray[np.float64]]:
+    """Canvas for an image that fills a field of view, twice as fine where voxels are large against the solids' details.
 
     Args:
-        size: voxels along x, y and z.
+        size: voxels of the image along x, y and z.
         field_of_view: its edges in mm.
         shift: its centre in mm.
+        labels: number of labels besides the background.
+
+    Returns:
+        The canvas, whose :meth:`Canvas.averaged` are the image's voxels, and the image's affine (4, 4) in mm, RAS.
 
     Example:
-        >>> centred_affine((32, 32, 16), (64, 64, 64))[:3, 3].tolist()
-        [-31.0, -31.0, -30.0]
+        >>> canvas, affine = scan_canvas((16, 16, 16), (80, 80, 80))
+        >>> canvas.layers.shape, canvas.averaged().shape, affine[:3, 3].tolist()
+        ((2, 32, 32, 32), (2, 16, 16, 16), [-37.5, -37.5, -37.5])
     """
     spacing = np.asarray(field_of_view, dtype=float) / size
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = np.asarray(shift) - spacing * (np.asarray(size) - 1) / 2
-    return affine
-
-
-def fine_canvas(size: Sequence[int], affine: NDArray[np.float64], labels: int = 1) -> tuple[Canvas, int]:
-    """Canvas on an image's grid, or on one twice as fine where voxels are large against the solids' details.
-
-    Args:
-        size: voxels of the image along x, y and z.
-        affine: affine of the image, a diagonal in mm.
-        labels: number of labels besides the background.
-
-    Returns:
-        The canvas, and the factor by which :func:`block_mean` brings it to the image's grid.
-
-    Example:
-        >>> canvas, factor = fine_canvas((16, 16, 16), np.diag([5.0, 5.0, 5.0, 1.0]))
-        >>> factor, canvas.layers.shape, canvas.origin.tolist()
-        (2, (2, 32, 32, 32), [-1.25, -1.25, -1.25])
-    """
-    spacing = affine.diagonal()[:3]
     factor = 2 if spacing.max() > FINEST_OVERSAMPLED else 1
     fine = spacing / factor
     origin = affine[:3, 3] - (spacing - fine) / 2
-    return Canvas([factor * n for n in size], fine.tolist(), origin.tolist(), labels), factor
-
-
-def block_mean(layers: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Mean over blocks of ``factor`` voxels along each spatial axis: partial volume.
-
-    Args:
-        layers: ``(C, X, Y, Z)``, each spatial size a multiple of ``factor``; the output is as much smaller.
-        factor: edge of a block in voxels.
-
-    Example:
-        >>> block_mean(np.ones((1, 4, 4, 2), dtype=np.float32), 2).shape
-        (1, 2, 2, 1)
-    """
-    c, x, y, z = layers.shape
-    blocks = layers.reshape(c, x // factor, factor, y // factor, factor, z // factor, factor)
-    return np.asarray(blocks.mean((2, 4, 6)))
+    return Canvas([factor * n for n in size], fine.tolist(), origin.tolist(), labels, factor), affine
 
 
 def draw_look(rng: np.random.Generator, ranges: Mapping[str, tuple[float, float]]) -> SimpleNamespace:

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .outlines import outline_level
+from .solids import Array
 from .textures import fine_texture, standardised
 
 __all__ = ["draw_dead_leaves", "scatter_leaves"]
 
 Image = NDArray[np.float32]
 Ids = NDArray[np.int32]
-Array = NDArray[np.floating[Any]]
 
 FINE = 2  # subpixels along each edge of a pixel, so that edges do not alias
 REACH = 1.37  # from the centre of the longest leaf to its farthest point, in mean radii
@@ -95,11 +95,11 @@ def scatter_leaves(rng: np.random.Generator, size: int, smallest: float, largest
 class _Leaves(NamedTuple):
     """Leaves by number, centre, mean radius, root of the ratio of their axes, and direction."""
 
-    number: NDArray[np.int32]
-    centre: Array
-    radius: Array
-    aspect: Array
-    angle: Array
+    number: NDArray[Any]
+    centre: NDArray[Any]
+    radius: NDArray[Any]
+    aspect: NDArray[Any]
+    angle: NDArray[Any]
 
     @classmethod
     def fall(cls, rng: np.random.Generator, size: int, smallest: float, largest: float) -> "_Leaves":
@@ -111,8 +111,7 @@ class _Leaves(NamedTuple):
         return cls(np.arange(1, count + 1, dtype=np.int32), centre, radius, aspect, angle)
 
     def some(self, which: NDArray[np.intp] | slice) -> "_Leaves":
-        number, centre, radius, aspect, angle = self
-        return _Leaves(number[which], centre[which], radius[which], aspect[which], angle[which])
+        return _Leaves(*(part[which] for part in self))
 
 
 def _bins(radii: Array) -> list[slice]:
@@ -169,7 +168,5 @@ def _chroma(rng: np.random.Generator, number: int) -> Image:
     scene, spread = rng.normal(0, 0.03, (2, 1)), rng.uniform(0.01, 0.035)
     warm, green = scene + spread * rng.standard_normal((2, number))
     none = np.zeros(number)
-    chroma = np.stack([warm, none, -LUMA[0] / LUMA[2] * warm], 1) + np.stack(
-        [-LUMA[1] / LUMA[0] * green, green, none], 1
-    )
-    return np.asarray(chroma, dtype=np.float32)
+    red, blue = -LUMA[1] / LUMA[0] * green, -LUMA[0] / LUMA[2] * warm
+    return np.asarray(np.stack([warm, none, blue], 1) + np.stack([red, green, none], 1), dtype=np.float32)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from .acquisition import deform, magnitude_image
-from .canvas import Organs, block_mean, centred_affine, draw_look, fine_canvas
+from .canvas import Organs, draw_look, scan_canvas
 from .scans import Case, Size, scan_phantom
 from .solids import Array, Frame, Solid, ellipsoid, polyline, rotation, soft_union, tube
 from .trunk import column, rib_segments, spine
@@ -86,14 +86,13 @@ def draw_heart_case(rng: np.random.Generator, size: Size) -> Case:
         >>> image.shape, image.dtype.name, sorted(np.unique(label).tolist()), affine.diagonal().tolist()
         ((32, 32, 16), 'int16', [0, 1], [10.25, 10.25, 9.0, 1.0])
     """
-    affine = centred_affine(size, FIELD_OF_VIEW, shift=rng.uniform(-1, 1, 3) * (8, 8, 4))
-    canvas, factor = fine_canvas(size, affine)
+    canvas, affine = scan_canvas(size, FIELD_OF_VIEW, shift=rng.uniform(-1, 1, 3) * (8, 8, 4))
     look, heart = draw_look(rng, CHEST), draw_heart(rng)
     canvas.paint_all(_chest(look, rng))
     for side in (-1, 1):
         canvas.paint_all(_lung_vessels(look, rng, heart.frame.place((side * 42, -24, 28)), side))
     canvas.paint_all(_heart(heart, look.fat, back=61 - look.half_depth))
-    signal, atrium = deform(rng, block_mean(canvas.layers, factor), affine, displacement=4.0)
+    signal, atrium = deform(rng, canvas.averaged(), affine, displacement=4.0)
     image = magnitude_image(rng, signal, bias=(0.1, 0.3), grain=(0.03, 1.2), noise=(0.018, 0.03))
     return np.rint(1000 * rng.uniform(0.7, 1.4) * image).astype(np.int16), (atrium > 0.5).astype(np.uint8), affine
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from .acquisition import deform, magnitude_image
-from .canvas import Organs, block_mean, centred_affine, fine_canvas
+from .canvas import Organs, scan_canvas
 from .scans import Case, Size, scan_phantom
 from .solids import Frame, Solid, chain, half_space, rotation, soft_union, tube
 
@@ -47,11 +47,10 @@ def draw_hippocampus_case(rng: np.random.Generator, size: Size) -> Case:
         >>> image.shape, image.dtype.name, sorted(np.unique(label).tolist()), affine.diagonal().tolist()
         ((28, 28, 20), 'int16', [0, 1, 2], [1.5, 2.0, 2.0, 1.0])
     """
-    affine = centred_affine(size, FIELD_OF_VIEW, shift=rng.uniform(-1, 1, 3) * (2, 2.5, 2))
-    canvas, factor = fine_canvas(size, affine, labels=2)
+    canvas, affine = scan_canvas(size, FIELD_OF_VIEW, shift=rng.uniform(-1, 1, 3) * (2, 2.5, 2), labels=2)
     canvas.layers[0] = 1.0
     canvas.paint_all(_temporal_lobe(draw_temporal_lobe(rng), rng))
-    signal, *parts = deform(rng, block_mean(canvas.layers, factor), affine, displacement=1.5)
+    signal, *parts = deform(rng, canvas.averaged(), affine, displacement=1.5)
     label = np.argmax([1 - sum(parts), *parts], axis=0).astype(np.uint8)
     image = magnitude_image(rng, signal, bias=(0.08, 0.25), grain=(0.03, 1.0), noise=(0.03, 0.055))
     return np.rint(np.exp(rng.uniform(5, 7.5)) * image).astype(np.int16), label, affine

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .acquisition import texture
-from .canvas import Canvas, Organs, block_mean, centred_affine, draw_look, fine_canvas
+from .canvas import Canvas, Organs, draw_look, scan_canvas
 from .scans import Case, Size, scan_phantom
 from .solids import Array, Frame, Solid, crenated, rotation, soft_union, tube
 from .susceptibility import dipole_field, threshold_division
@@ -108,16 +108,15 @@ def draw_nucleus_case(rng: np.random.Generator, size: Size, *, nucleus: str) -> 
         >>> image.shape, image.dtype.name, sorted(np.unique(label).tolist()), affine.diagonal().round(2).tolist()
         ((32, 32, 24), 'float32', [0, 1], [5.0, 5.0, 5.33, 1.0])
     """
-    affine = centred_affine(size, FIELD_OF_VIEW)
-    field, inside, label = _magnetise(rng, size, affine, nucleus)
+    canvas, affine = scan_canvas(size, FIELD_OF_VIEW)
+    field, inside, label = _magnetise(rng, canvas, nucleus)
     image = _acquire(rng, field, inside > 0.9, affine.diagonal()[:3].tolist())
     # Relative to the fullest voxel, lest a small nucleus vanish on a coarse grid.
     return PPM * image, (label > label.max() / 2).astype(np.uint8), affine
 
 
-def _magnetise(rng: np.random.Generator, size: Size, affine: NDArray[np.float64], nucleus: str) -> NDArray[np.float32]:
+def _magnetise(rng: np.random.Generator, canvas: Canvas, nucleus: str) -> NDArray[np.float32]:
     """Field in ppb, fraction of brain and fraction of the nucleus, averaged over the voxels."""
-    canvas, factor = fine_canvas(size, affine)
     brain = _draw_brain(rng)
     inside = _paint_brain(canvas, brain, rng)
     canvas.paint_all(_nuclei(brain, rng, nucleus))
@@ -127,7 +126,7 @@ def _magnetise(rng: np.random.Generator, size: Size, affine: NDArray[np.float64]
     tissue = inside * (tissue - np.average(tissue, weights=inside))
     # On the finer grid, so that the reconstruction does not merely undo what was done on its own grid.
     field = dipole_field(tissue, canvas.spacing.tolist(), padding=round(MARGIN / canvas.edge))
-    return block_mean(np.stack([field, inside, label]), factor)
+    return canvas.averaged(np.stack([field, inside, label]))
 
 
 def _draw_brain(rng: np.random.Generator) -> SimpleNamespace:

@@ -1,17 +1,15 @@
 """Smooth shapes: a body with soft-edged organs, with the steep spectrum of medical images."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from .outlines import outline_level
+from .solids import Array
 from .textures import fine_texture, standardised
 
 __all__ = ["draw_smooth_shapes"]
 
 Image = NDArray[np.float32]
-Array = NDArray[np.floating[Any]]
 
 TEXTURE_STRENGTH = 0.11  # of the contrast of an organ
 NOISE = 0.006  # of full scale

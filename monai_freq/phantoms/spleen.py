@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .acquisition import deform, ramp_noise, texture
-from .canvas import Canvas, Organs, block_mean, centred_affine, draw_look, fine_canvas
+from .canvas import Canvas, Organs, draw_look, scan_canvas
 from .scans import Case, Size, scan_phantom
 from .solids import Array, chain, ellipsoid, half_space, polyline, rotation, soft_union, tube
 from .trunk import column, rib_segments, spine
@@ -47,10 +47,9 @@ def draw_spleen_case(rng: np.random.Generator, size: Size) -> Case:
         >>> image.shape, image.dtype.name, sorted(np.unique(label).tolist()), affine.diagonal().tolist()
         ((32, 32, 16), 'int16', [0, 1], [11.5, 11.5, 12.0, 1.0])
     """
-    affine = centred_affine(size, FIELD_OF_VIEW, shift=rng.uniform(-1, 1, 3) * (6, 6, 8))
-    canvas, factor = fine_canvas(size, affine)
+    canvas, affine = scan_canvas(size, FIELD_OF_VIEW, shift=rng.uniform(-1, 1, 3) * (6, 6, 8))
     _paint_abdomen(canvas, _draw_abdomen(rng), rng)
-    units, spleen = deform(rng, block_mean(canvas.layers, factor), affine, displacement=6.0)
+    units, spleen = deform(rng, canvas.averaged(), affine, displacement=6.0)
     return _acquire(rng, units), (spleen > 0.5).astype(np.uint8), affine
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from monai_freq.phantoms.canvas import Canvas, block_mean, centred_affine, fine_canvas
+from monai_freq.phantoms.canvas import Canvas, draw_look, scan_canvas
 from monai_freq.phantoms.solids import (
     Frame,
     chain,
@@ -114,7 +114,7 @@ def test_a_shape_outside_the_canvas_changes_nothing(centre):
 
 def test_block_means_keep_the_mean():
     layers = np.random.default_rng(0).random((2, 8, 6, 4), dtype=np.float32)
-    means = block_mean(layers, 2)
+    means = Canvas((8, 6, 4), (1, 1, 1), (0, 0, 0), factor=2).averaged(layers)
     assert means.shape == (2, 4, 3, 2)
     assert means[1, 2, 1, 0] == pytest.approx(layers[1, 4:6, 2:4, 0:2].mean())
 
@@ -129,7 +129,7 @@ def test_the_two_sides_of_a_cut_make_the_whole():
 
 def test_an_affine_puts_the_middle_of_the_field_of_view_where_it_is_asked_for():
     size, field = np.array([20, 30, 16]), np.array([100, 120, 64])
-    affine = centred_affine(size, field, shift=(3, -2, 5))
+    _, affine = scan_canvas(size, field, shift=(3, -2, 5))
     corners = [affine @ [*corner, 1] for corner in (np.full(3, -0.5), size - 0.5)]
     np.testing.assert_allclose(0.5 * (corners[0] + corners[1]), [3, -2, 5, 1])
     np.testing.assert_allclose((corners[1] - corners[0])[:3], field)
@@ -138,12 +138,11 @@ def test_an_affine_puts_the_middle_of_the_field_of_view_where_it_is_asked_for():
 @pytest.mark.parametrize(("field", "factor"), [((80, 80, 60), 2), ((32, 32, 24), 1)])
 def test_a_fine_canvas_covers_the_image_whatever_its_grid(field, factor):
     size = (16, 16, 12)
-    affine = centred_affine(size, field)
-    canvas, found = fine_canvas(size, affine)
-    assert found == factor
+    canvas, affine = scan_canvas(size, field)
+    assert canvas.factor == factor
     radius = 0.3 * min(field)
     canvas.paint(ellipsoid((0, 0, 0), (radius,) * 3), 1.0, label=1)
-    image = block_mean(canvas.layers, found)[1]
+    image = canvas.averaged()[1]
     assert image.shape == size
     assert image.sum() * np.linalg.det(affine) == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.03)
     centre = affine[:3, :3] @ [np.average(axis, weights=image) for axis in np.indices(size)] + affine[:3, 3]
@@ -225,3 +224,22 @@ def test_a_hole_is_cut_out():
     canvas = Canvas((32, 32, 32), (1, 1, 1), (-15.5,) * 3)
     canvas.paint(ball - hole, 1, label=1)
     assert canvas.layers[1].sum() == pytest.approx(4 / 3 * np.pi * (10**3 - 6**3), rel=0.02)
+
+
+def test_rows_of_a_table_are_painted_in_their_order():
+    ball = ellipsoid((0, 0, 0), (6, 6, 6))
+    canvases = [Canvas((16, 16, 16), (1, 1, 1), (-7.5, -7.5, -7.5)) for _ in range(2)]
+    canvases[0].paint_all([(ball, 0.4, 1), (ellipsoid((3, 0, 0), (4, 4, 4)), 0.9, 0, 0.5)])
+    canvases[1].paint(ball, 0.4, label=1)
+    canvases[1].paint(ellipsoid((3, 0, 0), (4, 4, 4)), 0.9, opacity=0.5)
+    np.testing.assert_array_equal(canvases[0].layers, canvases[1].layers)
+
+
+def test_looks_are_uniform_in_their_ranges():
+    ranges = {"muscle": (50, 66), "fat": (-112, -92)}
+    looks = [vars(draw_look(np.random.default_rng(seed), ranges)) for seed in range(200)]
+    for name, (low, high) in ranges.items():
+        values = np.array([look[name] for look in looks])
+        assert low <= values.min() < values.max() <= high
+        assert values.mean() == pytest.approx((low + high) / 2, abs=0.1 * (high - low))
+        assert values.std() == pytest.approx((high - low) / np.sqrt(12), rel=0.15)

@@ -6,7 +6,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.ndimage import label as components
 
 from monai_freq.phantoms import spleen as module
-from monai_freq.phantoms.canvas import block_mean, centred_affine, fine_canvas
+from monai_freq.phantoms.canvas import scan_canvas
 from monai_freq.phantoms.spleen import AIR, FIELD_OF_VIEW, draw_spleen_case
 
 SIZE = (64, 64, 32)
@@ -65,9 +65,8 @@ def test_noise_is_stronger_in_the_body_than_in_the_air(cases):
 
 
 def test_where_the_spleen_is_labelled_it_is_painted():
-    affine = centred_affine(SIZE, FIELD_OF_VIEW)
-    canvas, factor = fine_canvas(SIZE, affine)
+    canvas, _ = scan_canvas(SIZE, FIELD_OF_VIEW)
     look = module._draw_abdomen(np.random.default_rng(0))
     module._paint_abdomen(canvas, look, np.random.default_rng(1))
-    units, spleen = block_mean(canvas.layers, factor)
+    units, spleen = canvas.averaged()
     np.testing.assert_allclose(units[spleen > 0.999], look.spleen, atol=1)
