@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .results import Result
+from .run.results import Result
 
 __all__ = ["phantom_study", "phantom_transfer"]
 
@@ -22,7 +22,7 @@ _SOURCES = {
 }
 #: source -> AUC of the network that is pre-trained on it
 _PRETRAINED = {"imagenet": 0.9, "radimagenet": 0.85}
-_PARTS: Mapping[str, Any] = {"status": "finished", "arm": "none", "size": None, "settings": {"dataset_dir": None}}
+_PARTS: Mapping[str, Any] = {"status": "finished", "recorded": {"dataset_dir": None}}
 
 
 def phantom_study(gain: float = 0.05, *, draws: int = 3, cases: int = 6) -> list[Result]:
@@ -53,8 +53,8 @@ def phantom_transfer(folds: int = 2) -> list[Result]:
 
     Example:
         >>> run = phantom_transfer(folds=1)[3]
-        >>> run.overrides
-        {'source': 'imagenet', 'artifact': 'photon_noise', 'fraction': 0.5}
+        >>> run.settings
+        {'fusion': 'none', 'fold': 0, 'seed': 0, 'source': 'imagenet', 'artifact': 'photon_noise', 'fraction': 0.5}
         >>> {name: round(one["auc"], 2) for name, one in run.measures["conditions"].items()}
         {'clean': 0.9, 'iid': 0.95, 'ood': 0.65}
     """
@@ -74,10 +74,9 @@ def _segmenter(arm: str, draw: int, gain: float, cases: int) -> Result:
     level = sum(row["dice_Anterior"] for row in rows) / cases
     curve = [level * (1 - 0.5**epoch) for epoch in range(1, 13)]
     return Result(
-        **{**_PARTS, "arm": arm, "size": 4},
+        **_PARTS,
         bundle="hippocampus_fd",
-        draw=draw,
-        seed=0,
+        settings={"fusion": arm, "train_size": 4, "draw": draw, "seed": 0},
         classes=_CLASSES,
         seconds={"train": 40.0 + draw, "evaluate": 3.0},
         peak_memory_bytes=800_000_000,
@@ -91,7 +90,8 @@ def _pretrained(source: str) -> Result:
         "conditions": {"all": _figures(_PRETRAINED[source])},
         "densities": _densities(after=_SOURCES[source][1]),
     }
-    return Result(**_PARTS, bundle="source_pretrain", draw=0, seed=0, overrides={"source": source}, measures=measures)
+    settings = {"fusion": "none", "seed": 0, "source": source}
+    return Result(**_PARTS, bundle="source_pretrain", settings=settings, measures=measures)
 
 
 def _tuned(source: str, fraction: float, fold: int) -> Result:
@@ -100,9 +100,14 @@ def _tuned(source: str, fraction: float, fold: int) -> Result:
     return Result(
         **_PARTS,
         bundle="kneemri_transfer",
-        draw=fold,
-        seed=0,
-        overrides={"source": source, "artifact": "photon_noise", "fraction": fraction},
+        settings={
+            "fusion": "none",
+            "fold": fold,
+            "seed": 0,
+            "source": source,
+            "artifact": "photon_noise",
+            "fraction": fraction,
+        },
         measures={
             "conditions": {name: _figures(auc) for name, auc in aucs.items()},
             "densities": _densities(before=center, after=0.5 * (center + 0.375), artifact=0.375),

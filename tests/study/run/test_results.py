@@ -9,27 +9,23 @@ import time
 
 import pytest
 
-from monai_freq.study.results import (
+from monai_freq.study.run.results import (
     OtherVersion,
     Result,
     asked_for,
     note_asked_for,
     read_result,
     read_results,
-    run_name,
     write_result,
 )
+from monai_freq.study.run.spec import run_name
 
 RESULT = Result(
     bundle="heart_fd",
     status="finished",
-    arm="early",
-    size=8,
-    draw=1,
-    seed=0,
-    overrides={"theta": 0.2, "image_size": [32, 32, 16]},
+    settings={"fusion": "early", "train_size": 8, "draw": 1, "seed": 0, "theta": 0.2, "image_size": [32, 32, 16]},
     classes={"1": "left atrium"},
-    settings={"fusion": "early", "dataset_dir": None},
+    recorded={"fusion": "early", "dataset_dir": None},
     versions={"torch": "2.13.0"},
     git_commit="0" * 40,
     seconds={"train": 48.1, "evaluate": 3.2},
@@ -43,7 +39,7 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
     file = write_result(tmp_path, RESULT)
     assert file == tmp_path / "results/heart_fd/n8_draw1_early_image_size=32-32-16_theta=0.2_seed0.json"
     assert read_result(file) == RESULT
-    assert json.loads(file.read_text())["version"] == 1
+    assert json.loads(file.read_text())["version"] == 2
     assert read_results(tmp_path) == ([RESULT], [])
 
 
@@ -62,17 +58,19 @@ def test_a_truncated_file_is_one_line_of_text_and_hides_no_other(tmp_path, share
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"version": 2}, "has version 2 of the format; this is read: 1"),
+        ({"version": 3}, "has version 3 of the format; versions 1 and 2 are read"),
         ({"cases": None}, "its 'cases' is None"),
-        ({"size": "8"}, "its 'size' is '8'"),
-        ({"draw": True}, "its 'draw' is True"),
+        ({"settings": {"fusion": "early"}}, "it has no 'seed'"),
+        ({"settings": {"fusion": "early", "seed": 0, "train_size": "8"}}, "its 'train_size' is '8'"),
+        ({"settings": {"fusion": "early", "seed": 0, "draw": True}}, "its 'draw' is True"),
+        ({"version": 1, "arm": "early", "size": "8"}, "its 'size' is '8'"),
         ({"status": "running"}, "its 'status' is 'running'"),
     ],
 )
 def test_other_content_is_refused_with_the_reason(tmp_path, change, says):
     file = write_result(tmp_path, RESULT)
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
-    with pytest.raises(OtherVersion if "version" in change else ValueError, match=says):
+    with pytest.raises(OtherVersion if change.get("version") == 3 else ValueError, match=says):
         read_result(file)
     assert says in read_results(tmp_path)[1][0]
 
@@ -94,7 +92,7 @@ def test_entries_of_later_makers_are_passed_over(tmp_path):
 
 def test_names_tell_runs_apart_and_are_files_anywhere():
     names = {
-        run_name(bundle, size, draw, arm, {"theta": theta}, seed)
+        run_name(bundle, {"fusion": arm, "train_size": size, "draw": draw, "seed": seed, "theta": theta})
         for bundle in ("heart_fd", "spleen_fd")
         for size in (4, None)
         for draw in (0, 1)
@@ -103,20 +101,22 @@ def test_names_tell_runs_apart_and_are_files_anywhere():
         for seed in (0, 1)
     }
     assert len(names) == 64
-    awkward = run_name("heart fd", 4, 0, "late", {"b": "a/../c\n", "a": {"x": [1, 2]}})
+    late = {"fusion": "late", "train_size": 4, "draw": 0, "seed": 0}
+    awkward = run_name("heart fd", late | {"b": "a/../c\n", "a": {"x": [1, 2]}})
     assert awkward == "heart-fd/n4_draw0_late_a=x-1-2_b=a-..-c_seed0"
-    assert run_name("h", 1, 0, "late", {"b": 1, "a": 2}) == run_name("h", 1, 0, "late", {"a": 2, "b": 1})
-    long = [run_name("h", 1, 0, "late", {f"key{number}": 0.123456 for number in range(30)}, seed) for seed in (0, 1)]
+    assert run_name("h", late | {"b": 1, "a": 2}) == run_name("h", {"a": 2, "b": 1} | late)
+    many = late | {f"key{number}": 0.123456 for number in range(30)}
+    long = [run_name("h", many | {"seed": seed}) for seed in (0, 1)]
     assert long[0] != long[1]
     assert max(map(len, long)) < 240
 
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path):
     code = (
-        "import sys; from monai_freq.study.results import *\n"
+        "import sys; from monai_freq.study.run.results import *\n"
         "cases = [{'case': str(n), 'dice': n / 7} for n in range(2000)]\n"
-        "for draw in range(10**9): write_result(sys.argv[1], Result(bundle='b', status='finished', arm='late', size=1,"
-        " draw=0, seed=0, cases=cases, seconds={'train': draw}))"
+        "for draw in range(10**9): write_result(sys.argv[1], Result(bundle='b', status='finished', cases=cases,"
+        " settings={'fusion': 'late', 'train_size': 1, 'draw': 0, 'seed': 0}, seconds={'train': draw}))"
     )
     kept = []
     for moment in (0.013, 0.029, 0.041):
