@@ -11,10 +11,26 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .cells import ARMS
-from .options import add_bundles, add_data, add_where, count, named_paths, seed, size, tell_ended, where
-from .plan import Run, combinations, parse_settings, plan
-from .preflight import bundle_names
+from ..errors import UsageError, ending_readably
+from .options import (
+    add_bundles,
+    add_data,
+    add_where,
+    combinations,
+    count,
+    named_paths,
+    parse_settings,
+    seed,
+    size,
+    tell_ended,
+    where,
+)
+from .run.checks import bundle_names
+from .run.missing import is_transfer
+from .run.plan import plan
+from .run.results import asked_for, read_results
+from .run.runner import run_study
+from .run.spec import ARMS, Run
 from .transfer_command import add_transfer
 
 __all__ = ["main", "parser"]
@@ -24,12 +40,15 @@ def main(words: Sequence[str] | None = None) -> int:
     """Exit status of the command: 0, or 1 when a run failed.
 
     Args:
-        words: of the command line; those of the program by default.
+        words: words of the command line; those of the program by default.
+
+    Raises:
+        SystemExit: something is wrong that the user can put right.
 
     Example:
         >>> import tempfile
         >>> from monai_freq.study.phantom_results import phantom_study
-        >>> from monai_freq.study.results import write_result
+        >>> from monai_freq.study.run.results import write_result
         >>> folder = tempfile.mkdtemp()
         >>> _ = [write_result(folder, result) for result in phantom_study()]
         >>> main(["report", folder])
@@ -40,11 +59,11 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     arguments = parser().parse_args(words)
     try:
-        status: int = arguments.command(arguments)
+        with ending_readably():
+            return int(arguments.command(arguments))
     except KeyboardInterrupt:
         print("\nInterrupted. What has finished is kept: the same command does the rest.", file=sys.stderr)
         return 130
-    return status
 
 
 def parser() -> argparse.ArgumentParser:
@@ -130,11 +149,8 @@ def _add_figures(figures: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from .runner import run_study
-
     runs = _planned(arguments)
-    results = run_study(runs, arguments.output_dir, **where(arguments))
-    return tell_ended(len(runs), results, arguments.output_dir)
+    return tell_ended(runs, run_study(runs, arguments.output_dir, **where(arguments)), arguments.output_dir)
 
 
 def _planned(arguments: argparse.Namespace) -> list[Run]:
@@ -143,7 +159,7 @@ def _planned(arguments: argparse.Namespace) -> list[Run]:
     for name in ("epochs", "steps", "overlay"):
         value = getattr(arguments, name)
         if value is not None and name in settings:
-            raise SystemExit(f"'{name}' is set twice.\nGive either --{name} or --set {name}=...")
+            raise UsageError(f"'{name}' is set twice.\nGive either --{name} or --set {name}=...")
         settings |= {} if value is None else {name: [value]}
     return plan(
         bundles,
@@ -151,25 +167,23 @@ def _planned(arguments: argparse.Namespace) -> list[Run]:
         draws=arguments.draws,
         arms=arguments.arms,
         seeds=arguments.seeds,
-        overrides=combinations(settings),
+        settings=combinations(settings),
         data=named_paths("--data", arguments.data, bundles),
     )
 
 
 def _report(arguments: argparse.Namespace) -> int:
     from .report import write_report
-    from .results import asked_for, read_results
-    from .transfer import is_transfer
     from .transfer_report import write_transfer_report
 
     if not Path(arguments.folder).is_dir():
-        raise SystemExit(f"There is no folder {arguments.folder}.\nGive the --output_dir of a study.")
+        raise UsageError(f"There is no folder {arguments.folder}.\nGive the --output_dir of a study.")
     results, unreadable = read_results(arguments.folder)
     if not (results or unreadable or asked_for(arguments.folder)):
-        raise SystemExit(f"{arguments.folder} holds no study.\nGive the --output_dir of one.")
+        raise UsageError(f"{arguments.folder} holds no study.\nGive the --output_dir of one.")
     others = sum(bool(result.cases) for result in results)
     # one whose runs have all failed has no measures, and nothing else of its kind but its sources
-    transfers = any(result.measures for result in results) or (is_transfer(arguments.folder) and not others)
+    transfers = any(result.measures for result in results) or (is_transfer(Path(arguments.folder)) and not others)
     if transfers and others:
         print(f"{others} segmentations are left out: have each study write to a folder of its own.", file=sys.stderr)
     _print_written(write_transfer_report(arguments.folder) if transfers else write_report(arguments.folder))
@@ -182,9 +196,9 @@ def _figures(arguments: argparse.Namespace) -> int:
     bundles = bundle_names(arguments.bundles)
     variants = combinations(parse_settings(arguments.set))
     if len(variants) > 1:
-        raise SystemExit("Figures are drawn with one value of each setting.\nAs in --set theta=0.2")
+        raise UsageError("Figures are drawn with one value of each setting.\nAs in --set theta=0.2")
     data = named_paths("--data", arguments.data, bundles)
-    _print_written(illustrate(bundles, arguments.output_dir, case=arguments.case, data=data, overrides=variants[0]))
+    _print_written(illustrate(bundles, arguments.output_dir, case=arguments.case, data=data, settings=variants[0]))
     return 0
 
 

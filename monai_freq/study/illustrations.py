@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..data.nifti import case_name
+from ..errors import UsageError
 from ..figures import DrawnCase, as_bytes, show_bands, show_regions
 from ..files import write_files
 from ..spectral.bands import split
-from .preflight import opened
+from .run.checks import opened
+from .run.spec import Run
 
 __all__ = ["illustrate", "read_case"]
 
@@ -24,22 +26,22 @@ def illustrate(
     *,
     case: int = 0,
     data: Mapping[str, str] | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Draw a test case of each bundle, as its network sees it, into ``regions`` and ``bands`` (PNG and SVG).
 
     Args:
         bundles: name -> folder; each has a row in both figures.
         output_dir: folder for the figures.
-        case: which test case, from 0.
+        case: number of the test case, from 0.
         data: name of a bundle -> folder of the user's data set.
-        overrides: settings of the bundles, as ``theta`` and ``convention``.
+        settings: settings of the bundles, as ``theta`` and ``convention``.
 
     Returns:
         The files.
 
     Raises:
-        SystemExit: a bundle, its settings or its data are faulty, it is no segmentation, or has fewer test cases.
+        UsageError: a bundle, its settings or its data are faulty, it is no segmentation, or has fewer test cases.
 
     Reference:
         G. Fu et al. (2024), Figures 3 and 4, https://doi.org/10.1117/12.2692286.
@@ -50,11 +52,11 @@ def illustrate(
         >>> folder = copy_bundle("hippocampus_fd", Path(tempfile.mkdtemp(), "hippocampus_fd"))
         >>> phantom = {"task": "hippocampus", "cases": 3, "test_cases": 0, "size": [16, 16, 16], "seed": 0}
         >>> settings = {"phantom": phantom, "val_cases": 1, "test_cases": 1, "image_size": [16, 16, 16]}
-        >>> files = illustrate({"hippocampus_fd": str(folder)}, folder / "pictures", overrides=settings)
+        >>> files = illustrate({"hippocampus_fd": str(folder)}, folder / "pictures", settings=settings)
         >>> [path.name for path in files]
         ['regions.png', 'regions.svg', 'bands.png', 'bands.svg']
     """
-    drawn = [read_case(name, folder, case, (data or {}).get(name), overrides or {}) for name, folder in bundles.items()]
+    drawn = [read_case(name, folder, case, (data or {}).get(name), settings or {}) for name, folder in bundles.items()]
     figures = {"regions": show_regions(drawn), "bands": show_bands(drawn)}
     kinds = ("png", "svg")
     contents = {f"{name}.{kind}": as_bytes(figure, kind) for name, figure in figures.items() for kind in kinds}
@@ -62,19 +64,19 @@ def illustrate(
 
 
 def read_case(
-    name: str, folder: str, number: int, dataset_dir: str | None = None, overrides: Mapping[str, Any] | None = None
+    name: str, folder: str, number: int, dataset_dir: str | None = None, settings: Mapping[str, Any] | None = None
 ) -> DrawnCase:
     """A test case of a bundle, as its network sees it, split into its frequencies.
 
     Args:
-        name: of the bundle.
-        folder: of the bundle.
-        number: of the test case, from 0.
+        name: name of the bundle.
+        folder: folder of the bundle.
+        number: number of the test case, from 0.
         dataset_dir: folder of the user's data set; None for the phantom.
-        overrides: settings of the bundle.
+        settings: settings of the bundle.
 
     Raises:
-        SystemExit: the bundle, its settings or its data are faulty, it is no segmentation, or has fewer test cases.
+        UsageError: the bundle, its settings or its data are faulty, it is no segmentation, or has fewer test cases.
 
     Example:
         >>> import tempfile
@@ -82,16 +84,17 @@ def read_case(
         >>> folder = copy_bundle("hippocampus_fd", Path(tempfile.mkdtemp(), "hippocampus_fd"))
         >>> phantom = {"task": "hippocampus", "cases": 3, "test_cases": 0, "size": [16, 16, 16], "seed": 0}
         >>> settings = {"phantom": phantom, "val_cases": 1, "test_cases": 1, "image_size": [16, 16, 16]}
-        >>> case = read_case("hippocampus_fd", str(folder), 0, overrides=settings)
+        >>> case = read_case("hippocampus_fd", str(folder), 0, settings=settings)
         >>> case.image.shape, case.classes, np.allclose(case.low + case.high, case.image, atol=1e-5)
         ((16, 16, 16), {1: 'anterior', 2: 'posterior'}, True)
     """
-    parser = opened([f"{folder}/configs/evaluate.json"], folder, dataset_dir, overrides or {})
+    run = Run(bundle=name, folder=folder, settings=settings or {}, dataset_dir=dataset_dir)
+    parser = opened(run, "evaluate")
     if "cases" not in parser:
-        raise SystemExit(f"{name} is no segmentation: it has no 'cases'.\nFigures are drawn of bundles as heart_fd.")
+        raise UsageError(f"{name} is no segmentation: it has no 'cases'.\nFigures are drawn of bundles as heart_fd.")
     dataset = parser.get_parsed_content("dataset")
     if not 0 <= number < len(dataset):
-        raise SystemExit(f"{name} has {len(dataset)} test cases.\nAsk for --case 0 to {len(dataset) - 1}.")
+        raise UsageError(f"{name} has {len(dataset)} test cases.\nAsk for --case 0 to {len(dataset) - 1}.")
     case = dataset[number]
     theta, convention = parser.get_parsed_content("theta"), parser.get_parsed_content("convention")
     low, high = split(case["image"].as_tensor()[0], theta, spatial_dims=3, convention=convention)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import itertools
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .results import Result
+from ..bundle.setting_names import setting_of
+from ..errors import UsageError
+from ..json_files import parse_json, repeated_name
+from .run.results import Result
+from .run.spec import Run
 
 __all__ = [
     "add_bundles",
     "add_data",
     "add_where",
     "amount",
+    "combinations",
     "count",
     "named_paths",
+    "parse_settings",
+    "parse_value",
     "seed",
     "share",
     "size",
@@ -24,12 +34,30 @@ __all__ = [
     "where",
 ]
 
+#: settings of a bundle that the study decides itself -> the option to use instead
+_OWN = {
+    "fusion": "--arms",
+    "train_size": "--sizes",
+    "draw": "--draws",
+    "seed": "--seeds",
+    "dataset_dir": "--data",
+    "steps": "--steps",
+    "overlay": "--overlay",
+    "source": "--sources",
+    "fold": "--folds",
+    "fraction": "--fractions",
+    "artifact": "--artifacts",
+    "init": "--checkpoints",
+    "editing": "--sources",
+    **dict.fromkeys(("output_dir", "threads", "resume", "bundle_root", "checkpoint", "config_file", "name"), ""),
+}
+
 
 def add_bundles(parser: argparse._ActionsContainer) -> None:
     """Add the folders of bundles.
 
     Args:
-        parser: of a command.
+        parser: parser of a command.
 
     Example:
         >>> parser = argparse.ArgumentParser()
@@ -46,8 +74,8 @@ def add_data(
     """Add the folders of the user's data sets.
 
     Args:
-        parser: of a command.
-        what: the help of the option.
+        parser: parser of a command.
+        what: help of the option.
 
     Example:
         >>> parser = argparse.ArgumentParser()
@@ -69,7 +97,7 @@ def add_where(parser: argparse.ArgumentParser) -> None:
     """Add the output folder, the cluster and the resources of a run.
 
     Args:
-        parser: of a command.
+        parser: parser of a command.
 
     Example:
         >>> parser = argparse.ArgumentParser()
@@ -78,15 +106,21 @@ def add_where(parser: argparse.ArgumentParser) -> None:
         2.0
     """
     group = parser.add_argument_group("where")
-    group.add_argument("--output_dir", required=True, metavar="FOLDER", help="for runs and results")
-    group.add_argument("--address", metavar="HOST:PORT", help="of a Ray cluster (default: this machine)")
-    group.add_argument("--cpus", type=amount, default=1, metavar="N", help="of a run (default: 1)")
-    group.add_argument("--gpus", type=share, default=0, metavar="N", help="of a run, as 1 or 0.5 (default: 0)")
+    group.add_argument("--output_dir", required=True, metavar="FOLDER", help="folder for runs and results")
+    group.add_argument("--address", metavar="HOST:PORT", help="address of a Ray cluster (default: this machine)")
+    group.add_argument("--cpus", type=amount, default=1, metavar="N", help="number of cores of a run (default: 1)")
     group.add_argument(
-        "--retries", type=seed, default=3, metavar="N", help="of a run that lost its worker or machine (default: 3)"
+        "--gpus", type=share, default=0, metavar="N", help="number of GPUs of a run, as 1 or 0.5 (default: 0)"
     )
     group.add_argument(
-        "--at_once", type=count, metavar="N", help="most runs at the same time (default: what the resources allow)"
+        "--retries",
+        type=seed,
+        default=3,
+        metavar="N",
+        help="number of new starts of a run that lost its worker or machine (default: 3)",
+    )
+    group.add_argument(
+        "--at_once", type=count, metavar="N", help="number of runs at the same time (default: what the resources allow)"
     )
 
 
@@ -94,7 +128,7 @@ def where(arguments: argparse.Namespace) -> dict[str, Any]:
     """What :func:`add_where` has added, but for the folder, as arguments of ``run_study``.
 
     Args:
-        arguments: of the command line.
+        arguments: arguments of the command line.
 
     Example:
         >>> parser = argparse.ArgumentParser()
@@ -109,12 +143,12 @@ def named_paths(option: str, words: Sequence[str], names: Iterable[str]) -> dict
     """Name -> absolute path, from words ``name=path``.
 
     Args:
-        option: that has the words.
-        words: of the command line.
-        names: that there may be.
+        option: option that has the words.
+        words: words of the command line.
+        names: names that there may be.
 
     Raises:
-        SystemExit: a name is none of these or there twice, or there is nothing at a path.
+        UsageError: a name is none of these or there twice, or there is nothing at a path.
 
     Example:
         >>> import tempfile
@@ -123,47 +157,121 @@ def named_paths(option: str, words: Sequence[str], names: Iterable[str]) -> dict
         True
         >>> named_paths("--data", [f"spleen={folder}"], ["heart_fd"])
         Traceback (most recent call last):
-        SystemExit: --data spleen=... names none of heart_fd.
+        monai_freq.errors.UsageError: --data spleen=... names none of heart_fd.
         As in --data heart_fd=/data/folder
     """
     known, found = list(names), {}
     for word in words:
         name, equals, path = word.partition("=")
         if not equals or name not in known:
-            raise SystemExit(
+            raise UsageError(
                 f"{option} {word} names none of {', '.join(known)}.\nAs in {option} {known[0]}=/data/folder"
             )
         if name in found:
-            raise SystemExit(f"{option} names {name} twice.\nGive one path for each.")
+            raise UsageError(f"{option} names {name} twice.\nGive one path for each.")
         if not Path(path).exists():
-            raise SystemExit(f"There is no {path}.\nAs in {option} {name}=<a path that exists>")
+            raise UsageError(f"There is no {path}.\nAs in {option} {name}=<a path that exists>")
         found[name] = str(Path(path).resolve())
     return found
 
 
-def tell_ended(asked: int, results: Sequence[Result], output_dir: str, waiting: int = 0) -> int:
+def combinations(settings: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every combination of the values of some settings.
+
+    Args:
+        settings: name -> values.
+
+    Example:
+        >>> combinations({"theta": [0.1, 0.2], "epochs": [5]})
+        [{'theta': 0.1, 'epochs': 5}, {'theta': 0.2, 'epochs': 5}]
+    """
+    return [dict(zip(settings, values, strict=True)) for values in itertools.product(*settings.values())]
+
+
+def parse_settings(words: Iterable[str]) -> dict[str, list[Any]]:
+    """Settings from a command line: each ``key=value`` starts one, further words are more values for it.
+
+    Args:
+        words: words of the command line.
+
+    Raises:
+        UsageError: the first word is no ``key=value``, or the study decides this setting itself.
+
+    Example:
+        >>> parse_settings(["theta=0.1", "0.2", "convention=figure2"])
+        {'theta': [0.1, 0.2], 'convention': ['figure2']}
+    """
+    settings: dict[str, list[Any]] = {}
+    values: list[Any] | None = None
+    for word in words:
+        key, equals, value = word.partition("=")
+        if equals and re.fullmatch(r"[A-Za-z_][\w#:]*", key):
+            _refuse_own(key)
+            values = settings.setdefault(key, [])
+            values.append(parse_value(value))
+        elif values is None:
+            raise UsageError(f"'{word}' is no setting.\nWrite it as in --set theta=0.1, with several values: 0.1 0.2")
+        else:
+            values.append(parse_value(word))
+    return settings
+
+
+def _refuse_own(key: str) -> None:
+    name = setting_of(key)
+    if name in _OWN:
+        instead = f"Use {_OWN[name]}." if _OWN[name] else "Leave it out."
+        raise UsageError(f"'{name}' cannot be set: the study decides it for each run.\n{instead}")
+
+
+def parse_value(text: str) -> Any:
+    """Number, list, mapping or truth value that a text stands for, else the text itself.
+
+    Args:
+        text: text in the notation of JSON or Python.
+
+    Raises:
+        UsageError: a mapping has a name twice.
+
+    Example:
+        >>> [parse_value(text) for text in ("0.1", "[32, 32, 16]", "true", "None", "figure2")]
+        [0.1, [32, 32, 16], True, None, 'figure2']
+    """
+    if (name := repeated_name(text)) is not None:
+        raise UsageError(f"'{text[:80]}' has the name '{name}' twice.\nGive each name once.")
+    for read in (parse_json, ast.literal_eval):
+        try:
+            value = read(text)
+        except (ValueError, SyntaxError):
+            continue
+        return list(value) if isinstance(value, tuple) else value
+    return text
+
+
+def tell_ended(runs: Sequence[Run], results: Sequence[Result], output_dir: str) -> int:
     """Print how many runs have finished, and what comes next; the exit status.
 
     Args:
-        asked: number of runs that were asked for.
-        results: of those that were attempted now.
-        output_dir: of the study.
-        waiting: number of runs that cannot start before others have finished.
+        runs: runs that were asked for.
+        results: results of those that had none.
+        output_dir: folder of the study.
 
     Example:
-        >>> result = Result(bundle="heart_fd", status="finished", arm="none", size=4, draw=0, seed=0)
-        >>> tell_ended(2, [result], "out")
+        >>> settings = {"fusion": "none", "train_size": 4, "seed": 0}
+        >>> runs = [Run(bundle="heart_fd", folder="", settings=settings | {"draw": draw}) for draw in (0, 1)]
+        >>> tell_ended(runs, [Result(bundle="heart_fd", status="finished", settings=runs[0].settings)], "out")
         2 of 2 runs are finished, 1 of them attempted now.
         For tables and figures: python -m monai_freq.study report out
         0
     """
     failed = [result.name for result in results if not result.finished]
-    finished = asked - len(failed) - waiting
-    print(f"{finished} of {asked} runs are finished, {len(results)} of them attempted now.")
-    if waiting:
-        print(f"{waiting} wait for a pre-training that failed.")
+    held_up = {run.name for run in runs if run.name in failed and run.held_up(failed)}
+    finished, attempted = len(runs) - len(failed), len(results) - len(held_up)
+    print(f"{finished} of {len(runs)} runs are finished, {attempted} of them attempted now.")
+    if held_up:
+        print(f"{len(held_up)} wait for a pre-training that failed.")
     if failed:
-        print(f"Failed: {', '.join(failed)}\nThe same command tries them again.", file=sys.stderr)
+        own = ", ".join(name for name in failed if name not in held_up)
+        print(f"Failed: {own}\nThe same command tries them again.", file=sys.stderr)
     print(f"For tables and figures: python -m monai_freq.study report {output_dir}")
     return 1 if failed else 0
 
@@ -172,7 +280,7 @@ def size(word: str) -> int | None:
     """Number of training cases, None for ``all``.
 
     Args:
-        word: of the command line.
+        word: word of the command line.
 
     Example:
         >>> size("4"), size("all")
@@ -185,7 +293,7 @@ def count(word: str) -> int:
     """Whole number of at least 1.
 
     Args:
-        word: of the command line.
+        word: word of the command line.
 
     Example:
         >>> count("4")
@@ -198,7 +306,7 @@ def seed(word: str) -> int:
     """Whole number of at least 0.
 
     Args:
-        word: of the command line.
+        word: word of the command line.
 
     Example:
         >>> seed("0")
@@ -211,7 +319,7 @@ def share(word: str) -> float:
     """Number of at least 0.
 
     Args:
-        word: of the command line.
+        word: word of the command line.
 
     Example:
         >>> share("0.5")
@@ -229,7 +337,7 @@ def amount(word: str) -> float:
     """Number above 0.
 
     Args:
-        word: of the command line.
+        word: word of the command line.
 
     Example:
         >>> amount("2")

@@ -8,12 +8,24 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from ..errors import UsageError
 from ..json_files import read_json
-from .cells import ARMS
-from .options import add_data, add_where, count, named_paths, seed, share, tell_ended, where
-from .plan import combinations, parse_settings, require_different
-from .preflight import bundle_names
-from .transfer_plan import parse_source, plan_pretraining, plan_transfers
+from .options import (
+    add_data,
+    add_where,
+    combinations,
+    count,
+    named_paths,
+    parse_settings,
+    seed,
+    share,
+    tell_ended,
+    where,
+)
+from .run.checks import bundle_names
+from .run.plan import parse_source, plan_pretraining, plan_transfers, require_different
+from .run.runner import run_study
+from .run.spec import ARMS, RANDOM, Run
 
 __all__ = ["add_transfer"]
 
@@ -30,7 +42,7 @@ def add_transfer(commands: Any) -> None:
     """Add the command.
 
     Args:
-        commands: of the command line.
+        commands: commands of the command line.
 
     Example:
         >>> import argparse
@@ -99,48 +111,49 @@ def add_transfer(commands: Any) -> None:
 
 
 def _transfer(arguments: argparse.Namespace) -> int:
-    from .transfer import run_transfer
+    runs = _planned(arguments)
+    return tell_ended(runs, run_study(runs, arguments.output_dir, **where(arguments)), arguments.output_dir)
 
+
+def _planned(arguments: argparse.Namespace) -> list[Run]:
     targets = bundle_names(arguments.targets)
-    own = {name: _own_artifact(folder) for name, folder in targets.items()}
+    own = {name: [_own_artifact(folder)] for name, folder in targets.items()}
     pretrainer = _pretrainer(arguments)
-    named = [word.partition("/")[0] for word in arguments.sources if word != "random"]
-    data = named_paths("--data", arguments.data, [*targets, *dict.fromkeys(named)])
-    checkpoints = named_paths("--checkpoints", arguments.checkpoints, dict.fromkeys(arguments.sources))
-    normalizations = _normalizations(arguments.normalizations, dict.fromkeys(arguments.sources))
-    sources = [parse_source(word, checkpoints, data, normalizations) for word in dict.fromkeys(arguments.sources)]
+    words = list(dict.fromkeys(arguments.sources))
+    named = dict.fromkeys(word.partition("/")[0] for word in words if word != RANDOM)
+    data = named_paths("--data", arguments.data, [*targets, *named])
+    checkpoints = named_paths("--checkpoints", arguments.checkpoints, words)
+    normalizations = _normalizations(arguments.normalizations, words)
+    sources = [parse_source(word, checkpoints, data, normalizations) for word in words]
     once = "Name each in --sources once: imagenet/none is imagenet."
     require_different((source.label for source in sources), "sources", once)
     overlay = {} if arguments.overlay is None else {"overlay": arguments.overlay}
-    settings = _with_epochs("epochs", arguments.epochs, parse_settings(arguments.set))
-    of_source = _with_epochs("source_epochs", arguments.source_epochs, parse_settings(arguments.source_set))
-    (source_overrides,) = _single(combinations(of_source))
-    pretraining = plan_pretraining(sources, pretrainer, seeds=arguments.seeds, overrides=source_overrides | overlay)
-    asked, waiting, results = run_transfer(
+    settings = combinations(_with_epochs("epochs", arguments.epochs, parse_settings(arguments.set)))
+    of_source = combinations(
+        _with_epochs("source_epochs", arguments.source_epochs, parse_settings(arguments.source_set))
+    )
+    if len(of_source) > 1:
+        raise UsageError("A source is pre-trained with one value of each setting.\nAs in --source_set epochs=30")
+    pretraining = plan_pretraining(sources, pretrainer, seeds=arguments.seeds, settings=of_source[0] | overlay)
+    tunings = plan_transfers(
         sources,
         pretraining,
-        lambda weights: plan_transfers(
-            sources,
-            targets,
-            weights,
-            artifacts={name: arguments.artifacts or [artifact] for name, artifact in own.items()},
-            fractions=arguments.fractions,
-            folds=arguments.folds,
-            seeds=arguments.seeds,
-            arms=arguments.arms,
-            overrides=[variant | overlay for variant in combinations(settings)],
-            data=data,
-        ),
-        arguments.output_dir,
-        **where(arguments),
+        targets,
+        artifacts=dict.fromkeys(targets, arguments.artifacts) if arguments.artifacts else own,
+        fractions=arguments.fractions,
+        folds=arguments.folds,
+        seeds=arguments.seeds,
+        arms=arguments.arms,
+        settings=[variant | overlay for variant in settings],
+        data=data,
     )
-    return tell_ended(asked, results, arguments.output_dir, waiting)
+    return [*pretraining, *tunings]
 
 
 def _pretrainer(arguments: argparse.Namespace) -> tuple[str, str]:
     beside = Path(arguments.targets[0]).resolve().parent / "source_pretrain"
     if arguments.source_bundle is None and not beside.is_dir():
-        raise SystemExit(
+        raise UsageError(
             f"There is no {beside}, which pre-trains: a study takes it from beside its first target.\n"
             f"Name one with --source_bundle, or: python -m monai_freq copy source_pretrain {quote(str(beside))}"
         )
@@ -155,7 +168,7 @@ def _normalizations(words: Sequence[str], sources: Collection[str]) -> dict[str,
     for word in words:
         source, _, name = word.partition("=")
         if source not in sources or name not in NORMALIZATIONS or source in found:
-            raise SystemExit(
+            raise UsageError(
                 f"--normalizations {word}: give each of {', '.join(sources)} one of {', '.join(NORMALIZATIONS)}.\n"
                 "As in --normalizations radimagenet=radimagenet_pytorch"
             )
@@ -166,7 +179,7 @@ def _normalizations(words: Sequence[str], sources: Collection[str]) -> dict[str,
 def _own_artifact(folder: str) -> str:
     settings: Mapping[str, Any] = read_json(Path(folder) / "configs/train.json")
     if "artifact" not in settings:
-        raise SystemExit(f"{folder} is no bundle of a transfer: it has no 'artifact'.\nAs in bundles/lodopab_transfer")
+        raise UsageError(f"{folder} is no bundle of a transfer: it has no 'artifact'.\nAs in bundles/lodopab_transfer")
     return str(settings["artifact"])
 
 
@@ -174,11 +187,5 @@ def _with_epochs(option: str, epochs: int | None, settings: dict[str, list[Any]]
     if epochs is None:
         return settings
     if "epochs" in settings:
-        raise SystemExit(f"'epochs' is set twice.\nGive --{option}, or epochs=... among the settings.")
+        raise UsageError(f"'epochs' is set twice.\nGive --{option}, or epochs=... among the settings.")
     return settings | {"epochs": [epochs]}
-
-
-def _single(variants: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if len(variants) > 1:
-        raise SystemExit("A source is pre-trained with one value of each setting.\nAs in --source_set epochs=30")
-    return variants

@@ -20,7 +20,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_a_case_is_split_as_the_network_splits_it(heart):
-    case = read_case("heart_fd", str(heart), 1, overrides=SMALL | {"theta": 0.3, "convention": "released"})
+    case = read_case("heart_fd", str(heart), 1, settings=SMALL | {"theta": 0.3, "convention": "released"})
     assert case.image.shape == case.label.shape == (16, 16, 16)
     assert set(np.unique(case.label)) == {0, 1}
     assert case.classes == {1: "left atrium"}

@@ -229,7 +229,7 @@ def read_result(path: str | os.PathLike[str]) -> Result:
         raise ValueError(f"{named(path)} is not the result of a run: {error}.") from error
 
 
-def as_settings(*, arm: str, size: int | None, draw: int, seed: int, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+def as_settings(*, arm: str, size: int | None, draw: int, seed: int, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a run from the entries that name it in files of version 1 of the format.
 
     Args:
@@ -246,8 +246,10 @@ def as_settings(*, arm: str, size: int | None, draw: int, seed: int, overrides: 
         {'fusion': 'none', 'train_size': 4, 'draw': 2, 'seed': 0}
     """
     division: dict[str, int | None] = {"train_size": size, "draw": draw}
-    if "source" in overrides:
-        division = {"fold": draw} if "fraction" in overrides else {}
+    if "fraction" in overrides:
+        division = {"fold": draw}
+    elif "source" in overrides:
+        division = {}
     return {"fusion": arm, **division, "seed": seed, **overrides}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from monai_freq.handlers import PSDHistory
-from monai_freq.study.evaluations import read_cases, read_measures
+from monai_freq.study.run.evaluations import read_cases, read_measures
 
 
 def write_run(folder, artifact, epochs=(0, 5, 10)):
@@ -18,8 +18,8 @@ def write_run(folder, artifact, epochs=(0, 5, 10)):
         history.add(epoch, densities)
     history.save(folder / "tensorboard/psd.npz")
     summary = {"clean": {"samples": 4, "auc": 0.75, "accuracy": 0.5, "calibration_error": 0.1}}
-    (folder / "evaluation").mkdir()
-    (folder / "evaluation/summary.json").write_text(json.dumps(summary))
+    (folder / "eval").mkdir()
+    (folder / "eval/summary.json").write_text(json.dumps(summary))
     return history, summary
 
 
@@ -45,7 +45,7 @@ def test_learning_priorities_that_were_not_logged_are_absent(tmp_path, epochs, k
     assert {"before", "after"} & set(read_measures(tmp_path)["densities"]) == known
 
 
-@pytest.mark.parametrize("lost", ["evaluation/summary.json", "tensorboard/psd.npz"])
+@pytest.mark.parametrize("lost", ["eval/summary.json", "tensorboard/psd.npz"])
 def test_a_run_without_its_evaluation_is_no_result(tmp_path, lost):
     write_run(tmp_path, True)
     (tmp_path / lost).write_bytes(b"{")
@@ -74,7 +74,7 @@ def test_a_table_with_a_broken_line_is_named(tmp_path, lines):
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_a_summary_of_something_else_is_named(tmp_path, text):
     write_run(tmp_path, True)
-    file = tmp_path / "evaluation/summary.json"
+    file = tmp_path / "eval/summary.json"
     file.write_text(text)
     with pytest.raises(ValueError, match=re.escape(str(file))):
         read_measures(tmp_path)

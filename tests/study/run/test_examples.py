@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_freq.study.examples import as_picture, overlapping_groups
+from monai_freq.study.run.examples import as_picture, overlapping_groups
 
 
 @pytest.mark.parametrize(("low", "high"), [(-1000.0, 400.0), (0.2, 0.4)])

@@ -7,23 +7,27 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..files import write_files
-from ..quoting import harmless, named, reason_of, shown, written
-from .execute import Setup, execute
-from .plan import Run, missing
-from .preflight import Look
+from ...errors import UsageError
+from ...files import write_files
+from ...quoting import harmless, named, reason_of, shown, written
+from .checks import Look
+from .execute import Setup, execute, result_of
+from .missing import missing, note_sources
 from .results import Result, note_asked_for, read_result, result_file, write_result
+from .spec import Run, run_folder
 
 __all__ = ["run_study"]
 
 #: seconds to wait for a cluster to answer
 _PATIENCE = 20
+#: error of a run whose start has failed
+_HELD_UP = "It was not started: the run whose weights it starts from has failed."
 #: variables of the driver that runs on other machines need too
 _HANDED_ON = ("MONAI_FREQ_CACHE",)
 
@@ -40,34 +44,38 @@ def run_study(
 ) -> list[Result]:
     """Make the runs that have no finished result yet, as many at a time as the resources allow.
 
+    A run that starts from another one's weights waits until that has finished, and fails where that has failed.
+
     Args:
-        runs: as planned.
-        output_dir: of the study; on a cluster, a folder that all machines share, as the bundles' folders.
-        address: of a Ray cluster, as in ``"10.0.0.1:6379"``; None for this machine alone.
-        cpus: of a run.
-        gpus: of a run, which can be a fraction.
-        retries: how often a run is started again after the loss of its worker or machine.
-        at_once: most runs at the same time; None for as many as the resources allow.
+        runs: runs as planned; those that they wait for belong to the study as well.
+        output_dir: folder of the study; on a cluster, one that all machines share, as the bundles' folders.
+        address: address of a Ray cluster, as in ``"10.0.0.1:6379"``; None for this machine alone.
+        cpus: number of cores of a run.
+        gpus: number of GPUs of a run, which can be a fraction.
+        retries: number of new starts of a run after the loss of its worker or machine.
+        at_once: number of runs at the same time; None for as many as the resources allow.
 
     Returns:
-        The results of the runs that were made now, failed ones included, in the order of their end.
+        The results of the runs that had none, failed ones included, in the order of their end.
 
     Raises:
-        SystemExit: something that can be known before the first run stands in the way.
+        UsageError: something that can be known before the first run stands in the way.
 
     Example:
         >>> import tempfile
-        >>> folder = tempfile.mkdtemp()
-        >>> finished = Result(bundle="heart_fd", status="finished", arm="none", size=4, draw=0, seed=0)
-        >>> _ = write_result(folder, finished)
-        >>> run_study([Run(bundle="heart_fd", folder="bundles/heart_fd", arm="none", size=4)], folder)  # none is left
+        >>> folder, settings = tempfile.mkdtemp(), {"fusion": "none", "train_size": 4, "draw": 0, "seed": 0}
+        >>> run = Run(bundle="heart_fd", folder="bundles/heart_fd", settings=settings)
+        >>> _ = write_result(folder, result_of(run, status="finished"))
+        >>> run_study([run], folder)  # none is left
         []
         >>> Path(folder, "runs.txt").read_text().split()
         ['heart_fd/n4_draw0_none_seed0']
     """
     folder = Path(output_dir).resolve()
+    runs = _with_those_before(runs)
     _require_system()
     _require_writable(folder)
+    note_sources(runs, folder)
     note_asked_for(folder, (run.name for run in runs))
     todo = list(missing(runs, folder))
     if not todo:
@@ -83,37 +91,50 @@ def run_study(
         setup = Setup(str(folder), cpus, gpus, _git_commit(), environment)
         task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=retries)(execute)
         ended = _ended(ray, lambda run: task.remote(run, setup), todo, folder, at_once or len(todo))
-        return _followed(ended, folder, len(runs) - len(todo), len(runs))
+        return _followed(ended, {run.name: run for run in runs}, folder, len(todo))
 
 
 def _ended(
     ray: ModuleType, start: Callable[[Run], Any], todo: Sequence[Run], folder: Path, at_once: int
 ) -> Iterator[list[Result]]:
     """Results of the runs that have ended, every second or as soon as there is one."""
-    waiting = list(reversed(todo))
+    waiting = {run.name: run for run in todo}
     pending: dict[Any, Run] = {}
+    failed: set[str] = set()
     while waiting or pending:
-        while waiting and len(pending) < at_once:
-            run = waiting.pop()
-            pending[start(run)] = run
-        ready, _ = ray.wait(list(pending), timeout=1.0)
-        yield [_collected(ray, reference, pending.pop(reference), folder) for reference in ready]
+        ended: list[Result] = []
+        to_come = waiting.keys() | {run.name for run in pending.values()}
+        for run in [run for run in waiting.values() if run.after is None or run.after.name not in to_come]:
+            if run.held_up(failed):
+                ended.append(_noted(result_of(run, status="failed", error=_HELD_UP), folder))
+            elif len(pending) < at_once:
+                pending[start(run)] = run
+            else:
+                continue
+            del waiting[run.name]
+        ready = ray.wait(list(pending), timeout=1.0)[0] if pending else []
+        ended += [_collected(ray, reference, pending.pop(reference), folder) for reference in ready]
+        failed |= {result.name for result in ended if not result.finished}
+        yield ended
 
 
-def _followed(ended: Iterable[list[Result]], folder: Path, before: int, total: int) -> list[Result]:
-    """All results, with a bar meanwhile; a failed run is reported at once."""
+def _followed(ended: Iterable[list[Result]], runs: Mapping[str, Run], folder: Path, left: int) -> list[Result]:
+    """All results, with a bar meanwhile; a run that failed by itself is reported at once."""
     from tqdm import tqdm
 
     live = sys.stderr.isatty()  # a log file gets a line now and then, not a flood
     interval = 0.1 if live else 15.0
     results: list[Result] = []
-    with tqdm(total=total, initial=before, unit="run", desc="Study", mininterval=interval) as bar:
+    failed: set[str] = set()
+    with tqdm(total=len(runs), initial=len(runs) - left, unit="run", desc="Study", mininterval=interval) as bar:
         for some in ended:
             for result in some:
                 results.append(result)
                 if not result.finished:
-                    bar.write(_complaint(result, folder), file=sys.stderr)
-                bar.set_postfix(failed=sum(not one.finished for one in results), refresh=False)
+                    failed.add(result.name)
+                    if not runs[result.name].held_up(failed):
+                        bar.write(_complaint(result, folder), file=sys.stderr)
+                bar.set_postfix(failed=len(failed), refresh=False)
                 bar.update()
             if live:
                 bar.refresh()
@@ -125,33 +146,35 @@ def _collected(ray: ModuleType, reference: Any, run: Run, folder: Path) -> Resul
     try:
         result: Result = ray.get(reference)
     except Exception as error:  # Ray's own, or that of the disk where the worker was
-        result = _lost(run, f"{type(error).__name__}: {harmless(str(error).strip()[-2000:])}")
+        reason = f"{type(error).__name__}: {harmless(str(error).strip()[-2000:])}"
+        result = result_of(run, status="failed", error=reason)
     with suppress(ValueError):
         there = read_result(result_file(folder, run.name))
         if there.finished or there == result:
             return there
+    return _noted(result, folder)
+
+
+def _noted(result: Result, folder: Path) -> Result:
     with suppress(OSError):
         write_result(folder, result)
     return result
 
 
-def _lost(run: Run, error: str) -> Result:
-    return Result(
-        bundle=run.bundle,
-        status="failed",
-        arm=run.arm,
-        size=run.size,
-        draw=run.draw,
-        seed=run.seed,
-        overrides=run.overrides,
-        classes=run.classes,
-        error=error,
-    )
+def _with_those_before(runs: Sequence[Run]) -> list[Run]:
+    """The runs, each once, and before them those whose weights they start from."""
+    found: dict[str, Run] = {}
+    for run in runs:
+        line = [run]
+        while line[-1].after is not None:
+            line.append(line[-1].after)
+        found |= {one.name: one for one in reversed(line)}
+    return list(found.values())
 
 
 def _complaint(result: Result, folder: Path) -> str:
     indented = "\n".join(f"    {line}" for line in (result.error or "").splitlines())
-    return f"{result.name} failed:\n{indented}\n  The whole log: {folder / 'runs' / result.name / 'log.txt'}"
+    return f"{result.name} failed:\n{indented}\n  The whole log: {run_folder(folder, result.name) / 'log.txt'}"
 
 
 @contextmanager
@@ -168,7 +191,7 @@ def _cluster(ray: ModuleType, address: str | None, cpus: float, gpus: float) -> 
         ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **own)
     except Exception as error:
         where = "on this machine" if address is None else f"at {address}"
-        raise SystemExit(f"Ray cannot be used {where}: {reason_of(error)}.\n{_ADDRESS_HINT}") from error
+        raise UsageError(f"Ray cannot be used {where}: {reason_of(error)}.\n{_ADDRESS_HINT}") from error
     try:
         _require_resources(ray, cpus, gpus)
         yield
@@ -188,11 +211,11 @@ def _require_answer(address: str) -> None:
         return
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():
-        raise SystemExit(f"'--address' must be as in 10.0.0.1:6379, or auto, got {written(address)}.\n{_ADDRESS_HINT}")
+        raise UsageError(f"'--address' must be as in 10.0.0.1:6379, or auto, got {written(address)}.\n{_ADDRESS_HINT}")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
     except (OSError, OverflowError) as error:
-        raise SystemExit(f"Nothing answers at {address}: {reason_of(error)}.\n{_ADDRESS_HINT}") from error
+        raise UsageError(f"Nothing answers at {address}: {reason_of(error)}.\n{_ADDRESS_HINT}") from error
     if not address.startswith("ray://"):
         _require_health(address)
 
@@ -202,10 +225,10 @@ def _require_health(address: str) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE)
     except subprocess.TimeoutExpired as error:
-        raise SystemExit(f"What answers at {address} is no Ray cluster.\n{_ADDRESS_HINT}") from error
+        raise UsageError(f"What answers at {address} is no Ray cluster.\n{_ADDRESS_HINT}") from error
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip().splitlines() or ["it is not healthy"])[-1][:200]
-        raise SystemExit(f"The Ray cluster at {address} refuses: {shown(reason, 200)}\n{_ADDRESS_HINT}") from error
+        raise UsageError(f"The Ray cluster at {address} refuses: {shown(reason, 200)}\n{_ADDRESS_HINT}") from error
 
 
 def _require_resources(ray: ModuleType, cpus: float, gpus: float) -> None:
@@ -213,7 +236,7 @@ def _require_resources(ray: ModuleType, cpus: float, gpus: float) -> None:
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(one.get("CPU", 0) >= cpus and one.get("GPU", 0) >= gpus for one in machines):
         largest = ", ".join(f"{one.get('CPU', 0):g} CPUs and {one.get('GPU', 0):g} GPUs" for one in machines)
-        raise SystemExit(
+        raise UsageError(
             f"No machine has {cpus:g} CPUs and {gpus:g} GPUs for a run (there are: {largest}).\n"
             "Ask for fewer --cpus and --gpus."
         )
@@ -225,13 +248,13 @@ def _import_ray() -> ModuleType:
     try:
         import ray
     except ImportError as error:
-        raise SystemExit('A study needs Ray, which is not installed.\npip install "monai_freq[study]"') from error
+        raise UsageError('A study needs Ray, which is not installed.\npip install "monai_freq[study]"') from error
     return ray
 
 
 def _require_system() -> None:
     if not hasattr(os, "wait4"):  # nor locks, nor groups of processes
-        raise SystemExit("A study cannot be run on Windows, only reported on.\nRun it on Linux or macOS.")
+        raise UsageError("A study cannot be run on Windows, only reported on.\nRun it on Linux or macOS.")
 
 
 def _require_writable(folder: Path) -> None:
@@ -241,7 +264,7 @@ def _require_writable(folder: Path) -> None:
         trial.touch()
         trial.unlink()
     except OSError as error:
-        raise SystemExit(
+        raise UsageError(
             f"{named(folder)} cannot be written to: {reason_of(error)}.\nChoose another --output_dir."
         ) from error
 

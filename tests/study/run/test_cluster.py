@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from monai_freq.study.__main__ import main
-from monai_freq.study.results import read_results
+from monai_freq.study.run.results import read_results
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ def table(folder):
     """What must not depend on who was killed when."""
     results, problems = read_results(folder)
     assert problems == []
-    return {one.name: (one.status, one.cases, one.validation, one.overrides) for one in results}
+    return {one.name: (one.status, one.cases, one.validation, one.settings) for one in results}
 
 
 def completed(process, seconds=400):
@@ -116,7 +116,7 @@ def test_drivers_and_workers_killed_at_random_moments(study, undisturbed, tmp_pa
     completed(process)
     assert kills == 10
     assert table(out) == undisturbed
-    for last in out.glob("runs/heart_fd/*/last.pt"):  # every epoch once, wherever it was interrupted
+    for last in out.glob("runs/heart_fd/*/**/last.pt"):  # every epoch once, wherever it was interrupted
         state = json.loads(last.read_text())
         assert state["epoch"] == 6
         assert sorted(state["starts"]) == state["starts"]
@@ -189,7 +189,7 @@ def test_a_real_study_killed_on_the_way_ends_with_the_same_figures(study, tmp_pa
         assert validation["epochs"] == [2, 4, 6]
     out = tmp_path / "out"
     process = study(*words, *learned, **real)
-    wait_until(lambda: any(out.glob("runs/heart_fd/*/last.pt")), process, seconds=300)
+    wait_until(lambda: any(out.glob("runs/heart_fd/*/**/last.pt")), process, seconds=300)
     orphans = processes(tmp_path, "ray::execute")
     process.kill()
     process.communicate()

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..data.tables import read_rows
-from ..handlers.psd_history import PSDHistory
-from ..json_files import read_json
-from ..quoting import named, reason_of, shown
+from ...data.tables import read_rows
+from ...handlers.psd_history import PSDHistory
+from ...json_files import read_json
+from ...quoting import named, reason_of, shown
+from .places import evaluation_of
 
 __all__ = ["read_cases", "read_measures"]
 
@@ -19,7 +20,7 @@ def read_cases(file: Path) -> list[dict[str, Any]]:
     """Metrics of each test case of a segmentation.
 
     Args:
-        file: ``cases.csv``.
+        file: table ``cases.csv``.
 
     Raises:
         ValueError: there is no such file, or it holds something else.
@@ -49,7 +50,7 @@ def read_measures(folder: Path) -> dict[str, Any]:
     and ``after`` the last epoch that was logged, where such are, and the density of the ``artifact`` if there is one.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
 
     Raises:
         OSError, ValueError: a file is not there, or holds something else.
@@ -60,14 +61,14 @@ def read_measures(folder: Path) -> dict[str, Any]:
         >>> folder, history = Path(tempfile.mkdtemp()), PSDHistory(np.linspace(0, 0.5, 3))
         >>> for epoch, gradients in ((0, [[0.0, 1.0, 0.5]]), (5, [[0.0, 0.5, 1.0]])):
         ...     history.add(epoch, {"images": np.array([[4.0, 2.0, 1.0]]), "gradients": np.array(gradients)})
-        >>> for part in ("evaluation", "tensorboard"):
+        >>> for part in ("eval", "tensorboard"):
         ...     (folder / part).mkdir()
         >>> history.save(folder / "tensorboard" / "psd.npz")
-        >>> _ = (folder / "evaluation" / "summary.json").write_text(json.dumps({"ood": {"auc": 0.8}}))
+        >>> _ = (folder / "eval" / "summary.json").write_text(json.dumps({"ood": {"auc": 0.8}}))
         >>> read_measures(folder)["conditions"], read_measures(folder)["densities"]["after"]
         ({'ood': {'auc': 0.8}}, [0.0, 0.5, 1.0])
     """
-    conditions = _summary(folder / "evaluation" / "summary.json")
+    conditions = _summary(evaluation_of(folder) / "summary.json")
     file = folder / "tensorboard" / "psd.npz"
     history = PSDHistory.load(file)
     if not {"images", "gradients"} <= set(history.kinds):

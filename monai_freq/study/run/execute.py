@@ -16,14 +16,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..bundle.setting_names import setting_of
-from ..files import replacing
-from ..json_files import parse_json, read_json
-from ..quoting import harmless
-from .plan import Run
-from .results import BUNDLE, Result, read_result, result_file, write_result
+from ...bundle.setting_names import setting_of
+from ...files import replacing
+from ...json_files import parse_json, read_json
+from ...quoting import harmless
+from .evaluations import read_cases, read_measures
+from .missing import trains_the_same
+from .places import evaluation_of, last_of
+from .results import BUNDLE, Result, as_settings, read_result, result_file, write_result
+from .spec import Run, run_folder
 
-__all__ = ["Setup", "execute", "last_lines"]
+__all__ = ["Setup", "execute", "last_lines", "result_of"]
 
 _RECORD = "run.json"
 _CURVE = "validation.jsonl"
@@ -42,10 +45,10 @@ class Setup(NamedTuple):
     """What all runs of a study share.
 
     Args:
-        output_dir: of the study.
-        cpus: of a run; its number of threads is the whole part, at least 1.
-        gpus: of a run; with 0 it sees none.
-        git_commit: of the driver's working directory.
+        output_dir: folder of the study.
+        cpus: number of cores of a run; its number of threads is the whole part, at least 1.
+        gpus: number of GPUs of a run; with 0 it sees none.
+        git_commit: commit of the driver's working directory.
         environment: variables that runs need on any machine.
 
     Example:
@@ -61,7 +64,7 @@ class Setup(NamedTuple):
 
     @property
     def threads(self) -> int:
-        """Of a training."""
+        """Number of threads of a training."""
         return max(1, int(self.cpus))
 
 
@@ -75,22 +78,22 @@ def execute(run: Run, setup: Setup) -> Result:
     One process at a time works in the folder of a run: another waits, and takes the result if there is one then.
 
     Args:
-        run: with its ``changes``.
-        setup: of the study.
+        run: run as its bundle has to be called, see :func:`monai_freq.study.run.checks.fitted`.
+        setup: what all runs of the study share.
 
     Returns:
         The result, which is on the disk. A failure is a result too.
 
     Example:
         >>> import tempfile
-        >>> folder = tempfile.mkdtemp()
-        >>> finished = Result(bundle="heart_fd", status="finished", arm="none", size=4, draw=0, seed=0)
+        >>> folder, settings = tempfile.mkdtemp(), {"fusion": "none", "train_size": 4, "draw": 0, "seed": 0}
+        >>> run = Run(bundle="heart_fd", folder="bundles/heart_fd", settings=settings)
+        >>> finished = result_of(run, status="finished")
         >>> _ = write_result(folder, finished)
-        >>> run = Run(bundle="heart_fd", folder="bundles/heart_fd", arm="none", size=4)
         >>> execute(run, Setup(folder)) == finished  # nothing is trained twice
         True
     """
-    folder = Path(setup.output_dir) / "runs" / run.name
+    folder = run_folder(Path(setup.output_dir), run.name)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / ".lock") as lock:
         earlier = _finished(setup, run)
@@ -99,6 +102,22 @@ def execute(run: Run, setup: Setup) -> Result:
         result = _attempt(_Attempt(run, setup, folder, lock))
         write_result(setup.output_dir, result)
         return result
+
+
+def result_of(run: Run, **found: Any) -> Result:
+    """Result of a run.
+
+    Args:
+        run: run that was made, or could not be.
+        found: further entries of the result.
+
+    Example:
+        >>> settings = {"fusion": "none", "train_size": 4, "draw": 0, "seed": 0}
+        >>> run = Run(bundle="heart_fd", folder="bundles/heart_fd", settings=settings)
+        >>> result_of(run, status="failed", error="killed").name == run.name
+        True
+    """
+    return Result(bundle=run.bundle, settings=run.settings, classes=run.classes, **found)
 
 
 def _finished(setup: Setup, run: Run) -> Result | None:
@@ -125,10 +144,14 @@ class _Attempt(NamedTuple):
     lock: int
 
     @property
+    def options(self) -> dict[str, Any]:
+        return self.run.options(Path(self.setup.output_dir))
+
+    @property
     def last_checkpoint(self) -> int | None:
         """Time of the last checkpoint in ns; None if there is none."""
         with suppress(OSError):
-            return (self.folder / "last.pt").stat().st_mtime_ns
+            return last_of(self.folder).stat().st_mtime_ns
         return None
 
 
@@ -138,21 +161,21 @@ def _attempt(attempt: _Attempt) -> Result:
     seconds: dict[str, float] = {}
     try:
         seconds["train"], train_peak = _train(attempt)
-        seconds["evaluate"], evaluate_peak = _call(attempt, "evaluate", _evaluation_options(run))
+        seconds["evaluate"], evaluate_peak = _call(attempt, "evaluate", _evaluation_options(attempt))
         outcome = {
             "status": "finished",
             "configs": run.fingerprint("train", "evaluate"),
             "peak_memory_bytes": max(train_peak, evaluate_peak),
-            **run.measured(folder),
+            **_measured(run, folder),
         }
     except _FailedError as error:
         outcome["error"] = str(error)
     except (OSError, ValueError) as error:
         outcome["error"] = f"{type(error).__name__}: {harmless(str(error))}"
-    return Result(
+    return result_of(
+        run,
         **outcome,
-        **_identity(run),
-        settings=_json(folder / "settings.json"),
+        recorded=_json(folder / "settings.json"),
         versions=_versions() | _bundle_version(run),
         git_commit=attempt.setup.git_commit,
         seconds=seconds,
@@ -160,9 +183,11 @@ def _attempt(attempt: _Attempt) -> Result:
     )
 
 
-def _identity(run: Run) -> dict[str, Any]:
-    names = ("bundle", "arm", "size", "draw", "seed", "overrides", "classes")
-    return {name: getattr(run, name) for name in names}
+def _measured(run: Run, folder: Path) -> dict[str, Any]:
+    """Entries of the result that the evaluation gives."""
+    if run.classifies:
+        return {"measures": {**read_measures(folder), **run.noted}}
+    return {"cases": read_cases(evaluation_of(folder) / "cases.csv")}
 
 
 def _train(attempt: _Attempt) -> tuple[float, int]:
@@ -170,23 +195,27 @@ def _train(attempt: _Attempt) -> tuple[float, int]:
     before = attempt.last_checkpoint
     resumes, earlier = _begin(attempt)
     try:
-        seconds, peak = _call(attempt, "train", _training_options(attempt.run, resumes))
+        seconds, peak = _call(attempt, "train", attempt.options | {"resume": resumes})
     except _FailedError:
         if not resumes or before is None or attempt.last_checkpoint != before:
             raise
         # what it should continue from may be what is broken
         _begin(attempt, anew=True)
         earlier = 0.0
-        seconds, peak = _call(attempt, "train", _training_options(attempt.run, False))
+        seconds, peak = _call(attempt, "train", attempt.options | {"resume": False})
     return earlier + seconds, peak
 
 
 def _begin(attempt: _Attempt, anew: bool = False) -> tuple[bool, float]:
     """Record what the training is made with; whether that is what the earlier one was, and its seconds."""
     file = attempt.folder / _RECORD
-    made_with = _made_with(attempt.run)
+    made_with = {
+        "settings": attempt.options,
+        "configs": attempt.run.fingerprint("train"),
+        "versions": _versions(),
+    }
     record = _json(file)
-    resumes = not anew and record.get("made_with") == made_with
+    resumes = not anew and "made_with" in record and _same(_of_today(record["made_with"]), made_with)
     if resumes:
         useful = (attempt.last_checkpoint or 0) / 1e9 - record["started"]
         earlier = record["seconds"] + max(0.0, useful)
@@ -198,25 +227,26 @@ def _begin(attempt: _Attempt, anew: bool = False) -> tuple[bool, float]:
     return resumes, earlier
 
 
-def _made_with(run: Run) -> dict[str, Any]:
-    """Whatever a continued training must share with its beginning."""
-    own = {"size": run.size, "draw": run.draw, "seed": run.seed, "arm": run.arm, "dataset_dir": run.dataset_dir}
-    return {**own, "changes": dict(run.changes), "configs": run.fingerprint("train"), "versions": _versions()}
+def _same(made_with: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a training can be continued: whatever it must share with its beginning is the same."""
+    alike = trains_the_same(str(made_with.get("configs")), other["configs"])
+    return alike and all(made_with.get(name) == other[name] for name in ("settings", "versions"))
 
 
-def _training_options(run: Run, resumes: bool) -> dict[str, Any]:
-    return {**run.own_settings, **_dataset(run), "resume": resumes, **run.changes}
+def _of_today(made_with: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record, also one of the form that was written before a run's settings were one mapping."""
+    if "settings" in made_with:
+        return made_with
+    own: dict[str, Any] = {name: made_with.get(name) for name in ("arm", "size", "draw", "seed")}
+    data = {} if made_with.get("dataset_dir") is None else {"dataset_dir": made_with["dataset_dir"]}
+    return {**made_with, "settings": as_settings(**own, overrides=made_with.get("changes", {})) | data}
 
 
-def _evaluation_options(run: Run) -> dict[str, Any]:
+def _evaluation_options(attempt: _Attempt) -> dict[str, Any]:
     """The settings that an evaluation knows; a picture of each case of each run would fill folders."""
-    known = {key for file in run.configs("evaluate") for key in _json(file)}
-    given = {"pictures": False, **run.own_settings, **_dataset(run), **run.changes}
+    known = {key for file in attempt.run.configs("evaluate") for key in _json(file)}
+    given = {"pictures": False} | attempt.options
     return {key: value for key, value in given.items() if setting_of(key) in known}
-
-
-def _dataset(run: Run) -> dict[str, Any]:
-    return {} if run.dataset_dir is None else {"dataset_dir": run.dataset_dir}
 
 
 def _call(attempt: _Attempt, workflow: str, options: Mapping[str, Any]) -> tuple[float, int]:
@@ -275,7 +305,7 @@ def _finish(process: subprocess.Popen[bytes]) -> tuple[int, int]:
 
 def _curve_config(folder: Path) -> str:
     """Configuration file that adds the validation curve to the bundle's own handlers."""
-    handler = {"_target_": "monai_freq.study.curve.ValidationCurve", "file": str(folder / _CURVE)}
+    handler = {"_target_": "monai_freq.study.run.curve.ValidationCurve", "file": str(folder / _CURVE)}
     with replacing(folder / "curve.json") as aside:
         aside.write_text(json.dumps({"+validate#handlers": [handler]}, indent=2) + "\n")
     return str(folder / "curve.json")
@@ -311,9 +341,9 @@ def last_lines(log: Path, begin: int = 0, lines: int = 15) -> str:
     """The end of a log, with each progress bar as it was last.
 
     Args:
-        log: file.
+        log: file to read.
         begin: byte to read from.
-        lines: number of lines at most.
+        lines: greatest number of lines.
 
     Example:
         >>> import tempfile

@@ -20,7 +20,7 @@ class ValidationCurve:
     never a gap. (TensorBoard's events are written with a delay.)
 
     Args:
-        file: to append to.
+        file: file to append to.
 
     Example:
         >>> import tempfile
