@@ -1,3 +1,6 @@
 """The runs of a study: what each of them is, how it is made on one machine or on a Ray cluster, and its result."""
 
-__all__: list[str] = []
+from .results import Result
+from .spec import Run
+
+__all__ = ["Result", "Run"]

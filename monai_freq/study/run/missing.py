@@ -165,7 +165,10 @@ def is_transfer(folder: Path) -> bool:
 
     Example:
         >>> import tempfile
-        >>> is_transfer(Path(tempfile.mkdtemp()))
-        False
+        >>> folder, settings = Path(tempfile.mkdtemp()), {"fusion": "none", "seed": 0, "source": "random"}
+        >>> before = is_transfer(folder)
+        >>> note_sources([Run(bundle="kneemri_transfer", folder="", settings=settings)], folder)
+        >>> before, is_transfer(folder)
+        (False, True)
     """
     return (folder / _SOURCES).is_file()

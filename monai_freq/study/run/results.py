@@ -284,8 +284,11 @@ def asked_for(folder: str | os.PathLike[str]) -> list[str]:
 
     Example:
         >>> import tempfile
-        >>> asked_for(tempfile.mkdtemp())  # no study was started there
-        []
+        >>> folder = tempfile.mkdtemp()
+        >>> before = asked_for(folder)
+        >>> note_asked_for(folder, ["heart_fd/n4_draw0_none_seed0"])
+        >>> before, asked_for(folder)
+        ([], ['heart_fd/n4_draw0_none_seed0'])
     """
     path = Path(folder) / _ASKED_FOR
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
