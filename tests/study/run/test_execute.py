@@ -18,6 +18,9 @@ from monai_freq.study.run.execute import Setup, execute, last_lines
 from monai_freq.study.run.results import read_result, result_file
 from monai_freq.study.run.spec import Run
 
+#: fingerprint of the ``train.json`` of the first version of heart_fd
+EARLIER = "a41cd7a1568417abe8c2c119908f232e383b6098ad7dc8c2e409cef151fc653c"
+
 
 @pytest.fixture
 def run(heart):
@@ -135,6 +138,18 @@ def test_a_half_finished_run_continues_with_the_same_settings_and_no_others(run,
     result = execute(run, setup)
     assert state_of(run, setup)["starts"] == [0, 2]
     assert (result.cases, result.validation) == (undisturbed.cases, undisturbed.validation)
+
+
+def test_a_half_finished_run_of_an_earlier_version_continues(run, setup):
+    execute(run, with_environment(setup, PRETENDED_FAILURE="early 3"))
+    record = folder_of(run, setup) / "run.json"
+    now = json.loads(record.read_text())
+    assert now["made_with"]["settings"] == {**run.settings, **run.given}
+    made_with = {"size": 3, "draw": 0, "seed": 0, "arm": "early", "dataset_dir": None, "changes": {"epochs": 4}}
+    made_with |= {"configs": EARLIER, "versions": now["made_with"]["versions"]}
+    record.write_text(json.dumps(now | {"made_with": made_with}))
+    assert execute(run, setup).finished
+    assert state_of(run, setup)["starts"] == [0, 2]
 
 
 def test_a_broken_checkpoint_stops_a_run_once_only(run, setup):

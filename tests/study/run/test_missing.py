@@ -1,5 +1,6 @@
 """Which runs are missing, and that nothing of another bundle, data set or source is taken for one that is there."""
 
+import importlib.util
 import json
 import shutil
 from dataclasses import replace
@@ -15,6 +16,8 @@ from monai_freq.study.run.plan import parse_source, plan, plan_pretraining, plan
 from monai_freq.study.run.results import result_file, write_result
 
 HEART = Path(__file__).parents[3] / "bundles/heart_fd"
+#: fingerprint of ``train.json`` and ``evaluate.json`` of the first version of heart_fd
+EARLIER = "70c468060e30a4a86687e66772c2e7f9c7e30eb46ab4f822201ab0868e819af4"
 TARGETS = {"lodopab_transfer": "bundles/lodopab_transfer"}
 PRETRAINER = ("source_pretrain", "bundles/source_pretrain")
 
@@ -60,12 +63,41 @@ def test_results_of_a_bundle_that_was_edited_since_are_not_taken(tmp_path):
     assert list(missing([run], tmp_path)) == []
 
 
+def test_the_files_of_the_shipped_bundles_are_known_to_train_what_they_did():
+    """Else a study of the earlier files is refused: where only the form has changed, run the script."""
+    script = HEART.parent / "_source/fingerprints.py"
+    spec = importlib.util.spec_from_file_location("fingerprints", script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    known = json.loads(module.TABLE.read_text())
+    unknown = [group for group, fingerprint in module.fingerprints() if fingerprint not in known[group]]
+    assert unknown == [], f"run python {script}, if they train the same networks as before"
+
+
 def test_files_of_other_form_that_train_the_same_are_taken(monkeypatch):
     monkeypatch.setattr(remaining, "_groups", lambda: [["a", "b", "c"], ["d", "e"]])
     assert trains_the_same("a", "c")
     assert trains_the_same("e", "d")
     assert not trains_the_same("a", "d")
     assert not trains_the_same("a", "")
+
+
+def test_a_study_of_an_earlier_version_goes_on(tmp_path):
+    """As it was written before a run's settings were one mapping, with the first files of a shipped bundle."""
+    (run,) = plan({"heart_fd": str(HEART)}, sizes=[2], arms=["none"], settings=[{"epochs": 2}])
+    made = {
+        **{"version": 1, "bundle": "heart_fd", "status": "finished", "arm": "none", "size": 2, "draw": 0, "seed": 0},
+        **{"overrides": {"epochs": 2}, "classes": {"1": "left atrium"}, "settings": {"dataset_dir": None}},
+        **{"versions": {}, "git_commit": None, "seconds": {}, "peak_memory_bytes": None, "validation": {}, "cases": []},
+        **{"measures": {}, "error": None, "configs": EARLIER},
+    }
+    file = result_file(tmp_path, "heart_fd/n2_draw0_none_epochs=2_seed0")
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(made))
+    assert list(missing([run], tmp_path)) == []
+    file.write_text(json.dumps(made | {"configs": "0" * 64}))
+    with pytest.raises(UsageError, match="was made with other files"):
+        list(missing([run], tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,71 @@ RESULT = Result(
 )
 
 
+#: what every result of version 1 has, and what tells a segmentation, a pre-training and a fine-tuning from one another
+VERSION_1 = {
+    **{
+        "version": 1,
+        "status": "finished",
+        "seed": 0,
+        "classes": {"1": "left atrium"},
+        "settings": {"dataset_dir": None},
+    },
+    **{"versions": {"monai_freq": "0.1.0"}, "git_commit": None, "seconds": {"train": 2.5}, "peak_memory_bytes": 559},
+    **{
+        "validation": {"epochs": [2], "val_mean_dice": [0.5]},
+        "cases": [],
+        "measures": {},
+        "configs": "",
+        "error": None,
+    },
+}
+SEGMENTATION = {"bundle": "heart_fd", "arm": "early", "size": 2, "draw": 1, "overrides": {"epochs": 2, "theta": 0.2}}
+PRETRAINING = {
+    **{"bundle": "source_pretrain", "arm": "none", "size": None, "draw": 0},
+    "overrides": {"source": "imagenet lowpass", "image_size": [32, 32]},
+}
+TUNING = {
+    **{"bundle": "lodopab_transfer", "arm": "none", "size": None, "draw": 3},
+    "overrides": {"source": "imagenet lowpass", "artifact": "photon_noise", "fraction": 0.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("entries", "name", "settings"),
+    [
+        (
+            SEGMENTATION,
+            "heart_fd/n2_draw1_early_epochs=2_theta=0.2_seed0",
+            {"fusion": "early", "train_size": 2, "draw": 1, "seed": 0, "epochs": 2, "theta": 0.2},
+        ),
+        (
+            PRETRAINING,
+            "source_pretrain/nall_draw0_none_image_size=32-32_source=imagenet-lowpass_seed0",
+            {"fusion": "none", "seed": 0, "source": "imagenet lowpass", "image_size": [32, 32]},
+        ),
+        (
+            TUNING,
+            "lodopab_transfer/nall_draw3_none_artifact=photon_noise_fraction=0.0_source=imagenet-lowpass_seed0",
+            {
+                **{"fusion": "none", "fold": 3, "seed": 0},
+                **{"source": "imagenet lowpass", "artifact": "photon_noise", "fraction": 0.0},
+            },
+        ),
+    ],
+)
+def test_a_result_of_the_earlier_format_is_read_as_one_of_today(tmp_path, entries, name, settings):
+    file = tmp_path / f"results/{name}.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(VERSION_1 | entries))
+    result = read_result(file)
+    assert (result.name, result.settings, result.recorded) == (name, settings, {"dataset_dir": None})
+    assert (result.seconds, result.validation) == ({"train": 2.5}, {"epochs": [2], "val_mean_dice": [0.5]})
+    assert write_result(tmp_path, result) == file
+    assert read_result(file) == result
+    file.write_text(json.dumps({key: value for key, value in (VERSION_1 | entries).items() if key != "measures"}))
+    assert read_result(file).measures == {}  # an entry that the first studies lack
+
+
 def test_a_result_is_read_as_it_was_written(tmp_path):
     file = write_result(tmp_path, RESULT)
     assert file == tmp_path / "results/heart_fd/n8_draw1_early_image_size=32-32-16_theta=0.2_seed0.json"
