@@ -11,11 +11,10 @@ import pytest
 
 from monai_freq.errors import UsageError
 from monai_freq.study import __main__ as command
-from monai_freq.study import transfer_command
 from monai_freq.study.__main__ import main, parser
-from monai_freq.study.options import combinations, parse_settings, parse_value
 from monai_freq.study.run.execute import result_of
 from monai_freq.study.run.results import read_results, write_result
+from monai_freq.study.words import combinations, parse_settings, parse_value
 
 ROOT = Path(__file__).parents[2]
 HEART = ROOT / "bundles/heart_fd"
@@ -36,8 +35,7 @@ def made(monkeypatch):
         runs.extend(asked)
         return results
 
-    for module in (command, transfer_command):
-        monkeypatch.setattr(module, "run_study", pretend)
+    monkeypatch.setattr(command, "run_study", pretend)
     monkeypatch.chdir(ROOT)
     return runs, failing
 

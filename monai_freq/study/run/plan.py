@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import UsageError
 from .spec import ARMS, RANDOM, Run
 
-__all__ = ["Source", "parse_source", "plan", "plan_pretraining", "plan_transfers", "require_different"]
+__all__ = ["Source", "parse_source", "plan", "plan_pretraining", "plan_transfers"]
 
 _EDITINGS = ("none", "whiten", "lowpass")
 
@@ -59,27 +59,11 @@ def plan(
         for seed, draw, variant, bundle, size in grid
         for arm in dict.fromkeys(arms)
     ]
-    require_different((run.name for run in runs), "runs", "Ask for each value of a setting once.")
+    _require_different((run.name for run in runs), "runs", "Ask for each value of a setting once.")
     return runs
 
 
-def require_different(names: Iterable[str], what: str, advice: str) -> None:
-    """Refuse two things of one name.
-
-    Args:
-        names: names of the things.
-        what: the things, as a word of the message.
-        advice: second line of the message.
-
-    Raises:
-        UsageError: a name is there twice.
-
-    Example:
-        >>> require_different(["imagenet", "imagenet"], "sources", "Give each in --sources once.")
-        Traceback (most recent call last):
-        monai_freq.errors.UsageError: 2 sources would be called imagenet.
-        Give each in --sources once.
-    """
+def _require_different(names: Iterable[str], what: str, advice: str) -> None:
     for name, count in Counter(names).items():
         if count > 1:
             raise UsageError(f"{count} {what} would be called {name}.\n{advice}")
@@ -242,6 +226,8 @@ def plan_transfers(
         ['lodopab_transfer/nall_draw0_none_artifact=photon_noise_fraction=0.0_source=random_seed0',
          'lodopab_transfer/nall_draw0_none_artifact=photon_noise_fraction=0.5_source=random_seed0']
     """
+    once = "Name each in --sources once: imagenet/none is imagenet."
+    _require_different((source.label for source in sources), "sources", once)
     if wrong := [fraction for fraction in fractions if not 0 <= fraction <= 1]:
         raise UsageError(f"A fraction must be in [0, 1], got {wrong[0]}.\nAs in --fractions 0 0.25 0.5")
     wanted = list(dict.fromkeys((0.0, *(float(fraction) for fraction in fractions))))
@@ -263,7 +249,7 @@ def plan_transfers(
         for fraction in wanted
         for source in sources
     ]
-    require_different((run.name for run in runs), "runs", "Ask for each source and each value of a setting once.")
+    _require_different((run.name for run in runs), "runs", "Ask for each source and each value of a setting once.")
     return runs
 
 

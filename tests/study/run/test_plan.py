@@ -128,9 +128,10 @@ def test_whole_and_broken_numbers_name_the_same_run_and_the_control_is_always_th
 
 def test_no_run_is_planned_twice():
     same = [parse_source(word) for word in ("random", "random/none")]
-    for sources, settings in ((same, [{}]), (same[:1], [{"lam": 0}, {"lam": 0}])):
-        with pytest.raises(UsageError, match=r"^2 runs would be called lodopab_transfer/"):
-            plan_transfers(sources, [], TARGETS, artifacts=ARTIFACTS, settings=settings)
+    with pytest.raises(UsageError, match=r"^2 sources would be called random\.\nName each in --sources once"):
+        plan_transfers(same, [], TARGETS, artifacts=ARTIFACTS)
+    with pytest.raises(UsageError, match=r"^2 runs would be called lodopab_transfer/"):
+        plan_transfers(same[:1], [], TARGETS, artifacts=ARTIFACTS, settings=[{"lam": 0}, {"lam": 0}])
     with pytest.raises(UsageError, match=r"^2 runs would be called heart_fd/"):
         plan(HEART, settings=[{"theta": 0.1}, {"theta": 0.1}])
 
