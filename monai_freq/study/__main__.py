@@ -331,7 +331,10 @@ def _figures(arguments: argparse.Namespace) -> int:
     bundles = bundle_names(arguments.bundles)
     (once,) = _only(combinations(parse_settings(arguments.set)), "Figures are drawn", "--set theta=0.2")
     data = named_paths("--data", arguments.data, bundles)
-    return _print_written(illustrate(bundles, arguments.output_dir, case=arguments.case, data=data, settings=once))
+    runs = [
+        Run(bundle=name, folder=folder, settings=once, dataset_dir=data.get(name)) for name, folder in bundles.items()
+    ]
+    return _print_written(illustrate(runs, arguments.output_dir, case=arguments.case))
 
 
 def _print_written(files: Iterable[Path]) -> int:

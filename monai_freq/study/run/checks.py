@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import os
@@ -15,11 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...bundle.setting_names import require_setting
 from ...errors import UsageError, ending_readably
 from ...json_files import parse_json, read_json
 from ...quoting import reason_of
-from .examples import as_picture, overlapping_groups
 from .spec import Run
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ __all__ = ["Look", "bundle_names", "fitted", "look_into", "opened"]
 
 #: program that does nothing but look: it reads runs and prints what their bundles say
 _LOOK = "from monai_freq.study.run.checks import _look_from_stdin; _look_from_stdin()"
+#: keys of what must not be in two parts
+_GROUPS = ("patient", "exam")
 #: number of validations of a training of a given number of steps
 _VALIDATIONS = 20
 
@@ -224,7 +228,23 @@ def _looked(run: Run, parser: ConfigParser) -> dict[str, Any]:
     if "cases" in parser:
         return looked
     image = parser.get_parsed_content("preprocessing")(parts.val[0] | {"shortcut": False})["image"]
-    return looked | {"overlapping_groups": overlapping_groups(*parts), "example": as_picture(image)}
+    return looked | {"overlapping_groups": _overlapping(*parts), "example": _as_picture(image)}
+
+
+def _overlapping(*parts: Sequence[Mapping[str, Any]]) -> int:
+    """Number of patients and exams that are in two parts."""
+    of_parts = [{(key, item[key]) for item in part for key in _GROUPS if key in item} for part in parts]
+    return sum(sum(group in part for part in of_parts) > 1 for group in set().union(*of_parts))
+
+
+def _as_picture(image: Any) -> str:
+    """First channel as a grey PNG file in base64, its range from black to white."""
+    from monai.transforms.utils import rescale_array
+    from PIL import Image
+
+    buffer, pixels = io.BytesIO(), rescale_array(np.asarray(image)[0], 0, 255, dtype=np.float64)
+    Image.fromarray(np.rint(pixels).astype(np.uint8)).save(buffer, format="PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def opened(run: Run, workflow: str) -> ConfigParser:

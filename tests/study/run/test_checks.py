@@ -1,12 +1,16 @@
 """What is known of a bundle, its settings and its data before the first run starts."""
 
+import base64
+import io
 import json
 import math
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from monai_freq.errors import UsageError
-from monai_freq.study.run.checks import Look, bundle_names, fitted, look_into
+from monai_freq.study.run.checks import Look, _as_picture, _overlapping, bundle_names, fitted, look_into
 from monai_freq.study.run.plan import parse_source, plan_transfers
 from monai_freq.study.run.spec import Run
 
@@ -128,3 +132,20 @@ def test_a_folder_that_is_no_bundle(tmp_path, heart):
     ):
         with pytest.raises(UsageError, match=says):
             bundle_names(folders)
+
+
+def test_the_example_spans_black_and_white():
+    for low, high in ((-1000.0, 400.0), (0.2, 0.4)):
+        ramp = np.linspace(low, high, 32).reshape(1, 4, 8)
+        grey = np.asarray(Image.open(io.BytesIO(base64.b64decode(_as_picture(ramp)))))
+        np.testing.assert_array_equal(grey, np.rint(np.linspace(0, 255, 32)).reshape(4, 8))
+    assert not np.asarray(Image.open(io.BytesIO(base64.b64decode(_as_picture(np.ones((1, 4, 4))))))).any()
+
+
+def test_patients_and_exams_are_counted_once():
+    def items(key, *names):
+        return [{key: name} for name in names]
+
+    assert _overlapping(items("patient", 1, 1, 2), items("patient", 3), items("patient", 4)) == 0
+    assert _overlapping(items("exam", 1, 2), items("exam", 2, 1), items("exam", 2, 5)) == 2
+    assert _overlapping(items("image", "a"), items("image", "a")) == 0  # nothing is known of these
