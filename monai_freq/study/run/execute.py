@@ -26,7 +26,7 @@ from .places import evaluation_of, last_of
 from .results import BUNDLE, Result, as_settings, read_result, result_file, write_result
 from .spec import Run, run_folder
 
-__all__ = ["Setup", "execute", "last_lines", "result_of"]
+__all__ = ["Setup", "execute", "result_of"]
 
 _RECORD = "run.json"
 _CURVE = "validation.jsonl"
@@ -266,7 +266,7 @@ def _call(attempt: _Attempt, workflow: str, options: Mapping[str, Any]) -> tuple
         seconds = time.perf_counter() - start
     if code:
         ending = f"ended by signal {-code}" if code < 0 else f"ended with status {code}"
-        raise _FailedError(f"{last_lines(attempt.folder / _LOG, begin)}\n{workflow} {ending}".strip())
+        raise _FailedError(f"{_last_lines(attempt.folder / _LOG, begin)}\n{workflow} {ending}".strip())
     return seconds, peak
 
 
@@ -337,21 +337,8 @@ def _json(file: Path) -> dict[str, Any]:
     return {}
 
 
-def last_lines(log: Path, begin: int = 0, lines: int = 15) -> str:
-    """The end of a log, with each progress bar as it was last.
-
-    Args:
-        log: file to read.
-        begin: byte to read from.
-        lines: greatest number of lines.
-
-    Example:
-        >>> import tempfile
-        >>> log = Path(tempfile.mkdtemp(), "log.txt")
-        >>> _ = log.write_bytes(b"start\\n 10%\\r 20%\\nValueError: theta\\n")
-        >>> last_lines(log, lines=2)
-        ' 20%\\nValueError: theta'
-    """
+def _last_lines(log: Path, begin: int = 0, lines: int = 15) -> str:
+    """The end of a log from some byte on, with each progress bar as it was last."""
     with log.open("rb") as file:
         file.seek(0, os.SEEK_END)
         file.seek(max(begin, file.tell() - 20000))

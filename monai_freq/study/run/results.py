@@ -46,14 +46,7 @@ _SETTINGS: Mapping[str, tuple[type, ...]] = {
     "fold": (int,),
 }
 #: entries of a file of version 1 that are settings now
-_EARLIER: Mapping[str, tuple[type, ...]] = {
-    "arm": (str,),
-    "size": (int, type(None)),
-    "draw": (int,),
-    "seed": (int,),
-    "overrides": (dict,),
-    "settings": (dict,),
-}
+_EARLIER = ("arm", "size", "draw", "seed", "overrides")
 
 
 class OtherVersion(UsageError):
@@ -297,19 +290,17 @@ def asked_for(folder: str | os.PathLike[str]) -> list[str]:
 
 def _of_version_1(content: Mapping[str, Any]) -> dict[str, Any]:
     """The content as it would be written now."""
-    earlier = {name: _entry(content, name, kinds) for name, kinds in _EARLIER.items()}
-    return {**content, "recorded": earlier.pop("settings"), "settings": as_settings(**earlier)}
+    _entry(content, "overrides", (dict,))
+    settings = as_settings(**{name: _entry(content, name, (object,)) for name in _EARLIER})
+    return {**content, "recorded": _entry(content, "settings", (dict,)), "settings": settings}
 
 
 def _entries(content: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a result; entries that it does not know are left out."""
     hints = get_type_hints(Result)
     late = {"measures", "configs"} - content.keys()  # of files from before there were these
-    entries = {
-        entry.name: _entry(content, entry.name, _kinds(hints[entry.name]))
-        for entry in fields(Result)
-        if entry.name not in late
-    }
+    names = [entry.name for entry in fields(Result) if entry.name not in late]
+    entries = {name: _entry(content, name, _kinds(hints[name])) for name in names}
     if entries["status"] not in ("finished", "failed"):
         raise ValueError(f"its 'status' is {entries['status']!r:.60}")
     for name, kinds in _SETTINGS.items():

@@ -26,8 +26,6 @@ __all__ = ["run_study"]
 
 #: seconds to wait for a cluster to answer
 _PATIENCE = 20
-#: error of a run whose start has failed
-_HELD_UP = "It was not started: the run whose weights it starts from has failed."
 #: variables of the driver that runs on other machines need too
 _HANDED_ON = ("MONAI_FREQ_CACHE",)
 
@@ -105,8 +103,9 @@ def _ended(
         ended: list[Result] = []
         to_come = waiting.keys() | {run.name for run in pending.values()}
         for run in [run for run in waiting.values() if run.after is None or run.after.name not in to_come]:
-            if run.held_up(failed):
-                ended.append(_noted(result_of(run, status="failed", error=_HELD_UP), folder))
+            if run.after is not None and run.after.name in failed:
+                error = f"It was not started: {run.after.name}, whose weights it starts from, has failed."
+                ended.append(_noted(result_of(run, status="failed", error=error), folder))
             elif len(pending) < at_once:
                 pending[start(run)] = run
             else:

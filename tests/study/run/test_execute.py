@@ -14,7 +14,7 @@ import pytest
 
 from monai_freq.study.run import execute as execution
 from monai_freq.study.run.evaluations import read_cases
-from monai_freq.study.run.execute import Setup, execute, last_lines
+from monai_freq.study.run.execute import Setup, _last_lines, execute
 from monai_freq.study.run.results import read_result, result_file
 from monai_freq.study.run.spec import Run
 
@@ -233,6 +233,6 @@ def test_an_evaluation_that_cannot_be_read_is_a_failure(run, setup, monkeypatch)
 def test_the_end_of_a_log_is_short(tmp_path):
     log = tmp_path / "log.txt"
     log.write_bytes(b"x" * 10**6 + b"\nearlier\n" + "".join(f"line {n}\n" for n in range(100)).encode() + b"\xff\n")
-    assert last_lines(log).splitlines() == [f"line {n}" for n in range(86, 100)] + ["�"]
-    assert max(map(len, last_lines(log, lines=200).splitlines())) <= 500
-    assert last_lines(log, begin=log.stat().st_size) == ""
+    assert _last_lines(log).splitlines() == [f"line {n}" for n in range(86, 100)] + ["�"]
+    assert max(map(len, _last_lines(log, lines=200).splitlines())) <= 500
+    assert _last_lines(log, begin=log.stat().st_size) == ""

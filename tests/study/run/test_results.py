@@ -34,7 +34,6 @@ RESULT = Result(
     cases=[{"case": "la_003", "dice_left_atrium": 0.91}],
 )
 
-
 #: what every result of version 1 has, and what tells a segmentation, a pre-training and a fine-tuning from one another
 VERSION_1 = {
     **{
@@ -128,7 +127,8 @@ def test_a_truncated_file_is_one_line_of_text_and_hides_no_other(tmp_path, share
         ({"settings": {"fusion": "early"}}, "it has no 'seed'"),
         ({"settings": {"fusion": "early", "seed": 0, "train_size": "8"}}, "its 'train_size' is '8'"),
         ({"settings": {"fusion": "early", "seed": 0, "draw": True}}, "its 'draw' is True"),
-        ({"version": 1, "arm": "early", "size": "8"}, "its 'size' is '8'"),
+        ({"version": 1, "arm": "early"}, "it has no 'overrides'"),
+        (VERSION_1 | SEGMENTATION | {"size": "8"}, "its 'train_size' is '8'"),
         ({"status": "running"}, "its 'status' is 'running'"),
     ],
 )

@@ -102,9 +102,8 @@ def test_what_starts_from_a_run_that_failed_fails_and_is_made_with_it_later(tmp_
     assert len(held_up) == 2
     assert set(ray.started) == results.keys() - set(held_up)
     assert {name for name, result in results.items() if not result.finished} == {first, *held_up}
-    assert {results[name].error for name in held_up} == {
-        "It was not started: the run whose weights it starts from has failed."
-    }
+    error = f"It was not started: {first}, whose weights it starts from, has failed."
+    assert {results[name].error for name in held_up} == {error}
     assert capsys.readouterr().err.count("failed:\n") == 1  # a message for each run that failed by itself
     assert {one.name for one in read_results(tmp_path)[0] if one.finished} == results.keys() - {first, *held_up}
     pretend()
