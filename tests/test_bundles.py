@@ -142,23 +142,23 @@ def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
     often = ["--val_interval", 1, "--validate#handlers#1#interval", 1]
     succeed(configs / "train.json", *SMALL, *data, *often, cwd=cwd)
     result = elsewhere / "runs/early"
-    assert {"model.pt", "last.pt"} <= files_below(result)
+    assert {"models/model.pt", "models/last.pt"} <= files_below(result)
     logged = scalars_and_images(result / "tensorboard")
     densities = {"curve", "epochs", "low share", "mid share", "high share", "centroid"}  # of the final weights
     densities = {f"psd {kind}/{name}" for kind in ("images", "input gradients") for name in densities}
     assert logged == {"train_loss", "val_mean_dice", "validation case", *densities}
 
     said = succeed(configs / "evaluate.json", cwd=cwd)
-    rows = list(csv.DictReader((result / "evaluation/cases.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((result / "eval/cases.csv").read_text().splitlines()))
     assert len(rows) == 4
     columns = {column for column in rows[0] if column != "case"}
     classes = [value.replace(" ", "_") for value in TASKS[elsewhere.name]["settings"]["classes"].values()][1:]
     assert columns == {f"{m}_{c}" for m in ("dice", "hd95_mm", "grid_dice", "grid_hd95_voxels") for c in classes}
-    summary = json.loads((result / "evaluation/summary.json").read_text())["metrics"]
+    summary = json.loads((result / "eval/summary.json").read_text())["metrics"]
     for column in columns:
         assert summary[column]["mean"] == pytest.approx(np.mean([float(row[column]) for row in rows]), abs=1e-5)
         assert column in said
-    assert {f"{row['case']}.png" for row in rows} == files_below(result / "evaluation/pictures")
+    assert {f"{row['case']}.png" for row in rows} == files_below(result / "eval/pictures")
 
     images = tmp_path / "images"
     images.mkdir()
@@ -194,7 +194,7 @@ def test_without_a_data_set_a_phantom_is_generated_in_the_cache(elsewhere, tmp_p
     assert [path.name for path in (elsewhere / ".cache").rglob("dataset.json")] == ["dataset.json"]
     again = succeed("configs/train.json", *SMALL, *small, cwd=elsewhere, MONAI_FREQ_CACHE=str(tmp_path / "cache"))
     assert str(tmp_path / "cache") in again
-    assert (elsewhere / "runs/early/previous/1/model.pt").is_file()  # nothing that was computed is lost
+    assert (elsewhere / "runs/early/previous/1/models/model.pt").is_file()  # nothing that was computed is lost
 
 
 @pytest.mark.slow
@@ -283,7 +283,7 @@ def test_every_bundle_trains_evaluates_and_infers(name, dataset, tmp_path, monke
         division = {} if workflow == "inference" else {"val_cases": 4, "test_cases": 4}
         config = str(ROOT / "bundles" / name / f"configs/{workflow}.json")
         bundle.run(config_file=config, logging_file=False, **common, **division, **more)
-    assert len(list((tmp_path / "evaluation/pictures").iterdir())) == 4
+    assert len(list((tmp_path / "eval/pictures").iterdir())) == 4
     assert len(list((tmp_path / "segmentations").iterdir())) == 2
 
 
@@ -307,7 +307,7 @@ def test_a_new_task_is_one_small_file(tmp_path, monkeypatch):
         bundle.run(**options)
     data = phantoms.write_heart(tmp_path, cases=4, test_cases=0, size=SIZE)
     bundle.run(**options, dataset_dir=str(data), val_cases=1, test_cases=1)
-    assert (tmp_path / "lesions/runs/early/model.pt").is_file()
+    assert (tmp_path / "lesions/runs/early/models/model.pt").is_file()
 
 
 @pytest.mark.slow
@@ -330,7 +330,7 @@ def test_the_same_seed_gives_the_same_dice(name, dataset, tmp_path, monkeypatch)
         for config, more in (("train", {"epochs": 3, "seed": seed}), ("evaluate", {})):
             file = str(configs / f"{config}.json")
             bundle.run(config_file=file, output_dir=str(tmp_path / folder), logging_file=False, **options, **more)
-        results.append((tmp_path / folder / "evaluation/cases.csv").read_text())
+        results.append((tmp_path / folder / "eval/cases.csv").read_text())
     assert results[0] == results[1]
     assert results[0] != results[2]
 
@@ -453,7 +453,7 @@ def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tm
         with pytest.raises(SystemExit, match=re.escape(says)):
             bundle.run(config_file=files[config], **other, **common)
     bundle.run(config_file=files["evaluate"], theta=0.3, split_seed=3, **common)  # as they were: given or not
-    assert (tmp_path / "evaluation/cases.csv").is_file()
+    assert (tmp_path / "eval/cases.csv").is_file()
 
 
 @on_one_bundle
@@ -526,5 +526,5 @@ def test_weights_of_another_backbone_are_refused(name, dataset, config, tmp_path
 def test_without_a_checkpoint(name, dataset, config, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     path = str(ROOT / "bundles" / name / f"configs/{config}.json")
-    with pytest.raises(SystemExit, match=r"There is no checkpoint .*model.pt"):
+    with pytest.raises(SystemExit, match=r"There is no checkpoint .*models/model\.pt"):
         bundle.run(config_file=path, dataset_dir=str(dataset), output_dir=str(tmp_path), logging_file=False, threads=1)

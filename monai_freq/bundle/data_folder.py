@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from typing import Any
 from ignite import distributed as idist
 
 from .. import phantoms
-from ..data import DataError
+from ..errors import DataError, UsageError
 from ..quoting import named, written
 
-__all__ = ["counted", "data_folder", "tell"]
+__all__ = ["counted", "data_folder", "settings_at_fault", "tell"]
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +89,28 @@ def counted(parts: Any) -> dict[str, int]:
     """
     items: Mapping[str, Sequence[Mapping[str, Any]]] = parts._asdict()
     return {name: len({item["image"] for item in part}) for name, part in items.items()}
+
+
+@contextmanager
+def settings_at_fault() -> Iterator[None]:
+    """Raise what a function says of an argument as the error of a setting, which the user can put right.
+
+    Raises:
+        UsageError: the block raised a :class:`ValueError`.
+
+    Example:
+        >>> with settings_at_fault():
+        ...     raise ValueError("'fold' must be in [0, 4], got 5.")
+        Traceback (most recent call last):
+        ...
+        monai_freq.errors.UsageError: 'fold' must be in [0, 4], got 5.
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def tell(message: str, level: int = logging.INFO) -> None:

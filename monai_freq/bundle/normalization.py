@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import UsageError
 from ..networks.normalization import resolved
 from .run_folder import recorded_settings
 
@@ -32,7 +33,7 @@ def normalization_of(weights: str | None, otherwise: str | Mapping[str, Any]) ->
 
 
 def check_normalization(normalization: Any, in_channels: int, weights: str | None = None) -> None:
-    """End the program with two readable lines when there is no such normalization, or the weights know another.
+    """Refuse a normalization that does not exist, or that is not that of the weights.
 
     Args:
         normalization: a name, or ``{"mean": ..., "sd": ...}``.
@@ -40,25 +41,26 @@ def check_normalization(normalization: Any, in_channels: int, weights: str | Non
         weights: file that the network starts from or is evaluated with; ``"random"`` or None for none.
 
     Raises:
-        SystemExit: there is no such normalization, or the record beside the weights has another.
+        UsageError: there is no such normalization, or the record beside the weights has another.
 
     Example:
         >>> check_normalization("imagnet", 1)
         Traceback (most recent call last):
-        SystemExit: 'normalization' must be one of zero_to_one, imagenet, ...
+        ...
+        monai_freq.errors.UsageError: 'normalization' must be one of zero_to_one, imagenet, ...
         As in --normalization imagenet
     """
     try:
         own = resolved(normalization, in_channels)
     except ValueError as error:
-        raise SystemExit(f"{error}\nAs in --normalization imagenet") from error
+        raise UsageError(f"{error}\nAs in --normalization imagenet") from error
     before = normalization_of(weights, normalization)
     try:
         same = resolved(before, in_channels) == own
     except ValueError:  # of another number of channels, which the network's weights will tell
         same = True
     if not same:
-        raise SystemExit(
+        raise UsageError(
             f"{weights} was trained with normalization={before}, not {normalization}.\n"
             "Leave --normalization out, or give the same."
         )

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..data import DataError, Decathlon, check_cases, read_decathlon, split_cases
+from ..data import Decathlon, check_cases, read_decathlon, split_cases
 from ..data.file_kinds import left_out
 from ..data.nifti import case_name, is_nifti_name
+from ..errors import DataError
 from ..handlers.rows import column_names
-from ..quoting import harmless, named
-from .data_folder import data_folder, tell
+from ..quoting import named
+from .data_folder import data_folder, settings_at_fault, tell
 
-__all__ = ["Cases", "list_images", "log_cases", "log_images", "prepare_cases"]
+__all__ = ["Cases", "list_images", "prepare_cases"]
 
 #: what a folder of such data holds
 INDEX = "dataset.json"
@@ -63,7 +64,7 @@ def prepare_cases(
         check: parts whose files are read and checked, of ``"train"``, ``"val"``, ``"test"``.
 
     Raises:
-        SystemExit: something is wrong with the data or the sizes; two readable lines say what and where.
+        UsageError: something is wrong with the data or the sizes.
 
     Example:
         >>> import tempfile
@@ -74,7 +75,7 @@ def prepare_cases(
         >>> [len(part) for part in cases], Path(cases.train[0]["image"]).name
         ([1, 1, 1], 'hippocampus_003.nii.gz')
     """
-    try:
+    with settings_at_fault():
         dataset = read_decathlon(data_folder(dataset_dir, phantom, cache, holds=INDEX))
         _tell_remarks(dataset)
         _require_classes(dataset, classes)
@@ -83,8 +84,6 @@ def prepare_cases(
             dataset.training, val=val_cases, test=test_cases, seed=split_seed, train_size=train_size, draw=draw
         )
         check_cases([case for part in check for case in parts[part]], set(dataset.labels), channels=1)
-    except ValueError as error:
-        raise SystemExit(harmless(str(error))) from error
     return Cases(**parts)
 
 
@@ -102,7 +101,7 @@ def list_images(
         cache: folder for phantoms.
 
     Raises:
-        SystemExit: there is no such folder, no NIfTI file in it, or one that cannot be read or holds NaN.
+        UsageError: there is no such folder, no NIfTI file in it, or one that cannot be read or holds NaN.
 
     Example:
         >>> import nibabel, numpy, tempfile
@@ -112,11 +111,9 @@ def list_images(
         >>> [Path(item["image"]).name for item in images]
         ['la_001.nii.gz']
     """
-    try:
+    with settings_at_fault():
         images = _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(Path(input_dir))
         check_cases(images, (), channels=1)
-    except ValueError as error:
-        raise SystemExit(harmless(str(error))) from error
     return images
 
 
@@ -173,38 +170,6 @@ def _require_names(images: Iterable[str]) -> None:
                 f"Rename one: both results would be {named(name)}."
             )
         known[name] = image
-
-
-def log_cases(cases: Cases) -> None:
-    """Say in one line how the data set was divided.
-
-    Args:
-        cases: the parts.
-
-    Example:
-        >>> from unittest import TestCase
-        >>> with TestCase().assertLogs("monai_freq") as log:
-        ...     log_cases(Cases([{"image": "a.nii"}, {"image": "b.nii"}], [{"image": "c.nii"}], []))
-        >>> log.records[0].getMessage()
-        '2 training, 1 validation and 0 test cases.'
-    """
-    tell(f"{len(cases.train)} training, {len(cases.val)} validation and {len(cases.test)} test cases.")
-
-
-def log_images(images: Sequence[Mapping[str, str]]) -> None:
-    """Say in one line how many images there are.
-
-    Args:
-        images: from :func:`list_images`.
-
-    Example:
-        >>> from unittest import TestCase
-        >>> with TestCase().assertLogs("monai_freq") as log:
-        ...     log_images([{"image": "a.nii"}, {"image": "b.nii"}])
-        >>> log.records[0].getMessage()
-        '2 images for inference.'
-    """
-    tell(f"{len(images)} images for inference.")
 
 
 def _require_classes(dataset: Decathlon, classes: Mapping[str, str]) -> None:

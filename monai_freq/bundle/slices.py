@@ -7,15 +7,16 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from ..data import DataError, check_images, slice_address
+from ..data import check_images, slice_address
 from ..data.file_kinds import kind_of, left_out, named_as
 from ..data.image_checks import FullScale
 from ..data.images import READABLE
 from ..data.nifti import is_nifti_name
 from ..data.volumes import VOLUMES, count_slices
-from ..quoting import harmless, named
+from ..errors import DataError
+from ..quoting import named
 from .classification import Samples
-from .data_folder import tell
+from .data_folder import settings_at_fault, tell
 
 __all__ = ["list_slices"]
 
@@ -44,7 +45,7 @@ def list_slices(
         ``{"image": address, "sample": name}`` of each.
 
     Raises:
-        SystemExit: there is no such folder or no image in it, or one cannot be read or has another scale.
+        UsageError: there is no such folder or no image in it, or one cannot be read or has another scale.
 
     Example:
         >>> import tempfile
@@ -54,11 +55,9 @@ def list_slices(
         ...     [item["sample"] for item in list_slices(folder, lambda: Samples([], [], []))]
         ['scan_001.png']
     """
-    try:
+    with settings_at_fault():
         images = _of_tests(samples().test) if input_dir is None else _in_folder(Path(input_dir).expanduser())
         check_images(images, limits=(-inf, inf) if limits is None else (limits[0], limits[1]), full_scale=full_scale)
-    except ValueError as error:
-        raise SystemExit(harmless(str(error))) from error
     return images
 
 

@@ -7,7 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from monai_freq.bundle import check_window, over_full_scale, over_maximum
+from monai_freq.bundle import over_full_scale, over_maximum
+from monai_freq.bundle.intensity import check_window
+from monai_freq.errors import UsageError
 from monai_freq.transforms import LoadSlice
 
 
@@ -21,7 +23,7 @@ def test_windows_that_work(window):
     [[240, -160], [1, 1], [0], [0, 1, 2], "[0,1]", 5, [0, math.nan], [-math.inf, 0], [False, True], ["0", "1"]],
 )
 def test_windows_that_do_not(window):
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(UsageError) as stop:
         check_window(window)
     assert str(stop.value).startswith("'intensity_window' must be two increasing numbers or None, got ")
     assert len(str(stop.value).splitlines()) == 2
