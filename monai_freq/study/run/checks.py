@@ -206,10 +206,10 @@ def look_into(run: Run) -> dict[str, Any]:
         >>> look_into(Run(bundle="hippocampus_fd", folder=str(folder), settings=settings))
         {'cases': 2, 'batch_size': 2, 'classes': {'1': 'anterior', '2': 'posterior'}}
     """
-    try:
+    from ...bundle import readably
+
+    with readably():
         return _looked(run, opened(run, "train"))
-    except SystemExit as error:
-        raise UsageError(str(error)) from error
 
 
 def _looked(run: Run, parser: ConfigParser) -> dict[str, Any]:
@@ -267,6 +267,8 @@ def opened(run: Run, workflow: str) -> ConfigParser:
     """
     from monai.bundle import ConfigParser
 
+    from ...bundle import check_config
+
     configs = run.configs(workflow)
     for file in configs:
         if not file.is_file():
@@ -277,9 +279,10 @@ def opened(run: Run, workflow: str) -> ConfigParser:
     for key, value in run.data_options.items():
         require_setting(key, list(parser.get()), configs[0])
         parser[key] = value
-    parser["bundle_root"], parser["dataset_dir"], parser["check"] = run.folder, run.dataset_dir, []
-    parser["settings"] = {}  # of no training, where the workflow would look for one
-    for position, line in enumerate(parser["initialize"]):
-        if str(line).startswith("$bundle.check_") and not ("@checkpoint" in line or "@weights" in line):
-            parser.get_parsed_content(f"initialize#{position}")
+    parser["bundle_root"], parser["dataset_dir"] = run.folder, run.dataset_dir
+    # each run reads its images itself, and an evaluation is looked into as if nothing had been trained
+    for name, nothing in (("cases#check", []), ("samples#check", []), ("settings", {})):
+        if name in parser:
+            parser[name] = nothing
+    check_config(parser)
     return parser

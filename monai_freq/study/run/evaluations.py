@@ -10,8 +10,8 @@ from typing import Any
 from ...data.tables import read_rows
 from ...handlers.psd_history import PSDHistory
 from ...json_files import read_json
+from ...places import evaluation_of
 from ...quoting import named, reason_of, shown
-from .places import evaluation_of
 
 __all__ = ["read_cases", "read_measures"]
 

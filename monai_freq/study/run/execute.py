@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 from ...bundle.setting_names import setting_of
 from ...files import replacing
 from ...json_files import parse_json, read_json
+from ...places import evaluation_of, last_of
 from ...quoting import harmless
 from .evaluations import read_cases, read_measures
 from .missing import trains_the_same
-from .places import evaluation_of, last_of
 from .results import BUNDLE, Result, as_settings, read_result, result_file, write_result
 from .spec import Run, run_folder
 

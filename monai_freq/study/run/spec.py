@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from .places import weights_of
+from ...places import weights_of
 
 __all__ = ["ARMS", "RANDOM", "Run", "run_folder", "run_name"]
 

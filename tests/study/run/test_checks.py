@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,19 +15,12 @@ from monai_freq.study.run.checks import Look, _as_picture, _overlapping, bundle_
 from monai_freq.study.run.plan import parse_source, plan_transfers
 from monai_freq.study.run.spec import Run
 
+BUNDLES = Path(__file__).parents[3] / "bundles"
 LOOKED = {"cases": 12, "batch_size": 2, "classes": {"1": "left atrium"}}
 #: one patient, who is in training and, in the last of three folds alone, in validation too
 LEAKY = {
-    "name": "leaky_transfer",
-    "imports": ["$import numpy"],
-    "initialize": [],
-    "init": "random",
-    "artifact": "none",
-    "fraction": 0.0,
-    "fold": 0,
+    "imports": ["$import numpy", "$import os", "$import torch", "$from monai_freq import bundle"],
     "folds": {"folds": 3},
-    "batch_size": 2,
-    "classes": {"0": "benign", "1": "malignant"},
     "samples": {
         "_target_": "monai_freq.bundle.classification.Samples",
         "train": [{"patient": 1}],
@@ -45,8 +39,9 @@ def segmentation(folder="", **settings):
 @pytest.fixture
 def planned(tmp_path):
     """Fine-tunings of a bundle with a leak, from two sources."""
+    shipped = json.loads((BUNDLES / "lodopab_transfer/configs/train.json").read_text())
     (tmp_path / "configs").mkdir()
-    (tmp_path / "configs/train.json").write_text(json.dumps(LEAKY))
+    (tmp_path / "configs/train.json").write_text(json.dumps(shipped | LEAKY))
 
     def plan(folds):
         sources = [parse_source(word, {"own": "no_such_weights.pt"}) for word in ("random", "own")]
