@@ -115,7 +115,7 @@ def test_what_is_not_made_is_said(claims, results):
 
 
 def test_the_plan_is_an_hour_of_runs(claims, tmp_path):
-    sources = [claims.Source(label="random"), *(claims.source(label) for label in claims.EPOCHS)]
+    sources = [claims.parse_source("random"), *(claims.source(label) for label in claims.EPOCHS)]
     trained = [run for label in claims.EPOCHS for run in claims.pretraining(label)]
     runs = [*claims.transfers(sources, trained), *claims.decoupling(sources, trained)]
     names = [run.name for run in (*trained, *runs)]

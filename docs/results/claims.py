@@ -45,7 +45,7 @@ NATURAL, MEDICAL = "imagenet", "radimagenet"
 
 def main(folder: str) -> None:
     """Make what is missing, then say what it shows."""
-    sources = [Source(label=RANDOM), *(source(label) for label in EPOCHS)]
+    sources = [parse_source(RANDOM), *(source(label) for label in EPOCHS)]
     trained = [run for label in EPOCHS for run in pretraining(label)]
     run_study([*trained, *transfers(sources, trained), *decoupling(sources, trained)], folder)
     write_transfer_report(folder)
@@ -58,7 +58,7 @@ def source(label: str) -> Source:
     name, _, variant = label.partition(" ")
     if variant in ("shape", "texture"):
         cue = {f"phantoms#{name}#cue": variant, **MORE.get(label, {})}
-        return Source(label=label, settings={"source": name, "editing": "none", **cue})
+        return Source(label=label, given={"source": name, "editing": "none", **cue})
     return parse_source(label.replace(" ", "/"))
 
 

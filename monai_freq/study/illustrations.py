@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from monai.bundle import ConfigParser
 
-from ..bundle import readably
+from ..bundle.parsing import readably
 from ..data.nifti import case_name
 from ..errors import UsageError
 from ..figures import DrawnCase, as_bytes, show_bands, show_regions
@@ -55,6 +54,7 @@ def illustrate(runs: Iterable[Run], output_dir: str | os.PathLike[str], *, case:
     return write_files(Path(output_dir), contents)
 
 
+@readably()
 def read_case(run: Run, number: int) -> DrawnCase:
     """A test case of a run, as its network sees it, split into its frequencies.
 
@@ -75,11 +75,7 @@ def read_case(run: Run, number: int) -> DrawnCase:
         >>> case.image.shape, case.classes, np.allclose(case.low + case.high, case.image, atol=1e-5)
         ((16, 16, 16), {1: 'anterior', 2: 'posterior'}, True)
     """
-    with readably():
-        return _read(run, opened(run, "evaluate"), number)
-
-
-def _read(run: Run, parser: ConfigParser, number: int) -> DrawnCase:
+    parser = opened(run, "evaluate")
     if "cases" not in parser:
         raise UsageError(
             f"{run.bundle} is no segmentation: it has no 'cases'.\nFigures are drawn of bundles as heart_fd."

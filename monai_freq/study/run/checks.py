@@ -206,7 +206,7 @@ def look_into(run: Run) -> dict[str, Any]:
         >>> look_into(Run(bundle="hippocampus_fd", folder=str(folder), settings=settings))
         {'cases': 2, 'batch_size': 2, 'classes': {'1': 'anterior', '2': 'posterior'}}
     """
-    from ...bundle import readably
+    from ...bundle.parsing import readably
 
     with readably():
         return _looked(run, opened(run, "train"))
@@ -267,7 +267,7 @@ def opened(run: Run, workflow: str) -> ConfigParser:
     """
     from monai.bundle import ConfigParser
 
-    from ...bundle import check_config
+    from ...bundle.settings import check_config
 
     configs = run.configs(workflow)
     for file in configs:

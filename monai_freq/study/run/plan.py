@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ...errors import UsageError
@@ -75,27 +75,23 @@ class Source:
 
     Args:
         label: name of the source, and further words for what was done to it: ``"radimagenet whiten"``.
-        settings: settings of the bundle that pre-trains; empty where nothing is to be trained.
-        checkpoint: file of weights that are there already.
+        given: settings of the bundle that pre-trains on it, as ``"source"`` and ``"editing"``; of weights that are
+            there, or of none, those of the fine-tuning: ``"init"`` and, if it is known, ``"normalization"``.
         dataset_dir: folder of the user's data set; None for the phantom.
-        normalization: intensities that its weights are trained with; None for what is recorded beside them, or the
-            bundle's own.
 
     Example:
-        >>> Source(label="imagenet", checkpoint="/weights/resnet50.pth").pretrained
+        >>> Source(label="imagenet", given={"init": "/weights/resnet50.pth"}).pretrained
         False
     """
 
     label: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    checkpoint: str | None = None
+    given: Mapping[str, Any]
     dataset_dir: str | None = None
-    normalization: str | None = None
 
     @property
     def pretrained(self) -> bool:
         """Whether the study has to pre-train it."""
-        return self.label != RANDOM and self.checkpoint is None
+        return "init" not in self.given
 
 
 def parse_source(
@@ -110,13 +106,14 @@ def parse_source(
         word: word of the command line.
         checkpoints: word of a source -> file of weights.
         data: name of a source -> folder of the user's data set.
-        normalizations: word of a source -> name of the normalization.
+        normalizations: word of a source -> name of the normalization, the intensities that its weights are trained
+            with; else that which is recorded beside them, or the bundle's own.
 
     Raises:
         UsageError: there is no such editing, or a checkpoint for ``random``.
 
     Example:
-        >>> parse_source("radimagenet/whiten").settings
+        >>> parse_source("radimagenet/whiten").given
         {'source': 'radimagenet', 'editing': 'whiten'}
         >>> parse_source("radimagenet/blur")
         Traceback (most recent call last):
@@ -126,20 +123,20 @@ def parse_source(
     name, slash, editing = word.partition("/")
     label = f"{name} {editing}" if slash and editing != "none" else name
     checkpoint = (checkpoints or {}).get(word)
-    normalization = (normalizations or {}).get(word)
+    normalization = {"normalization": normalizations[word]} if normalizations and word in normalizations else {}
     if label == RANDOM and checkpoint:
         raise UsageError(
             f"--checkpoints {word}={checkpoint} is for a source that starts without weights.\n"
             "Call the source otherwise, as in --sources own --checkpoints own=weights.pt"
         )
     if label == RANDOM or checkpoint:
-        return Source(label=label, checkpoint=checkpoint, normalization=normalization)
+        return Source(label=label, given={"init": checkpoint or RANDOM} | normalization)
     if slash and editing not in _EDITINGS:
         raise UsageError(
             f"There is no editing '{editing}'.\nA source is as in imagenet, imagenet/lowpass or radimagenet/whiten."
         )
-    settings = {"source": name, "editing": editing or "none"} | _normalization(normalization)
-    return Source(label=label, settings=settings, dataset_dir=(data or {}).get(name), normalization=normalization)
+    given = {"source": name, "editing": editing or "none"} | normalization
+    return Source(label=label, given=given, dataset_dir=(data or {}).get(name))
 
 
 def plan_pretraining(
@@ -170,7 +167,7 @@ def plan_pretraining(
             bundle=name,
             folder=folder,
             settings={"fusion": arm, "seed": seed, "source": source.label, **_unsaid(source), **(settings or {})},
-            given=source.settings,
+            given=source.given,
             dataset_dir=source.dataset_dir,
         )
         for seed in dict.fromkeys(seeds)
@@ -181,7 +178,7 @@ def plan_pretraining(
 
 def _unsaid(source: Source) -> dict[str, Any]:
     """Settings of a source that its label does not say: they tell apart runs of other settings."""
-    return {key: value for key, value in source.settings.items() if key not in ("source", "editing")}
+    return {key: value for key, value in source.given.items() if key not in ("source", "editing")}
 
 
 def plan_transfers(
@@ -256,12 +253,8 @@ def plan_transfers(
 def _start(source: Source, seed: int, pretraining: Sequence[Run]) -> dict[str, Any]:
     """Where a fine-tuning starts; weights that the study has pre-trained know their normalization themselves."""
     if not source.pretrained:
-        return {"given": {"init": source.checkpoint or RANDOM} | _normalization(source.normalization)}
+        return {"given": source.given}
     for run in pretraining:
         if (run.settings["source"], run.settings["seed"]) == (source.label, seed):
             return {"after": run}
     raise UsageError(f"'{source.label}' has no weights for seed {seed}.\nPlan its pre-training, or give a checkpoint.")
-
-
-def _normalization(name: str | None) -> dict[str, str]:
-    return {} if name is None else {"normalization": name}

@@ -50,12 +50,12 @@ def test_a_study_that_is_stopped_early_has_whole_draws_or_folds():
 
 
 def test_sources_of_a_command_line():
-    assert parse_source("random") == parse_source("random/none") == Source(label="random")
-    assert parse_source("imagenet").settings == {"source": "imagenet", "editing": "none"}
+    assert parse_source("random") == parse_source("random/none") == Source(label="random", given={"init": "random"})
+    assert parse_source("imagenet").given == {"source": "imagenet", "editing": "none"}
     edited = parse_source("imagenet/lowpass", data={"imagenet": "/data/imagenet"})
     assert (edited.label, edited.dataset_dir) == ("imagenet lowpass", "/data/imagenet")
     there = parse_source("clinic", {"clinic": "weights.pt"})
-    assert (there.label, there.checkpoint, there.pretrained) == ("clinic", "weights.pt", False)
+    assert (there.label, there.given, there.pretrained) == ("clinic", {"init": "weights.pt"}, False)
     for word, checkpoints, says in (
         ("imagenet/blur", {}, "There is no editing 'blur'"),
         ("random", {"random": "w.pt"}, r"--checkpoints random=w\.pt is for a source that starts without"),
@@ -80,7 +80,7 @@ def test_settings_that_the_label_does_not_say_are_in_the_name():
     """Otherwise a run with another cue would pass for one that is there."""
     plain = parse_source("imagenet")
     cue = {"phantoms#imagenet#cue": "shape"}
-    (run,) = plan_pretraining([replace(plain, settings={**plain.settings, **cue}, label="imagenet shape")], PRETRAINER)
+    (run,) = plan_pretraining([replace(plain, given={**plain.given, **cue}, label="imagenet shape")], PRETRAINER)
     assert run.settings == {"fusion": "none", "seed": 0, "source": "imagenet shape"} | cue
     assert run.name == "source_pretrain/nall_draw0_none_phantoms-imagenet-cue=shape_source=imagenet-shape_seed0"
     assert run.options(STUDY) == {"fusion": "none", "seed": 0, "source": "imagenet", "editing": "none"} | cue
