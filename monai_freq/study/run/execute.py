@@ -244,9 +244,13 @@ def _of_today(made_with: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _evaluation_options(attempt: _Attempt) -> dict[str, Any]:
     """The settings that an evaluation knows; a picture of each case of each run would fill folders."""
-    known = {key for file in attempt.run.configs("evaluate") for key in _json(file)}
-    given = {"pictures": False} | attempt.options
+    known, given = _known(attempt.run, "evaluate"), {"pictures": False} | attempt.options
     return {key: value for key, value in given.items() if setting_of(key) in known}
+
+
+def _known(run: Run, workflow: str) -> set[str]:
+    """Settings that a workflow of the bundle has."""
+    return {key for file in run.configs(workflow) for key in _json(file)}
 
 
 def _call(attempt: _Attempt, workflow: str, options: Mapping[str, Any]) -> tuple[float, int]:
@@ -255,6 +259,8 @@ def _call(attempt: _Attempt, workflow: str, options: Mapping[str, Any]) -> tuple
     if workflow == "train":
         configs.append(_curve_config(attempt.folder))
     own = {"output_dir": str(attempt.folder), "threads": attempt.setup.threads}
+    if "bundle_root" in _known(attempt.run, workflow):  # which a bundle of another name would not find by itself
+        own["bundle_root"] = attempt.run.folder
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(configs)]
     for key, value in {**options, **own}.items():
         command += [f"--{key}", _written(value)]

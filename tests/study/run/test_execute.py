@@ -92,7 +92,9 @@ def test_a_run_is_trained_and_evaluated_into_its_result(run, setup, monkeypatch)
     assert set(result.versions) == {"monai_freq", "torch", "monai", "python", "bundle"}
     metadata = json.loads((Path(run.folder) / "configs/metadata.json").read_text())
     assert result.versions["bundle"] == metadata["version"]
-    assert "Training" in (folder_of(run, setup) / "log.txt").read_text()
+    log = (folder_of(run, setup) / "log.txt").read_text()
+    assert "Training" in log
+    assert log.count(f"--bundle_root {run.folder}") == 2
 
 
 def test_a_setting_may_be_none(run, setup):
