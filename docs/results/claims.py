@@ -17,11 +17,11 @@ import torch
 
 from monai_freq.files import replacing
 from monai_freq.spectral.psd import band_shares, centroid
+from monai_freq.study.report import write_transfer_report
 from monai_freq.study.run.plan import Source, parse_source, plan_pretraining, plan_transfers
 from monai_freq.study.run.results import Result, read_results
 from monai_freq.study.run.runner import run_study
 from monai_freq.study.run.spec import RANDOM, Run
-from monai_freq.study.transfer_report import write_transfer_report
 
 BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
 REPEATS = {1: 0, 2: 1, 3: 2}  # seed of pre-training and fine-tuning -> fold: both change from one repeat to the next

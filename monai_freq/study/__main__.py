@@ -309,8 +309,7 @@ def _normalizations(words: Sequence[str], sources: Collection[str]) -> dict[str,
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from .report import write_report
-    from .transfer_report import write_transfer_report
+    from .report import write_report, write_transfer_report
 
     if not Path(arguments.folder).is_dir():
         raise UsageError(f"There is no folder {arguments.folder}.\nGive the --output_dir of a study.")
