@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...data.tables import read_rows
-from ...handlers.psd_history import PSDHistory
 from ...json_files import read_json
 from ...places import evaluation_of
 from ...quoting import named, reason_of, shown
@@ -32,6 +30,8 @@ def read_cases(file: Path) -> list[dict[str, Any]]:
         >>> read_cases(file)
         [{'case': 'la_003', 'dice_heart': 0.9}]
     """
+    from ...data.tables import read_rows  # imports MONAI, for which a study need not wait as it begins
+
     try:
         cases = [_metrics(row.cells) for row in read_rows(file)]
         twice = [name for name, count in Counter(case["case"] for case in cases).items() if count > 1]
@@ -58,6 +58,7 @@ def read_measures(folder: Path) -> dict[str, Any]:
     Example:
         >>> import json, tempfile
         >>> import numpy as np
+        >>> from monai_freq.handlers import PSDHistory
         >>> folder, history = Path(tempfile.mkdtemp()), PSDHistory(np.linspace(0, 0.5, 3))
         >>> for epoch, gradients in ((0, [[0.0, 1.0, 0.5]]), (5, [[0.0, 0.5, 1.0]])):
         ...     history.add(epoch, {"images": np.array([[4.0, 2.0, 1.0]]), "gradients": np.array(gradients)})
@@ -68,6 +69,8 @@ def read_measures(folder: Path) -> dict[str, Any]:
         >>> read_measures(folder)["conditions"], read_measures(folder)["densities"]["after"]
         ({'ood': {'auc': 0.8}}, [0.0, 0.5, 1.0])
     """
+    from ...handlers.psd_history import PSDHistory
+
     conditions = _summary(evaluation_of(folder) / "summary.json")
     file = folder / "tensorboard" / "psd.npz"
     history = PSDHistory.load(file)
