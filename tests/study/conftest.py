@@ -75,7 +75,8 @@ def pretended(tmp_path):
     """Environment in which trainings are pretended."""
     (tmp_path / "pretended").mkdir()
     (tmp_path / "pretended/sitecustomize.py").write_text(PRETENDED)
-    here = {"PYTHONPATH": str(tmp_path / "pretended"), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    path = os.pathsep.join([str(tmp_path / "pretended"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    here = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     cache = os.environ.get("MONAI_FREQ_CACHE") or str(tmp_path / "cache")
     return os.environ | here | {"MONAI_FREQ_CACHE": cache}
 

@@ -177,7 +177,7 @@ def test_a_driver_of_a_cluster_is_killed(study, cluster, undisturbed, tmp_path):
 
 
 def test_a_real_study_killed_on_the_way_ends_with_the_same_figures(study, tmp_path):
-    real = {"PYTHONPATH": ""}
+    real = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     words = ["--sizes", 2, "--arms", "none", "early", "--epochs", 6]
     learned = ["--set", "image_size=[16,16,16]", "val_interval=2", "psd_interval=99"]
     completed(study(*words, *learned, output_dir=tmp_path / "whole", **real), seconds=600)
