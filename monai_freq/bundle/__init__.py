@@ -16,7 +16,7 @@ _OFFERED = {
     ".location": ["find_bundle"],
     ".normalization": ["normalization_of"],
     ".parsing": ["readably"],
-    ".run_folder": ["completed", "recorded_classes", "recorded_settings", "results_folder"],
+    ".run_folder": ["completed", "recorded_settings", "results_folder"],
     ".segmentation": ["list_images", "prepare_cases"],
     ".settings": ["check_config"],
     ".slices": ["list_slices"],

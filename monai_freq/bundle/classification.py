@@ -209,18 +209,18 @@ def seen_in_all_conditions(
     return [item | {"condition": condition} for condition, marked in planned.items() for item in marked]
 
 
-def class_names(samples: Samples, count: int) -> dict[str, str]:
+def class_names(samples: Samples | None, count: int) -> dict[str, str]:
     """Class number -> its name in the data, or its number where they have none.
 
     Args:
-        samples: of sources, with the key ``name``.
+        samples: samples of a source, with the key ``name``; None where there are no data.
         count: number of classes.
 
     Example:
         >>> class_names(Samples([{"label": 1, "name": "cyst"}], [], []), 2)
         {'0': 'class 0', '1': 'cyst'}
     """
-    found = {item["label"]: str(item["name"]) for items in samples for item in items if "name" in item}
+    found = {item["label"]: str(item["name"]) for items in samples or () for item in items if "name" in item}
     return {str(number): found.get(number, f"class {number}") for number in range(count)}
 
 

@@ -15,7 +15,7 @@ from ..json_files import parse_json, read_json
 from ..places import RECORD, RESULTS, record_of
 from ..quoting import named, reason_of
 
-__all__ = ["begin_run", "check_trained", "completed", "recorded_classes", "recorded_settings", "results_folder"]
+__all__ = ["begin_run", "check_trained", "completed", "recorded_settings", "results_folder"]
 
 #: settings that decide which cases are in which part
 _DIVISION = ("phantom", "split_seed", "val_cases", "test_cases", "folds", "fold", "reading", "train_size", "draw")
@@ -161,24 +161,6 @@ def completed(recorded: Mapping[str, Any], **given: Any) -> dict[str, Any]:
         {'task': 'heart', 'cases': 6}
     """
     return {**recorded, **given}
-
-
-def recorded_classes(checkpoint: str, count: int) -> dict[str, str]:
-    """Class number -> name, as the training recorded them of a checkpoint, or the number where it did not.
-
-    Args:
-        checkpoint: file that the training saved.
-        count: number of classes.
-
-    Example:
-        >>> import tempfile
-        >>> folder = tempfile.mkdtemp()
-        >>> begin_run(folder, resume=False, classes={"0": "benign", "1": "malignant"})
-        >>> recorded_classes(f"{folder}/models/model.pt", 2), recorded_classes("from_elsewhere.pt", 2)
-        ({'0': 'benign', '1': 'malignant'}, {'0': 'class 0', '1': 'class 1'})
-    """
-    names = recorded_settings(checkpoint).get("classes", {})
-    return {str(number): str(names.get(str(number), f"class {number}")) for number in range(count)}
 
 
 def _require_same(record: Path, settings: Mapping[str, Any]) -> None:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data import Decathlon, check_cases, read_decathlon, split_cases
-from ..data.file_kinds import left_out
 from ..data.nifti import case_name, is_nifti_name
 from ..errors import DataError
 from ..handlers.rows import column_names
 from ..quoting import named
-from .data_folder import data_folder, settings_at_fault, tell
+from .data_folder import data_folder, found_in, settings_at_fault, tell
 
 __all__ = ["Cases", "list_images", "prepare_cases"]
 
@@ -112,7 +111,7 @@ def list_images(
         ['la_001.nii.gz']
     """
     with settings_at_fault():
-        images = _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(Path(input_dir))
+        images = _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(input_dir)
         check_cases(images, (), channels=1)
     return images
 
@@ -135,21 +134,9 @@ def _tell_remarks(dataset: Decathlon) -> None:
         tell(remark)
 
 
-def _images_in(input_dir: Path) -> list[dict[str, str]]:
-    folder = input_dir.expanduser().resolve()
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {named(folder)}.\nPass --input_dir <a folder with .nii or .nii.gz files>.")
-    entries = sorted(folder.iterdir())
-    found = [entry for entry in entries if _is_volume(entry)]
-    others = left_out(set(entries) - set(found), "no .nii or .nii.gz file")
-    if not found:
-        raise DataError(
-            f"{named(folder)} holds no .nii or .nii.gz file.{f' {others}.' if others else ''}\n"
-            "Pass --input_dir <a folder that does>."
-        )
-    if others:
-        tell(f"{others}.")
-    images = [str(path) for path in found]
+def _images_in(input_dir: str) -> list[dict[str, str]]:
+    found = found_in(input_dir, _is_volume, ".nii or .nii.gz file", "a folder with .nii or .nii.gz files")
+    images = list(map(str, found))
     _require_names(images)
     return [{"image": image} for image in images]
 

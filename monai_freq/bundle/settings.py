@@ -16,7 +16,6 @@ from ..spectral.bands import check_bands
 from ..spectral.scalars import is_finite_number
 from .backbone import check_backbone
 from .command_line import check_options
-from .intensity import check_window
 from .normalization import check_normalization
 from .parsing import copied
 
@@ -81,7 +80,7 @@ def check_config(parser: ConfigParser) -> None:
         channels = own.get_parsed_content("in_channels")
         check_normalization(own.get_parsed_content("normalization"), channels, weights)
     else:
-        check_window(own.get_parsed_content("intensity_window"))
+        _check_window(own.get_parsed_content("intensity_window"))
     check_backbone(
         own.get_parsed_content("backbone"),
         image_size=own.get_parsed_content("image_size"),
@@ -160,6 +159,15 @@ def _check_fusion(fusion: Any, theta: Any, convention: Any) -> None:
         raise UsageError(
             f"{error}\nChange it on the command line, as in --{name} {example}, or in the configuration file."
         ) from error
+
+
+def _check_window(window: Any) -> None:
+    two = isinstance(window, (list, tuple)) and len(window) == 2 and all(map(is_finite_number, window))
+    if window is not None and not (two and window[0] < window[1]):
+        raise UsageError(
+            f"'intensity_window' must be two increasing numbers or None, got {written(window)}.\n"
+            "As in --intensity_window [-160,240], or --intensity_window '$None'"
+        )
 
 
 def _check_device(device: Any) -> None:
