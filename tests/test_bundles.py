@@ -82,6 +82,25 @@ def test_rendered_files_are_in_step_with_their_source(tmp_path):
         assert tracked <= files_below(tmp_path / task)
 
 
+#: keys that MONAI looks for, and those that the call in ``initialize`` reads besides
+READ = {"imports", "bundle_root", "dataset_dir", "validate", "initialize", "run", "finalize"}
+READ |= {"classes", "threads", "may_differ"}
+
+
+@on_all_bundles
+@pytest.mark.parametrize("workflow", ["train", "evaluate", "inference"])
+def test_something_refers_to_every_key_and_the_settings_stand_first(name, workflow):
+    config = json.loads((ROOT / "bundles" / name / f"configs/{workflow}.json").read_text())
+    text = {key: json.dumps(value) for key, value in config.items()}
+    for key in config.keys() - READ:
+        assert any(re.search(rf"@{key}\b", value) for other, value in text.items() if other != key), key
+    settings = list(config)[: list(config).index("imports")]
+    components = {target for key in settings for target in re.findall(r'"_target_": "([\w.]+)"', text[key])}
+    assert components <= {"monai_freq.bundle.completed"}
+    assert {"fusion", "theta", "image_size", "device", "threads", "output_dir"} <= set(settings)
+    assert config["initialize"] == [f"$bundle.begin_{'training' if workflow == 'train' else 'evaluation'}()"]
+
+
 @on_all_bundles
 def test_metadata_is_valid(name, tmp_path):
     schema = tmp_path / "schema.json"

@@ -197,9 +197,9 @@ def _settings_first(config: Config) -> Config:
 
 
 def _is_machinery(key: str, value: object) -> bool:
-    """Components, groups of them, and what is done with them."""
-    groups = isinstance(value, dict) and any(isinstance(part, dict) for part in value.values())
-    return key in MACHINERY or groups or _is_component(value)
+    """Components, groups of them, and what is done with them; a setting that a training completes is none."""
+    text = json.dumps(value).replace('"_target_": "monai_freq.bundle.completed"', "")
+    return key in MACHINERY or '"_target_"' in text
 
 
 def _is_component(value: object) -> bool:
