@@ -114,8 +114,10 @@ def test_metadata_is_valid(name, tmp_path):
 
 
 @on_all_bundles
-@pytest.mark.parametrize("fusion", ["none", "early", "late"])
-@pytest.mark.parametrize("workflow", ["train", "evaluate", "inference"])
+@pytest.mark.parametrize(
+    ("workflow", "fusion"),
+    [("train", "none"), ("train", "early"), ("train", "late"), ("evaluate", "late"), ("inference", "early")],
+)
 def test_network_fits_the_metadata(name, workflow, fusion):
     configs = ROOT / "bundles" / name / "configs"
     verify_net_in_out(
@@ -410,10 +412,6 @@ def damage_nan(folder):
         (None, {"val_cases": 9}, ["11 cases", "--val_cases"]),
         (None, {"train_size": 8}, ["'train_size'", "8"]),
         (None, {"theta": 1.5}, ["'theta' must be in (0, 1), got 1.5"]),
-        (None, {"fusion": "middle"}, ["'fusion'", "middle", "early"]),
-        (None, {"val_cases": "two"}, ["'val_cases' must be a whole number"]),
-        (None, {"intensity_window": [240, -160]}, ["'intensity_window' must be two increasing numbers", "[240, -160]"]),
-        (None, {"convention": "fig2"}, ["'convention'", "fig2", "figure2"]),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -480,8 +478,6 @@ def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tm
     ("config", "options", "says"),
     [
         ("evaluate", {"val_cases": "two"}, "'val_cases' must be a whole number of at least 0, got 'two'"),
-        ("evaluate", {"test_cases": -1}, "'test_cases' must be a whole number of at least 0, got -1"),
-        ("evaluate", {"train_size": 1.5}, "'train_size' must be a whole number of at least 0, got 1.5"),
         ("evaluate", {"image_size": [30, 32, 16]}, "'image_size' must be one that the backbone (UNet) takes"),
         ("evaluate", {"backbone#out_channels": 9}, "'backbone' (UNet) does not fit an image of shape (8, 64"),
         ("inference", {"backbone#in_channels": 3}, "'backbone' (UNet) does not fit an image of shape (8, 64"),

@@ -28,11 +28,11 @@ def data_folder(
     """Folder of the data set: the user's, or the phantom's.
 
     Args:
-        dataset_dir: the user's; None for the phantom.
+        dataset_dir: folder of the user's data; None for the phantom.
         phantom: ``task``, the phantom's name, and the arguments of its ``monai_freq.phantoms.write_<task>``; empty when
             there is none.
         cache: folder for phantoms; the environment variable ``MONAI_FREQ_CACHE`` goes before it.
-        holds: what a folder of such data holds, for messages.
+        holds: content of such a folder, for messages.
 
     Raises:
         DataError: there is no such phantom, or none at all and no folder is given.
@@ -81,10 +81,10 @@ def found_in(input_dir: str, is_wanted: Callable[[Path], bool], kind: str, wante
     """Files of a folder for an inference, in the order of their names; what else is there is counted in the log.
 
     Args:
-        input_dir: folder of the user's.
-        is_wanted: whether an entry of the folder is one of them.
-        kind: what one of them is, for messages.
-        wanted: what the user is to pass, for messages.
+        input_dir: folder with the user's images.
+        is_wanted: test of an entry of the folder.
+        kind: name of such a file, for messages.
+        wanted: name of a folder with such files, for messages.
 
     Raises:
         DataError: there is no such folder, or no such file in it.
@@ -113,7 +113,7 @@ def found_in(input_dir: str, is_wanted: Callable[[Path], bool], kind: str, wante
 
 @contextmanager
 def settings_at_fault() -> Iterator[None]:
-    """Raise what a function says of an argument as the error of a setting, which the user can put right.
+    """Turn a function's error about an argument into that of a setting, which the user can put right.
 
     Raises:
         UsageError: the block raised a :class:`ValueError`.
@@ -137,8 +137,8 @@ def tell(message: str, level: int = logging.INFO) -> None:
     """Log once, not once a process.
 
     Args:
-        message: in one line.
-        level: of ``logging``.
+        message: text in one line.
+        level: level of ``logging``.
 
     Example:
         >>> from unittest import TestCase

@@ -27,8 +27,8 @@ def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
 
     Args:
         output_dir: folder of the run.
-        resume: True, or ``"true"``, continues the run that is there: its settings and its data set must be the same.
-        settings: what a resumed run must share; ``phantom`` counts where there is no ``dataset_dir``.
+        resume: True or ``"true"`` to continue the run in the folder, with the same settings and data set.
+        settings: settings to record; ``phantom`` counts where there is no ``dataset_dir``.
 
     Raises:
         UsageError: the run that is there was made with other settings; another process trains into the folder, or
@@ -74,9 +74,9 @@ def check_trained(checkpoint: str, settings: Mapping[str, Any], named_by: Sequen
     elsewhere, without a record, is taken as it is.
 
     Args:
-        checkpoint: file that the training saved.
-        settings: what must agree.
-        named_by: settings that the default folder of a run is called after.
+        checkpoint: file of weights.
+        settings: settings to compare with the record.
+        named_by: settings in the name of a run's default folder.
 
     Raises:
         UsageError: there is no such file, or a setting differs.
@@ -109,8 +109,8 @@ def recorded_settings(checkpoint: str, **given: Any) -> dict[str, Any]:
     """Settings that the training recorded of a checkpoint; none where it did not.
 
     Args:
-        checkpoint: file that the training saved.
-        given: settings that take the place of the recorded ones, unless they are None.
+        checkpoint: file of weights.
+        given: settings in place of the recorded ones, where they are not None.
 
     Raises:
         SystemExit: the record is not readable.
@@ -133,8 +133,8 @@ def results_folder(checkpoint: str | None, default: str) -> str:
     """Where the results of a checkpoint go: to the folder of its run, otherwise to the default.
 
     Args:
-        checkpoint: file that a training saved; None for that of the default folder.
-        default: folder of the run that the settings name.
+        checkpoint: file of weights; None for that of the default folder.
+        default: folder of a run with these settings.
 
     Example:
         >>> import tempfile
@@ -153,8 +153,8 @@ def completed(recorded: Mapping[str, Any], **given: Any) -> dict[str, Any]:
     """A setting of several entries: those that are given, and the training's for the others.
 
     Args:
-        recorded: entries of the training.
-        given: entries that are given now.
+        recorded: entries from the training.
+        given: entries from the command line.
 
     Example:
         >>> completed({"task": "heart", "cases": 20}, cases=6)

@@ -54,13 +54,13 @@ def prepare_cases(
         phantom: ``task``, the phantom's name, and the arguments of its ``monai_freq.phantoms.write_<task>``; empty when
             there is none.
         cache: folder for phantoms; the environment variable ``MONAI_FREQ_CACHE`` goes before it.
-        classes: class number -> name, as the network predicts them.
-        val_cases: size of the validation part.
-        test_cases: size of the test part.
+        classes: class number -> name.
+        val_cases: number of validation cases.
+        test_cases: number of test cases.
         split_seed: seed of the division.
-        train_size: size of the training subset; None for all.
-        draw: which random subset of that size.
-        check: parts whose files are read and checked, of ``"train"``, ``"val"``, ``"test"``.
+        train_size: number of training cases; None for all.
+        draw: number of the random subset of that size.
+        check: parts to read and check, of ``"train"``, ``"val"``, ``"test"``.
 
     Raises:
         UsageError: something is wrong with the data or the sizes.
@@ -94,7 +94,7 @@ def list_images(
     Whatever else is in the folder is counted and named in the log.
 
     Args:
-        input_dir: folder; None for the data set of the other three arguments, see :func:`prepare_cases`.
+        input_dir: folder of images; None for the data set of the other arguments, see :func:`prepare_cases`.
         dataset_dir: folder in the layout of the Medical Segmentation Decathlon; None for the phantom.
         phantom: settings of the phantom.
         cache: folder for phantoms.

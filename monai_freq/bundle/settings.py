@@ -42,7 +42,7 @@ def check_config(parser: ConfigParser) -> None:
     Nothing is read but what a training has recorded, nothing is written, and the parser stays as it is.
 
     Args:
-        parser: the configuration, with the settings that are given.
+        parser: configuration of a training, an evaluation or an inference.
 
     Raises:
         UsageError: a setting cannot work, or an option does not exist.
@@ -94,7 +94,7 @@ def settings_of(parser: ConfigParser) -> dict[str, Any]:
     """Settings of the network and of its data, of those that the configuration has.
 
     Args:
-        parser: of a training, an evaluation or an inference; in an inference the data do not count.
+        parser: configuration; the data of an inference do not count.
 
     Example:
         >>> parser = ConfigParser({"fusion": "early", "theta": 0.1, "epochs": 60, "phantom": {"task": "heart"}})

@@ -35,9 +35,9 @@ def list_slices(
     Args:
         input_dir: folder with PNG, JPEG or TIFF pictures, DICOM slices, or HDF5, ``.pck`` or NIfTI volumes; None for
             the test samples of the bundle's data set.
-        samples: called for these.
-        limits: lowest and highest value that a pixel may have, as in training; any by default.
-        full_scale: what white must be, see :func:`monai_freq.data.check_images`.
+        samples: function that returns these.
+        limits: lowest and highest value of a pixel, as in training; any by default.
+        full_scale: value of white, see :func:`monai_freq.data.check_images`.
 
     Returns:
         ``{"image": address, "sample": name}`` of each.

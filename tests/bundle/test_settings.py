@@ -66,6 +66,7 @@ WRONG = [
     *(("heart_fd", "intensity_window", value) for value in ([240, -160], [1, 1], [0], [0, 1, 2], "[0,1]", 5)),
     *(("heart_fd", "intensity_window", value) for value in ([0, math.nan], [-math.inf, 0], [False, True], ["0", "1"])),
     ("heart_fd", "image_size", [60, 64, 32]),
+    ("lodopab_transfer", "image_size", 48),
     *(("lodopab_transfer", "fraction", value) for value in (-0.1, 1.1, float("nan"), "0.5", None, True)),
     *(("lodopab_transfer", "lam", value) for value in (-1, float("inf"), "x")),
     *(("lodopab_transfer", "fold", value) for value in (-1, 0.5)),
