@@ -331,6 +331,15 @@ def test_a_new_task_is_one_small_file(tmp_path, monkeypatch):
     assert (tmp_path / "lesions/runs/early/models/model.pt").is_file()
 
 
+def test_a_task_with_another_scaling_keeps_its_settings(tmp_path):
+    own = {"intensity": {"_target_": "monai.transforms.NormalizeIntensityd", "keys": "image"}}
+    source = tmp_path / "lesions.json"
+    source.write_text(json.dumps(NEW_TASK | {"settings": NEW_TASK["settings"] | own}))
+    rendering().render(source, tmp_path / "lesions")
+    config = json.loads((tmp_path / "lesions/configs/train.json").read_text())
+    assert (config["intensity"], config["intensity_window"]) == (own["intensity"], None)
+
+
 @pytest.mark.slow
 @on_one_bundle
 def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):

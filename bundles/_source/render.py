@@ -21,8 +21,8 @@ SOURCE = Path(__file__).parent
 WORKFLOWS = ("train", "evaluate", "inference")
 OVERLAYS = ("multi_gpu_train", "paper")
 #: what MONAI looks for, and what the call in ``initialize`` reads besides
-ROOTS = ("imports", "bundle_root", "dataset_dir", "initialize", "run", "finalize", "validate")
-ROOTS += ("classes", "threads", "may_differ")
+ROOTS = ["imports", "bundle_root", "dataset_dir", "initialize", "run", "finalize", "validate"]
+ROOTS += [*NETWORK, "threads", "may_differ"]
 #: what is no setting, though it is no component either
 MACHINERY = ("imports", "network", "network_def", "weights", "initialize", "run", "finalize")
 

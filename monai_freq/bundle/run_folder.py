@@ -94,7 +94,8 @@ def check_trained(checkpoint: str, settings: Mapping[str, Any], named_by: Sequen
         Give the same settings, or another --output_dir.
     """
     if not Path(checkpoint).is_file():
-        same = f"{', '.join(f'--{name}' for name in named_by)} and --output_dir"
+        names = ", ".join(f"--{name}" for name in named_by)
+        same = f"{names} and --output_dir" if names else "--output_dir"
         raise UsageError(
             f"There is no checkpoint {named(checkpoint)}.\n"
             f"Train first, with the same {same}, or pass --checkpoint <file>."
