@@ -1,6 +1,6 @@
 """Draw the pictures of the documentation from the phantoms: ``make pictures``.
 
-The segmentation is that of ``bundles/heart_fd/runs/early/model.pt``: run ``make heart`` before.
+The segmentation is that of ``bundles/heart_fd/runs/early/models/model.pt``: run ``make heart`` before.
 """
 
 from __future__ import annotations

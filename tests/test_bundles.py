@@ -82,6 +82,25 @@ def test_rendered_files_are_in_step_with_their_source(tmp_path):
         assert tracked <= files_below(tmp_path / task)
 
 
+#: keys that MONAI looks for, and those that the call in ``initialize`` reads besides
+READ = {"imports", "bundle_root", "dataset_dir", "validate", "initialize", "run", "finalize"}
+READ |= {"classes", "threads", "may_differ"}
+
+
+@on_all_bundles
+@pytest.mark.parametrize("workflow", ["train", "evaluate", "inference"])
+def test_something_refers_to_every_key_and_the_settings_stand_first(name, workflow):
+    config = json.loads((ROOT / "bundles" / name / f"configs/{workflow}.json").read_text())
+    text = {key: json.dumps(value) for key, value in config.items()}
+    for key in config.keys() - READ:
+        assert any(re.search(rf"@{key}\b", value) for other, value in text.items() if other != key), key
+    settings = list(config)[: list(config).index("imports")]
+    components = {target for key in settings for target in re.findall(r'"_target_": "([\w.]+)"', text[key])}
+    assert components <= {"monai_freq.bundle.completed"}
+    assert {"fusion", "theta", "image_size", "device", "threads", "output_dir"} <= set(settings)
+    assert config["initialize"] == [f"$bundle.begin_{'training' if workflow == 'train' else 'evaluation'}()"]
+
+
 @on_all_bundles
 def test_metadata_is_valid(name, tmp_path):
     schema = tmp_path / "schema.json"
@@ -95,8 +114,10 @@ def test_metadata_is_valid(name, tmp_path):
 
 
 @on_all_bundles
-@pytest.mark.parametrize("fusion", ["none", "early", "late"])
-@pytest.mark.parametrize("workflow", ["train", "evaluate", "inference"])
+@pytest.mark.parametrize(
+    ("workflow", "fusion"),
+    [("train", "none"), ("train", "early"), ("train", "late"), ("evaluate", "late"), ("inference", "early")],
+)
 def test_network_fits_the_metadata(name, workflow, fusion):
     configs = ROOT / "bundles" / name / "configs"
     verify_net_in_out(
@@ -310,6 +331,15 @@ def test_a_new_task_is_one_small_file(tmp_path, monkeypatch):
     assert (tmp_path / "lesions/runs/early/models/model.pt").is_file()
 
 
+def test_a_task_with_another_scaling_keeps_its_settings(tmp_path):
+    own = {"intensity": {"_target_": "monai.transforms.NormalizeIntensityd", "keys": "image"}}
+    source = tmp_path / "lesions.json"
+    source.write_text(json.dumps(NEW_TASK | {"settings": NEW_TASK["settings"] | own}))
+    rendering().render(source, tmp_path / "lesions")
+    config = json.loads((tmp_path / "lesions/configs/train.json").read_text())
+    assert (config["intensity"], config["intensity_window"]) == (own["intensity"], None)
+
+
 @pytest.mark.slow
 @on_one_bundle
 def test_a_killed_run_resumes_to_the_same_weights(name, dataset, tmp_path):
@@ -391,10 +421,6 @@ def damage_nan(folder):
         (None, {"val_cases": 9}, ["11 cases", "--val_cases"]),
         (None, {"train_size": 8}, ["'train_size'", "8"]),
         (None, {"theta": 1.5}, ["'theta' must be in (0, 1), got 1.5"]),
-        (None, {"fusion": "middle"}, ["'fusion'", "middle", "early"]),
-        (None, {"val_cases": "two"}, ["'val_cases' must be a whole number"]),
-        (None, {"intensity_window": [240, -160]}, ["'intensity_window' must be two increasing numbers", "[240, -160]"]),
-        (None, {"convention": "fig2"}, ["'convention'", "fig2", "figure2"]),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -461,8 +487,6 @@ def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tm
     ("config", "options", "says"),
     [
         ("evaluate", {"val_cases": "two"}, "'val_cases' must be a whole number of at least 0, got 'two'"),
-        ("evaluate", {"test_cases": -1}, "'test_cases' must be a whole number of at least 0, got -1"),
-        ("evaluate", {"train_size": 1.5}, "'train_size' must be a whole number of at least 0, got 1.5"),
         ("evaluate", {"image_size": [30, 32, 16]}, "'image_size' must be one that the backbone (UNet) takes"),
         ("evaluate", {"backbone#out_channels": 9}, "'backbone' (UNet) does not fit an image of shape (8, 64"),
         ("inference", {"backbone#in_channels": 3}, "'backbone' (UNet) does not fit an image of shape (8, 64"),

@@ -16,7 +16,7 @@ from monai.transforms import GibbsNoise
 from PIL import Image
 
 import monai_freq
-from monai_freq.bundle.intensity import check_window
+from monai_freq.bundle.backbone import check_backbone
 from monai_freq.data import DataError
 from monai_freq.handlers import PSDHandler
 from monai_freq.losses import SpectralDecouplingLoss
@@ -223,7 +223,7 @@ def test_a_value_is_shown_shortly_and_harmlessly(value):
 
 
 REFUSED = {
-    "intensity_window": lambda value: check_window(value),
+    "image_size": lambda value: check_backbone(torch.nn.ReLU(), image_size=value, in_channels=1, out_channels=1),
     "as_artifact": as_artifact,
     "cutoff": FourierLowPass,
     "theta": lambda value: split(torch.rand(8, 8), value, spatial_dims=2),

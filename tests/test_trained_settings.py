@@ -175,7 +175,13 @@ def test_a_segmentation_is_evaluated_without_an_option(tmp_path, monkeypatch):
         shutil.rmtree(moved / "eval")
         call("evaluate", **given)
         assert (moved / "eval/cases.csv").read_text() == reference
-    call("inference", checkpoint=str(moved / "models/model.pt"))
+    for file in (moved / "models").iterdir():  # where earlier versions had it
+        file.rename(moved / file.name)
+    (moved / "models").rmdir()
+    shutil.rmtree(moved / "eval")
+    call("evaluate", output_dir=str(moved))
+    assert (moved / "eval/cases.csv").read_text() == reference
+    call("inference", checkpoint=str(moved / "model.pt"))
     assert len(files_below(moved / "segmentations")) == 2
     assert not (copy / "runs").exists() or not files_below(copy / "runs")
     with pytest.raises(SystemExit, match=r"SegResNet\(init_filters=8\), not 16"):

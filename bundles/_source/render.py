@@ -21,8 +21,8 @@ SOURCE = Path(__file__).parent
 WORKFLOWS = ("train", "evaluate", "inference")
 OVERLAYS = ("multi_gpu_train", "paper")
 #: what MONAI looks for, and what the call in ``initialize`` reads besides
-ROOTS = ("imports", "bundle_root", "dataset_dir", "initialize", "run", "finalize", "validate")
-ROOTS += ("classes", "threads", "may_differ")
+ROOTS = ["imports", "bundle_root", "dataset_dir", "initialize", "run", "finalize", "validate"]
+ROOTS += [*NETWORK, "threads", "may_differ"]
 #: what is no setting, though it is no component either
 MACHINERY = ("imports", "network", "network_def", "weights", "initialize", "run", "finalize")
 
@@ -197,9 +197,9 @@ def _settings_first(config: Config) -> Config:
 
 
 def _is_machinery(key: str, value: object) -> bool:
-    """Components, groups of them, and what is done with them."""
-    groups = isinstance(value, dict) and any(isinstance(part, dict) for part in value.values())
-    return key in MACHINERY or groups or _is_component(value)
+    """Components, groups of them, and what is done with them; a setting that a training completes is none."""
+    text = json.dumps(value).replace('"_target_": "monai_freq.bundle.completed"', "")
+    return key in MACHINERY or '"_target_"' in text
 
 
 def _is_component(value: object) -> bool:

@@ -1,5 +1,6 @@
 """What the bundles' configurations call: where the bundle lies, whether its settings hold, which data it uses."""
 
+import sys
 from typing import Any
 
 from ..errors import UsageError, ending_readably
@@ -16,13 +17,13 @@ _OFFERED = {
     ".location": ["find_bundle"],
     ".normalization": ["normalization_of"],
     ".parsing": ["readably"],
-    ".run_folder": ["completed", "recorded_classes", "recorded_settings", "results_folder"],
+    ".run_folder": ["completed", "recorded_settings", "results_folder"],
     ".segmentation": ["list_images", "prepare_cases"],
     ".settings": ["check_config"],
     ".slices": ["list_slices"],
 }
-#: what the ``initialize`` section of earlier bundles called, as far as they get
-_EARLIER = ("silence_known_warnings", "check_settings", "check_trained", "log_cases", "log_images", "log_samples")
+#: what the ``initialize`` section of bundles of earlier versions calls first
+_EARLIER = ("silence_known_warnings", "check_settings")
 
 __all__ = [*(name for names in _OFFERED.values() for name in names)]
 
@@ -30,14 +31,22 @@ _find, __dir__ = lazy_names(__name__, _OFFERED)  # naming and copying bundles st
 
 
 def __getattr__(name: str) -> Any:
-    if name in _EARLIER:
-        from .parsing import running_parser
-
-        bundle = running_parser().get().get("name", "NAME")
-        with ending_readably():
-            raise UsageError(
-                f"This bundle, {bundle}, is of an earlier version of monai_freq, which had 'bundle.{name}'.\n"
-                f"Copy it anew, with python -m monai_freq copy {bundle} FOLDER, and change what you had changed.\n"
-                "What it has trained is found: name the folder of a run with --output_dir."
-            )
+    if name in _EARLIER and "monai.bundle" in sys.modules:
+        _refuse_earlier(name)
     return _find(name)
+
+
+def _refuse_earlier(name: str) -> None:
+    """End a run of a copied bundle that this version does not know; elsewhere it is a name that is not there."""
+    from .parsing import running_parser
+
+    try:
+        bundle = running_parser().get().get("name", "NAME")
+    except RuntimeError:
+        return
+    with ending_readably():
+        raise UsageError(
+            f"This bundle, {bundle}, is of an earlier version of monai_freq, which had 'bundle.{name}'.\n"
+            f"Copy it anew, with python -m monai_freq copy {bundle} FOLDER, and change what you had changed.\n"
+            "What it has trained is found: name the folder of a run with --output_dir."
+        )

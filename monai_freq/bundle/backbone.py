@@ -28,9 +28,9 @@ def check_backbone(
     memory, whatever the size. A network whose shapes depend on the voxels cannot be asked, and passes.
 
     Args:
-        backbone: the network, or one made of the same settings.
-        image_size: voxels along each axis.
-        in_channels: number of channels that the network is given.
+        backbone: network, or one with the same settings.
+        image_size: number of voxels along each axis.
+        in_channels: number of channels of its input.
         out_channels: number of classes.
         task: ``"segmentation"`` of a volume, with a class for each voxel, or ``"classification"`` of a 2D image.
 

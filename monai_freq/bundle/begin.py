@@ -15,7 +15,7 @@ from monai.utils import set_determinism
 from ..errors import ending_readably
 from ..known_warnings import silence_known_warnings
 from .component_record import described
-from .data_folder import counted, tell
+from .data_folder import tell
 from .initial_weights import check_weights, load_init
 from .parsing import copied, readably, running_parser
 from .run_folder import begin_run, check_trained
@@ -107,7 +107,8 @@ def _load_init(parser: ConfigParser, samples: Any) -> None:
 def _record(parser: ConfigParser, parts: Any) -> dict[str, Any]:
     """Settings of a training, as ``settings.json`` keeps them."""
     own = copied(parser)  # so that the components themselves are built after chance is seeded
-    record = settings_of(parser) | {"images": counted(parts), "classes": parser.get_parsed_content("classes")}
+    record = settings_of(parser) | {"classes": parser.get_parsed_content("classes")}
+    record["images"] = {part: len({item["image"] for item in items}) for part, items in parts._asdict().items()}
     record["backbone"] = described(own, "backbone")
     if "intensity" in parser:
         record["intensity"] = described(own, "intensity")

@@ -94,13 +94,13 @@ def prepare_targets(
         classes: class number -> name.
         folds: settings of :func:`monai_freq.data.divide_folds`: ``train``, ``val``, ``test``, ``folds``, ``seed``,
             ``file``.
-        fold: which fold.
-        fraction: of the positives that have the artifact.
-        positive: class that the artifact is tied to.
-        seed: of the choice.
+        fold: number of the fold, from 0 on.
+        fraction: part of the positives with the artifact.
+        positive: class with the artifact.
+        seed: seed of the choice of these positives.
         reading: settings of the reader, as ``aggregate`` and ``undecided`` of :func:`monai_freq.data.read_lodopab`.
-        limits: lowest and highest value that a pixel may have, where the images are not scaled here; any by default.
-        check: parts whose images are read and checked, of ``"train"``, ``"val"``, ``"test"``.
+        limits: lowest and highest value of a pixel, for images that are not scaled here; any by default.
+        check: parts to read and check, of ``"train"``, ``"val"``, ``"test"``.
 
     Raises:
         UsageError: something is wrong with the data or the settings.
@@ -152,10 +152,10 @@ def prepare_sources(
         phantom: see :func:`monai_freq.bundle.data_folder.data_folder`.
         cache: folder for phantoms.
         classes: number of classes of the network.
-        merged: whether ImageNet's classes become three: living thing, artifact and miscellaneous.
-        shares: of the samples for training and validation, where they are divided here.
-        seed: of the division.
-        check: parts whose images are read and checked.
+        merged: whether to merge ImageNet's classes into three: living thing, artifact and miscellaneous.
+        shares: parts of the samples for training and validation, where the data set has no division.
+        seed: seed of the division.
+        check: parts to read and check.
 
     Raises:
         UsageError: something is wrong with the data or the settings.
@@ -189,10 +189,10 @@ def seen_in_all_conditions(
     """Every test sample once for each of ``CONDITIONS``, marked for the artifact accordingly.
 
     Args:
-        items: with a label.
-        fraction: of the positives that have the artifact in training.
-        positive: class that the artifact is tied to.
-        seed: of the choice.
+        items: samples with a label.
+        fraction: part of the positives with the artifact in training.
+        positive: class with the artifact.
+        seed: seed of the choice of these positives.
 
     Example:
         >>> items = [{"image": f"{name}.png", "label": label} for name, label in zip("abcd", [0, 1, 0, 1])]
@@ -209,18 +209,18 @@ def seen_in_all_conditions(
     return [item | {"condition": condition} for condition, marked in planned.items() for item in marked]
 
 
-def class_names(samples: Samples, count: int) -> dict[str, str]:
+def class_names(samples: Samples | None, count: int) -> dict[str, str]:
     """Class number -> its name in the data, or its number where they have none.
 
     Args:
-        samples: of sources, with the key ``name``.
+        samples: samples of a source, with the key ``name``; None where there are no data.
         count: number of classes.
 
     Example:
         >>> class_names(Samples([{"label": 1, "name": "cyst"}], [], []), 2)
         {'0': 'class 0', '1': 'cyst'}
     """
-    found = {item["label"]: str(item["name"]) for items in samples for item in items if "name" in item}
+    found = {item["label"]: str(item["name"]) for items in samples or () for item in items if "name" in item}
     return {str(number): found.get(number, f"class {number}") for number in range(count)}
 
 

@@ -25,7 +25,7 @@ def described(parser: ConfigParser, name: str) -> dict[str, Any] | None:
     """A component of a configuration as settings: ``_target_`` and its arguments.
 
     Args:
-        parser: of the configuration; the component is built in it.
+        parser: parser of the configuration; it builds the component.
         name: name of a network or a transform.
 
     Returns:
@@ -56,9 +56,9 @@ def trained_component(recorded: Mapping[str, Any] | None, default: Callable[...,
     Networks and transforms alone are built from a record: a file of settings cannot call what it likes.
 
     Args:
-        recorded: from :func:`described`; None for the bundle's own.
-        default: builds the bundle's own.
-        given: arguments that are given now.
+        recorded: record of the training, see :func:`described`; None for the bundle's own component.
+        default: function that builds the bundle's own component.
+        given: arguments from the command line.
 
     Raises:
         SystemExit: another value is given than the training's, or the component cannot be built.

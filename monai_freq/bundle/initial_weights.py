@@ -21,11 +21,11 @@ def load_init(network: nn.Module, init: str, may_differ: Sequence[str] = ("fc",)
 
     Args:
         network: a MONAI ResNet, or any network whose names the file has.
-        init: ``"random"``, or the file: of this package, of torchvision's ResNets, of RadImageNet's.
-        may_differ: first parts of names that may be missing, left over or of another shape in the file.
+        init: ``"random"``, or a file of weights: of this package, of torchvision's or RadImageNet's ResNets.
+        may_differ: first parts of the names that the file may lack, have besides or have in another shape.
 
     Raises:
-        UsageError: there is no such file, or it is of another network; two readable lines say what differs.
+        UsageError: there is no such file, or it is of another network.
 
     Example:
         >>> import tempfile
@@ -53,8 +53,8 @@ def check_weights(network: nn.Module, checkpoint: str) -> None:
     """Refuse a checkpoint of another network.
 
     Args:
-        network: network that the weights are for.
-        checkpoint: file that a training saved.
+        network: network for the weights.
+        checkpoint: file of weights.
 
     Raises:
         UsageError: the file cannot be read, or a weight is missing, left over, of another shape, or can be no weight.

@@ -18,7 +18,7 @@ def find_bundle(name: str) -> str:
     ``bundles`` folder.
 
     Args:
-        name: what the bundle's ``configs/metadata.json`` calls it.
+        name: name of the bundle in its ``configs/metadata.json``.
 
     Returns:
         The absolute path of the folder.

@@ -16,8 +16,8 @@ def normalization_of(weights: str | None, otherwise: str | Mapping[str, Any]) ->
     """The normalization that weights were trained with, as their training recorded it beside them.
 
     Args:
-        weights: file that a training of these bundles saved, or any other; ``"random"`` or None for none.
-        otherwise: where nothing is recorded.
+        weights: file of weights; ``"random"`` or None for none.
+        otherwise: normalization of weights without a record.
 
     Example:
         >>> normalization_of("random", "zero_to_one")
@@ -37,8 +37,8 @@ def check_normalization(normalization: Any, in_channels: int, weights: str | Non
 
     Args:
         normalization: a name, or ``{"mean": ..., "sd": ...}``.
-        in_channels: of the images.
-        weights: file that the network starts from or is evaluated with; ``"random"`` or None for none.
+        in_channels: number of channels of the images.
+        weights: file of the weights to start from or to evaluate; ``"random"`` or None for none.
 
     Raises:
         UsageError: there is no such normalization, or the record beside the weights has another.

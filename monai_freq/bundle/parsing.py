@@ -39,7 +39,7 @@ def copied(parser: ConfigParser) -> ConfigParser:
     """The same configuration in another parser, in which nothing is built yet.
 
     Args:
-        parser: stays as it is.
+        parser: parser to copy; it stays as it is.
 
     Example:
         >>> parser = ConfigParser({"epochs": 60, "twice": "$2 * @epochs"})

@@ -15,7 +15,7 @@ from ..json_files import parse_json, read_json
 from ..places import RECORD, RESULTS, record_of
 from ..quoting import named, reason_of
 
-__all__ = ["begin_run", "check_trained", "completed", "recorded_classes", "recorded_settings", "results_folder"]
+__all__ = ["begin_run", "check_trained", "completed", "recorded_settings", "results_folder"]
 
 #: settings that decide which cases are in which part
 _DIVISION = ("phantom", "split_seed", "val_cases", "test_cases", "folds", "fold", "reading", "train_size", "draw")
@@ -27,8 +27,8 @@ def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
 
     Args:
         output_dir: folder of the run.
-        resume: True, or ``"true"``, continues the run that is there: its settings and its data set must be the same.
-        settings: what a resumed run must share; ``phantom`` counts where there is no ``dataset_dir``.
+        resume: True or ``"true"`` to continue the run in the folder, with the same settings and data set.
+        settings: settings to record; ``phantom`` counts where there is no ``dataset_dir``.
 
     Raises:
         UsageError: the run that is there was made with other settings; another process trains into the folder, or
@@ -74,9 +74,9 @@ def check_trained(checkpoint: str, settings: Mapping[str, Any], named_by: Sequen
     elsewhere, without a record, is taken as it is.
 
     Args:
-        checkpoint: file that the training saved.
-        settings: what must agree.
-        named_by: settings that the default folder of a run is called after.
+        checkpoint: file of weights.
+        settings: settings to compare with the record.
+        named_by: settings in the name of a run's default folder.
 
     Raises:
         UsageError: there is no such file, or a setting differs.
@@ -94,7 +94,8 @@ def check_trained(checkpoint: str, settings: Mapping[str, Any], named_by: Sequen
         Give the same settings, or another --output_dir.
     """
     if not Path(checkpoint).is_file():
-        same = f"{', '.join(f'--{name}' for name in named_by)} and --output_dir"
+        names = ", ".join(f"--{name}" for name in named_by)
+        same = f"{names} and --output_dir" if names else "--output_dir"
         raise UsageError(
             f"There is no checkpoint {named(checkpoint)}.\n"
             f"Train first, with the same {same}, or pass --checkpoint <file>."
@@ -109,8 +110,8 @@ def recorded_settings(checkpoint: str, **given: Any) -> dict[str, Any]:
     """Settings that the training recorded of a checkpoint; none where it did not.
 
     Args:
-        checkpoint: file that the training saved.
-        given: settings that take the place of the recorded ones, unless they are None.
+        checkpoint: file of weights.
+        given: settings in place of the recorded ones, where they are not None.
 
     Raises:
         SystemExit: the record is not readable.
@@ -133,8 +134,8 @@ def results_folder(checkpoint: str | None, default: str) -> str:
     """Where the results of a checkpoint go: to the folder of its run, otherwise to the default.
 
     Args:
-        checkpoint: file that a training saved; None for that of the default folder.
-        default: folder of the run that the settings name.
+        checkpoint: file of weights; None for that of the default folder.
+        default: folder of a run with these settings.
 
     Example:
         >>> import tempfile
@@ -153,32 +154,14 @@ def completed(recorded: Mapping[str, Any], **given: Any) -> dict[str, Any]:
     """A setting of several entries: those that are given, and the training's for the others.
 
     Args:
-        recorded: entries of the training.
-        given: entries that are given now.
+        recorded: entries from the training.
+        given: entries from the command line.
 
     Example:
         >>> completed({"task": "heart", "cases": 20}, cases=6)
         {'task': 'heart', 'cases': 6}
     """
     return {**recorded, **given}
-
-
-def recorded_classes(checkpoint: str, count: int) -> dict[str, str]:
-    """Class number -> name, as the training recorded them of a checkpoint, or the number where it did not.
-
-    Args:
-        checkpoint: file that the training saved.
-        count: number of classes.
-
-    Example:
-        >>> import tempfile
-        >>> folder = tempfile.mkdtemp()
-        >>> begin_run(folder, resume=False, classes={"0": "benign", "1": "malignant"})
-        >>> recorded_classes(f"{folder}/models/model.pt", 2), recorded_classes("from_elsewhere.pt", 2)
-        ({'0': 'benign', '1': 'malignant'}, {'0': 'class 0', '1': 'class 1'})
-    """
-    names = recorded_settings(checkpoint).get("classes", {})
-    return {str(number): str(names.get(str(number), f"class {number}")) for number in range(count)}
 
 
 def _require_same(record: Path, settings: Mapping[str, Any]) -> None:

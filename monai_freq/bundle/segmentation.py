@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data import Decathlon, check_cases, read_decathlon, split_cases
-from ..data.file_kinds import left_out
 from ..data.nifti import case_name, is_nifti_name
 from ..errors import DataError
 from ..handlers.rows import column_names
 from ..quoting import named
-from .data_folder import data_folder, settings_at_fault, tell
+from .data_folder import data_folder, found_in, settings_at_fault, tell
 
 __all__ = ["Cases", "list_images", "prepare_cases"]
 
@@ -55,13 +54,13 @@ def prepare_cases(
         phantom: ``task``, the phantom's name, and the arguments of its ``monai_freq.phantoms.write_<task>``; empty when
             there is none.
         cache: folder for phantoms; the environment variable ``MONAI_FREQ_CACHE`` goes before it.
-        classes: class number -> name, as the network predicts them.
-        val_cases: size of the validation part.
-        test_cases: size of the test part.
+        classes: class number -> name.
+        val_cases: number of validation cases.
+        test_cases: number of test cases.
         split_seed: seed of the division.
-        train_size: size of the training subset; None for all.
-        draw: which random subset of that size.
-        check: parts whose files are read and checked, of ``"train"``, ``"val"``, ``"test"``.
+        train_size: number of training cases; None for all.
+        draw: number of the random subset of that size.
+        check: parts to read and check, of ``"train"``, ``"val"``, ``"test"``.
 
     Raises:
         UsageError: something is wrong with the data or the sizes.
@@ -95,7 +94,7 @@ def list_images(
     Whatever else is in the folder is counted and named in the log.
 
     Args:
-        input_dir: folder; None for the data set of the other three arguments, see :func:`prepare_cases`.
+        input_dir: folder of images; None for the data set of the other arguments, see :func:`prepare_cases`.
         dataset_dir: folder in the layout of the Medical Segmentation Decathlon; None for the phantom.
         phantom: settings of the phantom.
         cache: folder for phantoms.
@@ -112,7 +111,7 @@ def list_images(
         ['la_001.nii.gz']
     """
     with settings_at_fault():
-        images = _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(Path(input_dir))
+        images = _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(input_dir)
         check_cases(images, (), channels=1)
     return images
 
@@ -135,21 +134,9 @@ def _tell_remarks(dataset: Decathlon) -> None:
         tell(remark)
 
 
-def _images_in(input_dir: Path) -> list[dict[str, str]]:
-    folder = input_dir.expanduser().resolve()
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {named(folder)}.\nPass --input_dir <a folder with .nii or .nii.gz files>.")
-    entries = sorted(folder.iterdir())
-    found = [entry for entry in entries if _is_volume(entry)]
-    others = left_out(set(entries) - set(found), "no .nii or .nii.gz file")
-    if not found:
-        raise DataError(
-            f"{named(folder)} holds no .nii or .nii.gz file.{f' {others}.' if others else ''}\n"
-            "Pass --input_dir <a folder that does>."
-        )
-    if others:
-        tell(f"{others}.")
-    images = [str(path) for path in found]
+def _images_in(input_dir: str) -> list[dict[str, str]]:
+    found = found_in(input_dir, _is_volume, ".nii or .nii.gz file", "a folder with .nii or .nii.gz files")
+    images = list(map(str, found))
     _require_names(images)
     return [{"image": image} for image in images]
 

@@ -14,7 +14,7 @@ def setting_of(key: str) -> str:
     """Name of the setting that a key lies in.
 
     Args:
-        key: as in MONAI's command line.
+        key: key of a configuration, as an option of MONAI's names it.
 
     Example:
         >>> setting_of("theta"), setting_of("backbone#channels#0"), setting_of("phantom::cases")
@@ -27,10 +27,10 @@ def require_setting(key: str, known: Collection[str], file: object, *, option: s
     """Refuse a key that lies in no setting: MONAI would make a new setting of it.
 
     Args:
-        key: as in MONAI's command line.
-        known: names of the settings that there are.
-        file: whose first lines they are.
-        option: what stands before a name on the command line.
+        key: key of a configuration, as an option of MONAI's names it.
+        known: names of the settings.
+        file: configuration file with these settings.
+        option: characters before a name on the command line.
 
     Raises:
         UsageError: there is no such setting.

@@ -16,7 +16,6 @@ from ..spectral.bands import check_bands
 from ..spectral.scalars import is_finite_number
 from .backbone import check_backbone
 from .command_line import check_options
-from .intensity import check_window
 from .normalization import check_normalization
 from .parsing import copied
 
@@ -43,7 +42,7 @@ def check_config(parser: ConfigParser) -> None:
     Nothing is read but what a training has recorded, nothing is written, and the parser stays as it is.
 
     Args:
-        parser: the configuration, with the settings that are given.
+        parser: configuration of a training, an evaluation or an inference.
 
     Raises:
         UsageError: a setting cannot work, or an option does not exist.
@@ -64,7 +63,7 @@ def check_config(parser: ConfigParser) -> None:
     """
     check_options()
     own = copied(parser)
-    classifies = "num_classes" in own
+    classifies = "intensity_window" not in own
     fusion = _value(own, "fusion")
     _check_fusion(
         "none" if fusion is None and "settings" in own else fusion,
@@ -81,7 +80,7 @@ def check_config(parser: ConfigParser) -> None:
         channels = own.get_parsed_content("in_channels")
         check_normalization(own.get_parsed_content("normalization"), channels, weights)
     else:
-        check_window(own.get_parsed_content("intensity_window"))
+        _check_window(own.get_parsed_content("intensity_window"))
     check_backbone(
         own.get_parsed_content("backbone"),
         image_size=own.get_parsed_content("image_size"),
@@ -95,7 +94,7 @@ def settings_of(parser: ConfigParser) -> dict[str, Any]:
     """Settings of the network and of its data, of those that the configuration has.
 
     Args:
-        parser: of a training, an evaluation or an inference; in an inference the data do not count.
+        parser: configuration; the data of an inference do not count.
 
     Example:
         >>> parser = ConfigParser({"fusion": "early", "theta": 0.1, "epochs": 60, "phantom": {"task": "heart"}})
@@ -160,6 +159,15 @@ def _check_fusion(fusion: Any, theta: Any, convention: Any) -> None:
         raise UsageError(
             f"{error}\nChange it on the command line, as in --{name} {example}, or in the configuration file."
         ) from error
+
+
+def _check_window(window: Any) -> None:
+    two = isinstance(window, (list, tuple)) and len(window) == 2 and all(map(is_finite_number, window))
+    if window is not None and not (two and window[0] < window[1]):
+        raise UsageError(
+            f"'intensity_window' must be two increasing numbers or None, got {written(window)}.\n"
+            "As in --intensity_window [-160,240], or --intensity_window '$None'"
+        )
 
 
 def _check_device(device: Any) -> None:

@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from ..data import check_images, slice_address
-from ..data.file_kinds import kind_of, left_out, named_as
+from ..data.file_kinds import kind_of, named_as
 from ..data.image_checks import FullScale
 from ..data.images import READABLE
 from ..data.nifti import is_nifti_name
 from ..data.volumes import VOLUMES, count_slices
-from ..errors import DataError
-from ..quoting import named
 from .classification import Samples
-from .data_folder import settings_at_fault, tell
+from .data_folder import found_in, settings_at_fault
 
 __all__ = ["list_slices"]
 
-_WANTED = "pictures (.png, .jpg, .tif), DICOM slices or volumes (.nii, .nii.gz, .hdf5, .pck)"
+_WANTED = "a folder with pictures (.png, .jpg, .tif), DICOM slices or volumes (.nii, .nii.gz, .hdf5, .pck)"
 
 
 def list_slices(
@@ -37,9 +35,9 @@ def list_slices(
     Args:
         input_dir: folder with PNG, JPEG or TIFF pictures, DICOM slices, or HDF5, ``.pck`` or NIfTI volumes; None for
             the test samples of the bundle's data set.
-        samples: called for these.
-        limits: lowest and highest value that a pixel may have, as in training; any by default.
-        full_scale: what white must be, see :func:`monai_freq.data.check_images`.
+        samples: function that returns these.
+        limits: lowest and highest value of a pixel, as in training; any by default.
+        full_scale: value of white, see :func:`monai_freq.data.check_images`.
 
     Returns:
         ``{"image": address, "sample": name}`` of each.
@@ -56,7 +54,7 @@ def list_slices(
         ['scan_001.png']
     """
     with settings_at_fault():
-        images = _of_tests(samples().test) if input_dir is None else _in_folder(Path(input_dir).expanduser())
+        images = _of_tests(samples().test) if input_dir is None else _in_folder(input_dir)
         check_images(images, limits=(-inf, inf) if limits is None else (limits[0], limits[1]), full_scale=full_scale)
     return images
 
@@ -67,26 +65,11 @@ def _of_tests(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"image": item["image"], "sample": item["sample"]} for item in clean]
 
 
-def _in_folder(folder: Path) -> list[dict[str, Any]]:
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {named(folder)}.\nPass --input_dir <a folder with {_WANTED}>.")
-    entries = sorted(folder.iterdir())
-    kinds = {entry: kind for entry in entries if (kind := _kind(entry)) in READABLE}
-    others = left_out(set(entries) - set(kinds), "no image that is read")
-    if not kinds:
-        raise DataError(
-            f"{named(folder)} holds no images.{f' {others}.' if others else ''}\n"
-            f"Pass --input_dir <a folder with {_WANTED}>."
-        )
-    if others:
-        tell(f"{others}.")
-    pictures = [str(path) for path, kind in kinds.items() if kind not in VOLUMES]
-    slices = [
-        slice_address(path, index)
-        for path, kind in kinds.items()
-        if kind in VOLUMES
-        for index in range(count_slices(path))
-    ]
+def _in_folder(input_dir: str) -> list[dict[str, Any]]:
+    found = found_in(input_dir, lambda entry: _kind(entry) in READABLE, "image that is read", _WANTED)
+    volumes = [path for path in found if _kind(path) in VOLUMES]
+    slices = [slice_address(path, index) for path in volumes for index in range(count_slices(path))]
+    pictures = [str(path) for path in found if path not in volumes]
     return [{"image": address, "sample": Path(address).name} for address in (*pictures, *slices)]
 
 

@@ -38,8 +38,8 @@ class Checkpoints:
 
     Args:
         output_dir: folder of the run.
-        objects: what has a ``state_dict``: ``network`` (required), ``optimizer``, ``lr_scheduler``, ...
-        evaluator: engine whose key metric, higher being better, picks ``model.pt``.
+        objects: parts with a ``state_dict``: ``network`` (required), ``optimizer``, ``lr_scheduler``, ...
+        evaluator: engine of the validation; the highest key metric picks ``model.pt``.
         resume: continue from ``last.pt`` if there is one; ``"true"`` and ``"false"`` are accepted, as a command line
             gives them. Otherwise, the files of an earlier run are moved to ``previous/<n>``, never overwritten.
 

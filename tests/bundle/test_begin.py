@@ -97,6 +97,13 @@ def test_a_bundle_of_an_earlier_version_is_to_be_copied_anew(line, tmp_path):
     assert "python -m monai_freq copy heart_fd " in second
 
 
+def test_elsewhere_a_name_of_an_earlier_version_is_not_there():
+    import monai_freq.bundle
+
+    with pytest.raises(AttributeError):
+        _ = monai_freq.bundle.check_settings
+
+
 def test_errors_are_errors_below_a_command(parser):
     parser["theta"] = 2
     with pytest.raises(UsageError):

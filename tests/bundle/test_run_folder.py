@@ -9,7 +9,6 @@ from monai_freq.bundle.run_folder import (
     begin_run,
     check_trained,
     completed,
-    recorded_classes,
     recorded_settings,
     results_folder,
 )
@@ -162,15 +161,6 @@ def test_a_division_is_compared_on_the_same_data_and_free_on_others(name, tmp_pa
     check_trained(str(tmp_path / "model.pt"), {"theta": 0.1, name: now})  # of which nothing is known
     with pytest.raises(UsageError, match=r"was trained with theta=0\.1, not 0\.2"):
         check_trained(str(tmp_path / "model.pt"), {"dataset_dir": "/data/other", "theta": 0.2, name: now})
-
-
-def test_names_of_classes_are_those_of_the_training(tmp_path):
-    begin_run(str(tmp_path), resume=False, classes={"0": "cyst", "1": "mass"})
-    assert recorded_classes(str(tmp_path / "model.pt"), 2) == {"0": "cyst", "1": "mass"}
-    assert recorded_classes(str(tmp_path / "elsewhere/model.pt"), 2) == {"0": "class 0", "1": "class 1"}
-    (tmp_path / "settings.json").write_text("{")
-    with pytest.raises(SystemExit, match=r"settings\.json is not readable"):
-        recorded_classes(str(tmp_path / "model.pt"), 2)
 
 
 def test_a_folder_that_another_process_trains_into_is_refused_untouched(tmp_path):

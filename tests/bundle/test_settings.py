@@ -1,6 +1,7 @@
 """Settings that cannot work are refused with two lines that say what to write, and nothing is done before."""
 
 import json
+import math
 from functools import cache
 from pathlib import Path
 
@@ -39,7 +40,10 @@ def refusal(*args: object, **settings: object) -> list[str]:
 @pytest.mark.parametrize("workflow", ["train", "evaluate", "inference"])
 @pytest.mark.parametrize("bundle", ["heart_fd", "lodopab_transfer", "source_pretrain"])
 def test_what_a_bundle_comes_with_passes_and_nothing_is_done(bundle, workflow, tmp_path):
-    for changes in ({}, {"fusion": "early", "convention": "released", "theta": 0.3, "device": torch.device("cpu")}):
+    for changes in (
+        {"intensity_window": (0.0, 1.5)},
+        {"fusion": "early", "convention": "released", "theta": 0.3, "device": torch.device("cpu")},
+    ):
         parser = parser_of(bundle, workflow, tmp_path, **changes)
         before = json.dumps(parser.get(), default=str)
         check_config(parser)
@@ -59,8 +63,10 @@ WRONG = [
     ("heart_fd", "threads", "2"),
     *(("heart_fd", "learning_rate", value) for value in (-1, float("nan"), "0.1", None)),
     *(("heart_fd", "device", value) for value in ("gpu", "cuda:99", 1.5)),
-    ("heart_fd", "intensity_window", [240, -160]),
+    *(("heart_fd", "intensity_window", value) for value in ([240, -160], [1, 1], [0], [0, 1, 2], "[0,1]", 5)),
+    *(("heart_fd", "intensity_window", value) for value in ([0, math.nan], [-math.inf, 0], [False, True], ["0", "1"])),
     ("heart_fd", "image_size", [60, 64, 32]),
+    ("lodopab_transfer", "image_size", 48),
     *(("lodopab_transfer", "fraction", value) for value in (-0.1, 1.1, float("nan"), "0.5", None, True)),
     *(("lodopab_transfer", "lam", value) for value in (-1, float("inf"), "x")),
     *(("lodopab_transfer", "fold", value) for value in (-1, 0.5)),

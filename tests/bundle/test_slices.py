@@ -49,7 +49,7 @@ def test_what_cannot_be_read_is_named(kind, tmp_path):
     if kind == "nan":
         with h5py.File(folder / "a.hdf5", "w") as file:
             file["data"] = np.full((1, 4, 4), np.nan, dtype=np.float32)
-    says = {"missing": "There is no folder", "empty": "holds no images", "damaged": "a.png", "nan": "a.hdf5#0"}[kind]
+    says = {"missing": "There is no folder", "empty": "holds no image", "damaged": "a.png", "nan": "a.hdf5#0"}[kind]
     with pytest.raises(UsageError, match=says):
         list_slices(str(folder), never)
 
@@ -90,7 +90,7 @@ def test_a_damaged_file_is_refused_and_not_left_out(tmp_path, name):
 
 def test_a_folder_without_images_names_what_it_has(tmp_path):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(UsageError, match=r"holds no images. 1 entry of .* left out, .*: notes.txt.\nPass --input_dir"):
+    with pytest.raises(UsageError, match=r"holds no image .*\. 1 entry of .* left out, .*: notes.txt.\nPass --input"):
         list_slices(str(tmp_path), never)
 
 
