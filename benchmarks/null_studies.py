@@ -12,10 +12,12 @@ import numpy as np
 from measure import Target
 from numpy.typing import NDArray
 
-from monai_freq.study.cells import ARMS, DICE, cells_of
-from monai_freq.study.comparison import Comparison, compare
-from monai_freq.study.results import Result
-from monai_freq.study.statistics import bootstrap_interval
+from monai_freq.study.report.comparison import Comparison, compare
+from monai_freq.study.report.conditions import conditions_of
+from monai_freq.study.report.long_table import DICE, study_of
+from monai_freq.study.report.statistics import bootstrap_interval
+from monai_freq.study.run.results import Result
+from monai_freq.study.run.spec import ARMS
 
 STUDIES = 500
 #: In units of Dice, in further studies, to see what can be found.
@@ -55,7 +57,7 @@ def main() -> None:
 
 
 def rates(studies: int, luck: float) -> Rates:
-    reports = [compare(cells_of(study(np.random.default_rng(seed), luck))) for seed in range(studies)]
+    reports = [compare(conditions_of(study_of(study(np.random.default_rng(seed), luck)))) for seed in range(studies)]
     single = [comparison for report in reports for comparison in report]
     return Rates(
         _share(one.p_cases < ALPHA for one in single),
@@ -97,10 +99,7 @@ def result(bundle: str, size: int, arm: str, draw: int, dice: Array, distance: A
     return Result(
         bundle=bundle,
         status="finished",
-        arm=arm,
-        size=size,
-        draw=draw,
-        seed=0,
+        settings={"fusion": arm, "train_size": size, "draw": draw, "seed": 0},
         classes={"1": "a"},
         validation=LEVEL if draw == 0 else {},
         cases=[{"case": case, "dice_a": one, "hd95_mm_a": far} for case, (one, far) in enumerate(rows)],
@@ -147,9 +146,9 @@ def power_rows(studies: int) -> list[list[object]]:
 def power(luck: float, studies: int) -> dict[str, float]:
     """Share of planted differences that are found, for each task."""
     seeds = range(10_000, 10_000 + studies)
-    reports = [compare(cells_of(study(np.random.default_rng(seed), luck, PLANTED))) for seed in seeds]
-    planted = [one for report in reports for one in report if one.cell.arm == "early" and one.metric == DICE]
-    return {bundle: _share(called(one) for one in planted if one.cell.bundle == bundle) for bundle in CASES}
+    reports = [compare(conditions_of(study_of(study(np.random.default_rng(seed), luck, PLANTED)))) for seed in seeds]
+    planted = [one for report in reports for one in report if one.condition.arm == "early" and one.metric == DICE]
+    return {bundle: _share(called(one) for one in planted if one.condition.bundle == bundle) for bundle in CASES}
 
 
 def coverage(cases: int, samples: int = 1000) -> float:

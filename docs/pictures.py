@@ -1,6 +1,6 @@
 """Draw the pictures of the documentation from the phantoms: ``make pictures``.
 
-The segmentation is that of ``bundles/heart_fd/runs/early/model.pt``: run ``make heart`` before.
+The segmentation is that of ``bundles/heart_fd/runs/early/models/model.pt``: run ``make heart`` before.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from monai.bundle import ConfigParser
 from monai_freq.figures import DrawnCase, center_of, new_figure, show_bands, show_plane, show_regions
 from monai_freq.spectral.bands import split
 from monai_freq.study.illustrations import read_case
+from monai_freq.study.run.spec import Run
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs/images"
@@ -33,7 +34,7 @@ TASKS = ("heart", "spleen", "hippocampus", "red_nucleus", "dentate_nucleus")
 
 def heart_case() -> DrawnCase:
     """The first test case on the grid."""
-    return read_case("heart_fd", str(ROOT / "bundles/heart_fd"), 0)
+    return first_case("heart_fd")
 
 
 def prediction_of(case: DrawnCase) -> np.ndarray:
@@ -107,7 +108,12 @@ def bands() -> Figure:
 
 def task_cases() -> list[DrawnCase]:
     """The first test case of each task."""
-    return [read_case(f"{task}_fd", str(ROOT / f"bundles/{task}_fd"), 0) for task in TASKS]
+    return [first_case(f"{task}_fd") for task in TASKS]
+
+
+def first_case(bundle: str) -> DrawnCase:
+    """The first test case of a bundle's phantom."""
+    return read_case(Run(bundle=bundle, folder=str(ROOT / "bundles" / bundle), settings={}), 0)
 
 
 def main() -> None:

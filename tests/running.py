@@ -69,7 +69,7 @@ def wait_for(path, process):
 
 def assert_same_weights(*folders):
     """Of trainings that ended in these folders."""
-    for file in ("last.pt", "model.pt"):
+    for file in ("models/last.pt", "models/model.pt"):
         first, *others = (torch.load(folder / file, weights_only=True) for folder in folders)
         for other in others:
             assert_same(other, first)
@@ -83,10 +83,10 @@ def undisturbed_and_killed(config, options, tmp_path):
     process = subprocess.Popen(
         [*command, "--output_dir", str(killed)], cwd=ROOT, env=environment(), stdout=-3, stderr=-3
     )
-    wait_for(killed / "last.pt", process)
+    wait_for(killed / "models/last.pt", process)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    stopped = torch.load(killed / "last.pt", weights_only=True)["epoch"]
+    stopped = torch.load(killed / "models/last.pt", weights_only=True)["epoch"]
     assert 1 <= stopped < int(options[options.index("--epochs") + 1])
     said = succeed(config, *options, "--output_dir", killed, "--resume", "true", cwd=ROOT)
     assert f"after epoch {stopped}." in said
@@ -106,8 +106,8 @@ def trained_by_two_processes(configs, options, folder):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
     succeed([*map(str, files)], *options, cwd=folder, program=torchrun)
     assert_same(*(torch.load(folder / rank, weights_only=True) for rank in ("rank0", "rank1")))
-    assert (folder / "model.pt").is_file()
-    state = torch.load(folder / "last.pt", weights_only=True)
+    assert (folder / "models/model.pt").is_file()
+    state = torch.load(folder / "models/last.pt", weights_only=True)
     assert not any(key.startswith("module.") for key in state["network"])
     return state
 

@@ -82,6 +82,25 @@ def test_rendered_files_are_in_step_with_their_source(tmp_path):
         assert tracked <= files_below(tmp_path / task)
 
 
+#: keys that MONAI looks for, and those that the call in ``initialize`` reads besides
+READ = {"imports", "bundle_root", "dataset_dir", "validate", "initialize", "run", "finalize"}
+READ |= {"classes", "threads", "may_differ"}
+
+
+@on_all_bundles
+@pytest.mark.parametrize("workflow", ["train", "evaluate", "inference"])
+def test_something_refers_to_every_key_and_the_settings_stand_first(name, workflow):
+    config = json.loads((ROOT / "bundles" / name / f"configs/{workflow}.json").read_text())
+    text = {key: json.dumps(value) for key, value in config.items()}
+    for key in config.keys() - READ:
+        assert any(re.search(rf"@{key}\b", value) for other, value in text.items() if other != key), key
+    settings = list(config)[: list(config).index("imports")]
+    components = {target for key in settings for target in re.findall(r'"_target_": "([\w.]+)"', text[key])}
+    assert components <= {"monai_freq.bundle.completed"}
+    assert {"fusion", "theta", "image_size", "device", "threads", "output_dir"} <= set(settings)
+    assert config["initialize"] == [f"$bundle.begin_{'training' if workflow == 'train' else 'evaluation'}()"]
+
+
 @on_all_bundles
 def test_metadata_is_valid(name, tmp_path):
     schema = tmp_path / "schema.json"
@@ -95,8 +114,10 @@ def test_metadata_is_valid(name, tmp_path):
 
 
 @on_all_bundles
-@pytest.mark.parametrize("fusion", ["none", "early", "late"])
-@pytest.mark.parametrize("workflow", ["train", "evaluate", "inference"])
+@pytest.mark.parametrize(
+    ("workflow", "fusion"),
+    [("train", "none"), ("train", "early"), ("train", "late"), ("evaluate", "late"), ("inference", "early")],
+)
 def test_network_fits_the_metadata(name, workflow, fusion):
     configs = ROOT / "bundles" / name / "configs"
     verify_net_in_out(
@@ -142,23 +163,23 @@ def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
     often = ["--val_interval", 1, "--validate#handlers#1#interval", 1]
     succeed(configs / "train.json", *SMALL, *data, *often, cwd=cwd)
     result = elsewhere / "runs/early"
-    assert {"model.pt", "last.pt"} <= files_below(result)
+    assert {"models/model.pt", "models/last.pt"} <= files_below(result)
     logged = scalars_and_images(result / "tensorboard")
     densities = {"curve", "epochs", "low share", "mid share", "high share", "centroid"}  # of the final weights
     densities = {f"psd {kind}/{name}" for kind in ("images", "input gradients") for name in densities}
     assert logged == {"train_loss", "val_mean_dice", "validation case", *densities}
 
     said = succeed(configs / "evaluate.json", cwd=cwd)
-    rows = list(csv.DictReader((result / "evaluation/cases.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((result / "eval/cases.csv").read_text().splitlines()))
     assert len(rows) == 4
     columns = {column for column in rows[0] if column != "case"}
     classes = [value.replace(" ", "_") for value in TASKS[elsewhere.name]["settings"]["classes"].values()][1:]
     assert columns == {f"{m}_{c}" for m in ("dice", "hd95_mm", "grid_dice", "grid_hd95_voxels") for c in classes}
-    summary = json.loads((result / "evaluation/summary.json").read_text())["metrics"]
+    summary = json.loads((result / "eval/summary.json").read_text())["metrics"]
     for column in columns:
         assert summary[column]["mean"] == pytest.approx(np.mean([float(row[column]) for row in rows]), abs=1e-5)
         assert column in said
-    assert {f"{row['case']}.png" for row in rows} == files_below(result / "evaluation/pictures")
+    assert {f"{row['case']}.png" for row in rows} == files_below(result / "eval/pictures")
 
     images = tmp_path / "images"
     images.mkdir()
@@ -194,7 +215,7 @@ def test_without_a_data_set_a_phantom_is_generated_in_the_cache(elsewhere, tmp_p
     assert [path.name for path in (elsewhere / ".cache").rglob("dataset.json")] == ["dataset.json"]
     again = succeed("configs/train.json", *SMALL, *small, cwd=elsewhere, MONAI_FREQ_CACHE=str(tmp_path / "cache"))
     assert str(tmp_path / "cache") in again
-    assert (elsewhere / "runs/early/previous/1/model.pt").is_file()  # nothing that was computed is lost
+    assert (elsewhere / "runs/early/previous/1/models/model.pt").is_file()  # nothing that was computed is lost
 
 
 @pytest.mark.slow
@@ -283,7 +304,7 @@ def test_every_bundle_trains_evaluates_and_infers(name, dataset, tmp_path, monke
         division = {} if workflow == "inference" else {"val_cases": 4, "test_cases": 4}
         config = str(ROOT / "bundles" / name / f"configs/{workflow}.json")
         bundle.run(config_file=config, logging_file=False, **common, **division, **more)
-    assert len(list((tmp_path / "evaluation/pictures").iterdir())) == 4
+    assert len(list((tmp_path / "eval/pictures").iterdir())) == 4
     assert len(list((tmp_path / "segmentations").iterdir())) == 2
 
 
@@ -307,7 +328,16 @@ def test_a_new_task_is_one_small_file(tmp_path, monkeypatch):
         bundle.run(**options)
     data = phantoms.write_phantom("heart", tmp_path, cases=4, test_cases=0, size=SIZE)
     bundle.run(**options, dataset_dir=str(data), val_cases=1, test_cases=1)
-    assert (tmp_path / "lesions/runs/early/model.pt").is_file()
+    assert (tmp_path / "lesions/runs/early/models/model.pt").is_file()
+
+
+def test_a_task_with_another_scaling_keeps_its_settings(tmp_path):
+    own = {"intensity": {"_target_": "monai.transforms.NormalizeIntensityd", "keys": "image"}}
+    source = tmp_path / "lesions.json"
+    source.write_text(json.dumps(NEW_TASK | {"settings": NEW_TASK["settings"] | own}))
+    rendering().render(source, tmp_path / "lesions")
+    config = json.loads((tmp_path / "lesions/configs/train.json").read_text())
+    assert (config["intensity"], config["intensity_window"]) == (own["intensity"], None)
 
 
 @pytest.mark.slow
@@ -330,7 +360,7 @@ def test_the_same_seed_gives_the_same_dice(name, dataset, tmp_path, monkeypatch)
         for config, more in (("train", {"epochs": 3, "seed": seed}), ("evaluate", {})):
             file = str(configs / f"{config}.json")
             bundle.run(config_file=file, output_dir=str(tmp_path / folder), logging_file=False, **options, **more)
-        results.append((tmp_path / folder / "evaluation/cases.csv").read_text())
+        results.append((tmp_path / folder / "eval/cases.csv").read_text())
     assert results[0] == results[1]
     assert results[0] != results[2]
 
@@ -391,10 +421,6 @@ def damage_nan(folder):
         (None, {"val_cases": 9}, ["11 cases", "--val_cases"]),
         (None, {"train_size": 8}, ["'train_size'", "8"]),
         (None, {"theta": 1.5}, ["'theta' must be in (0, 1), got 1.5"]),
-        (None, {"fusion": "middle"}, ["'fusion'", "middle", "early"]),
-        (None, {"val_cases": "two"}, ["'val_cases' must be a whole number"]),
-        (None, {"intensity_window": [240, -160]}, ["'intensity_window' must be two increasing numbers", "[240, -160]"]),
-        (None, {"convention": "fig2"}, ["'convention'", "fig2", "figure2"]),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -453,7 +479,7 @@ def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tm
         with pytest.raises(SystemExit, match=re.escape(says)):
             bundle.run(config_file=files[config], **other, **common)
     bundle.run(config_file=files["evaluate"], theta=0.3, split_seed=3, **common)  # as they were: given or not
-    assert (tmp_path / "evaluation/cases.csv").is_file()
+    assert (tmp_path / "eval/cases.csv").is_file()
 
 
 @on_one_bundle
@@ -461,8 +487,6 @@ def test_other_settings_than_those_of_the_training_are_refused(name, dataset, tm
     ("config", "options", "says"),
     [
         ("evaluate", {"val_cases": "two"}, "'val_cases' must be a whole number of at least 0, got 'two'"),
-        ("evaluate", {"test_cases": -1}, "'test_cases' must be a whole number of at least 0, got -1"),
-        ("evaluate", {"train_size": 1.5}, "'train_size' must be a whole number of at least 0, got 1.5"),
         ("evaluate", {"image_size": [30, 32, 16]}, "'image_size' must be one that the backbone (UNet) takes"),
         ("evaluate", {"backbone#out_channels": 9}, "'backbone' (UNet) does not fit an image of shape (8, 64"),
         ("inference", {"backbone#in_channels": 3}, "'backbone' (UNet) does not fit an image of shape (8, 64"),
@@ -526,5 +550,5 @@ def test_weights_of_another_backbone_are_refused(name, dataset, config, tmp_path
 def test_without_a_checkpoint(name, dataset, config, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     path = str(ROOT / "bundles" / name / f"configs/{config}.json")
-    with pytest.raises(SystemExit, match=r"There is no checkpoint .*model.pt"):
+    with pytest.raises(SystemExit, match=r"There is no checkpoint .*models/model\.pt"):
         bundle.run(config_file=path, dataset_dir=str(dataset), output_dir=str(tmp_path), logging_file=False, threads=1)

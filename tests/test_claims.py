@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_freq.study.results import Result
+from monai_freq.study.run.results import Result
 
 ROOT = Path(__file__).parent.parent
 
@@ -48,12 +48,11 @@ def results(claims):
     found = []
 
     def add(source, fraction, artifact, seed, ood, lam=0.0):
-        overrides = {"source": source, "fraction": fraction, "artifact": artifact} | ({"lam": lam} if lam else {})
+        own = {"fusion": "none", "fold": claims.REPEATS[seed], "seed": seed}
+        settings = own | {"source": source, "fraction": fraction, "artifact": artifact} | ({"lam": lam} if lam else {})
         before = [0, 0, 1, 0, 0, 0] if source == "imagenet" else [0, 1, 0, 0, 0, 0]
-        run = {"bundle": "kneemri_transfer", "status": "finished", "arm": "none", "size": None}
-        found.append(
-            Result(**run, draw=claims.REPEATS[seed], seed=seed, overrides=overrides, measures=measures(ood, before))
-        )
+        run = {"bundle": "kneemri_transfer", "status": "finished"}
+        found.append(Result(**run, settings=settings, measures=measures(ood, before)))
 
     for seed in claims.REPEATS:
         for source, ood in OOD.items():
@@ -65,14 +64,10 @@ def results(claims):
             add("random", 0.0, "blur", seed, 0.95, lam=lam)
             add("random", 0.5, "blur", seed, ood, lam=lam)
         for source in claims.EPOCHS:
-            run = {"bundle": "source_pretrain", "status": "finished", "arm": "none", "size": None, "draw": 0}
+            run = {"bundle": "source_pretrain", "status": "finished"}
+            settings = {"fusion": "none", "seed": seed, "source": source}
             found.append(
-                Result(
-                    **run,
-                    seed=seed,
-                    overrides={"source": source},
-                    measures={"conditions": {"all": {"accuracy": 0.6 + 0.1 * seed}}},
-                )
+                Result(**run, settings=settings, measures={"conditions": {"all": {"accuracy": 0.6 + 0.1 * seed}}})
             )
     return found
 
@@ -120,13 +115,13 @@ def test_what_is_not_made_is_said(claims, results):
 
 
 def test_the_plan_is_an_hour_of_runs(claims, tmp_path):
-    sources = [claims.Source(label="random"), *(claims.source(label) for label in claims.EPOCHS)]
-    trained = {key: run for label in claims.EPOCHS for key, run in claims.pretraining(label).items()}
-    weights = {key: str(tmp_path / "model.pt") for key in trained}
-    runs = [*claims.transfers(sources, weights), *claims.decoupling(sources, weights)]
-    names = [run.name for run in (*trained.values(), *runs)]
+    sources = [claims.parse_source("random"), *(claims.source(label) for label in claims.EPOCHS)]
+    trained = [run for label in claims.EPOCHS for run in claims.pretraining(label)]
+    runs = [*claims.transfers(sources, trained), *claims.decoupling(sources, trained)]
+    names = [run.name for run in (*trained, *runs)]
     assert len(names) == len(set(names)) == 6 * 3 + 7 * 2 * 3 + 3 * 2 * 3
-    assert {(run.seed, run.draw) for run in runs} == {(1, 0), (2, 1), (3, 2)}
-    shaped = trained["imagenet shape", 1].asked_settings
+    assert {(run.settings["seed"], run.settings["fold"]) for run in runs} == {(1, 0), (2, 1), (3, 2)}
+    options = {run.settings["source"]: run.options(tmp_path) for run in trained}
+    shaped = options["imagenet shape"]
     assert (shaped["source"], shaped["phantoms#imagenet#cue"]) == ("imagenet", "shape")
-    assert trained["radimagenet whiten", 1].asked_settings["editing"] == "whiten"
+    assert options["radimagenet whiten"]["editing"] == "whiten"

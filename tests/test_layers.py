@@ -27,10 +27,11 @@ BELOW = {
     "networks",
     "losses",
 }
-BELOW |= {"handlers", "known_warnings", "lazy"}
+BELOW |= {"handlers", "known_warnings", "lazy", "places"}
 #: layer -> the layers it may import besides itself; whoever adds a layer decides where it stands
 MAY_IMPORT = {
     "lazy": set(),
+    "places": set(),
     "errors": {"quoting"},
     "seeding": {"lazy", "quoting"},
     "spectral": {"lazy", "quoting"},
@@ -45,7 +46,7 @@ MAY_IMPORT = {
     "transforms": {"errors", "seeding", "quoting", "spectral", "data"},
     "networks": {"errors", "files", "quoting", "spectral"},
     "losses": {"errors", "quoting", "spectral"},
-    "handlers": {"errors", "seeding", "spectral", "figures", "files", "quoting", "data", "transforms"},
+    "handlers": {"errors", "seeding", "spectral", "figures", "files", "places", "quoting", "data", "transforms"},
     "bundle": BELOW,
     "study": BELOW | {"bundle"},
 }
@@ -123,7 +124,7 @@ def test_the_table_has_no_circle():
         ("spectral.__init__", "from ..networks import FrequencyFusion"),
         ("transforms.fourier", "from .. import networks"),
         ("networks.frequency_fusion", "from ..transforms.fourier import LowPass"),
-        ("handlers.checkpoints", "from ..bundle import check_settings"),
+        ("handlers.checkpoints", "from ..bundle import check_config"),
         ("data.cases", "from monai_freq.phantoms import write_phantom"),
         ("data.cases", "from monai_freq import phantoms"),
         ("phantoms.heart", "from ..figures import three_planes"),

@@ -16,7 +16,7 @@ from monai.transforms import GibbsNoise
 from PIL import Image
 
 import monai_freq
-from monai_freq.bundle import check_choices
+from monai_freq.bundle.backbone import check_backbone
 from monai_freq.data import DataError
 from monai_freq.handlers import PSDHandler
 from monai_freq.losses import SpectralDecouplingLoss
@@ -111,6 +111,8 @@ def test_what_an_error_does_not_say_its_type_does():
 
 #: modules in which what is caught is an error of ours, whose message is extended
 OF_OURS = {
+    "bundle/command_line.py",
+    "bundle/initial_weights.py",
     "bundle/normalization.py",
     "bundle/settings.py",
     "data/images.py",
@@ -221,7 +223,7 @@ def test_a_value_is_shown_shortly_and_harmlessly(value):
 
 
 REFUSED = {
-    "artifact": lambda value: check_choices(artifact=(value, ["none", "blur"])),
+    "image_size": lambda value: check_backbone(torch.nn.ReLU(), image_size=value, in_channels=1, out_channels=1),
     "as_artifact": as_artifact,
     "cutoff": FourierLowPass,
     "theta": lambda value: split(torch.rand(8, 8), value, spatial_dims=2),

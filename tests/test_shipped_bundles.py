@@ -47,7 +47,7 @@ def test_a_copy_has_all_that_is_versioned_and_nothing_else(name, tmp_path):
 def test_git_sees_of_a_copy_what_is_the_users(tmp_path):
     copied = copy_bundle("heart_fd", tmp_path / "copy")
     for left in (
-        "runs/early/model.pt",
+        "runs/early/models/model.pt",
         ".cache/heart/dataset.json",
         "eval/mlruns.db",
         "configs/own.json",
@@ -58,15 +58,15 @@ def test_git_sees_of_a_copy_what_is_the_users(tmp_path):
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True, capture_output=True)
     listed = ["git", "ls-files", "--others", "--exclude-standard"]
     seen = set(subprocess.run(listed, cwd=copied, capture_output=True, text=True, check=True).stdout.split())
-    assert seen == files_below(copied) - {"runs/early/model.pt", ".cache/heart/dataset.json", "eval/mlruns.db"}
+    assert seen == files_below(copied) - {"runs/early/models/model.pt", ".cache/heart/dataset.json", "eval/mlruns.db"}
     assert {".gitignore", "configs/train.json", "configs/own.json", "docs/runs.md"} <= seen
 
 
 def test_git_sees_no_results_in_the_checkout():
     results = [
         "runs/psd.npz",
-        "runs/my_atria/model.pt",
-        "bundles/heart_fd/runs/early/model.pt",
+        "runs/my_atria/models/model.pt",
+        "bundles/heart_fd/runs/early/models/model.pt",
         "out-transfer/runs.txt",
     ]
     if shutil.which("git") is None or not (ROOT / ".git").exists():
@@ -173,4 +173,4 @@ def test_a_bundle_of_the_wheel_runs_zipped_and_elsewhere(name, wheel, tmp_path):
         checked([*command, "--threads", "1", *SMALL[kind], *more], tmp_path, **installed)
     made = files_below(tmp_path / "elsewhere")
     assert any(file.endswith("/model.pt") for file in made)
-    assert any("/evaluation/" in file for file in made)
+    assert any("/eval/" in file for file in made)

@@ -10,10 +10,10 @@ from monai.bundle import ConfigParser
 from running import ROOT, TASKS, files_below
 
 from monai_freq import phantoms
+from monai_freq.bundle.settings import settings_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file:UserWarning", "ignore:y values can not be all")
 
-TABLES = ("trained_with", "divided_by", "edited_with")
 #: values that a setting may have, none of them a bundle's own
 OTHER = {"fusion": "late", "convention": "released", "source": "radimagenet", "editing": "whiten"}
 OTHER |= {"artifact": "blur", "fraction": 0.125, "theta": 0.3, "dataset_dir": "/data/mine"}
@@ -26,10 +26,18 @@ def parser_of(name, workflow, **settings):
     return parser
 
 
-def tables_of(parser):
-    return {
-        key: value for table in TABLES if table in parser for key, value in parser.get_parsed_content(table).items()
-    }
+#: where an evaluation takes those from that name the folder of the run
+USED = {"fusion": "network_def#fusion", "source": "samples#source", "fraction": "samples#fraction"}
+USED |= {"fold": "samples#fold"}
+
+
+def taken(parser):
+    """Settings of the network and its data, as they are in force, those of an inference with its data set."""
+    found = settings_of(parser)
+    used = {name: key for name, key in USED.items() if found.get(name) is not None and key in parser}
+    assert {name: parser.get_parsed_content(key) for name, key in used.items()} == {name: found[name] for name in used}
+    more = {name: parser.get_parsed_content(name) for name in ("dataset_dir", "phantom") if name in parser}
+    return found | more
 
 
 def changed(key, value):
@@ -54,7 +62,7 @@ def name(request):
 @pytest.fixture
 def record(name):
     """What a training with other settings than the bundle's would leave."""
-    own = tables_of(parser_of(name, "train", dataset_dir="/none"))
+    own = settings_of(parser_of(name, "train", dataset_dir="/none"))
     return {key: OTHER.get(key, changed(key, value)) for key, value in own.items()}
 
 
@@ -62,9 +70,11 @@ def record(name):
 @pytest.mark.parametrize("given", ["output_dir", "checkpoint"])
 def test_every_setting_is_the_trainings_where_none_is_given(name, workflow, given, record, tmp_path):
     (tmp_path / "settings.json").write_text(json.dumps(record))
-    place = {"output_dir": str(tmp_path), "checkpoint": str(tmp_path / "model.pt")}
+    place = {"output_dir": str(tmp_path), "checkpoint": str(tmp_path / "models/model.pt")}
     parser = parser_of(name, workflow, **{given: place[given]})
-    assert tables_of(parser) == record
+    found = taken(parser)
+    assert found == {key: record[key] for key in found}
+    assert workflow == "inference" or set(found) == set(record)
     assert parser.get_parsed_content("weights") == place["checkpoint"]
     assert parser.get_parsed_content("output_dir") == place["output_dir"]
 
@@ -75,21 +85,31 @@ def test_a_setting_that_is_given_is_taken(name, workflow, record, tmp_path):
     keys = [key for key in record if key not in ("num_classes", "phantom")]
     for some in (keys[::2], keys[1::2]):
         given = {key: {"source": "imagenet", "editing": "lowpass"}.get(key, changed(key, record[key])) for key in some}
-        assert tables_of(parser_of(name, workflow, output_dir=str(tmp_path), **given)) == record | given
+        parser = parser_of(name, workflow, output_dir=str(tmp_path))
+        for key in (key for key in given if key in parser):
+            parser[key] = given[key]
+        found = taken(parser)
+        assert found == {key: (record | given)[key] for key in found}
 
 
 @pytest.mark.parametrize("workflow", ["evaluate", "inference"])
 def test_an_entry_of_a_setting_can_be_given_alone(name, workflow, record, tmp_path):
     (tmp_path / "settings.json").write_text(json.dumps(record))
-    option = "phantoms#radimagenet#seed" if "phantoms" in parser_of(name, workflow) else "phantom#seed"
-    found = tables_of(parser_of(name, workflow, output_dir=str(tmp_path), **{option: 77}))
-    assert found == {**record, "phantom": {**record["phantom"], "seed": 77}}
+    several = "phantoms" in parser_of(name, workflow)
+    option = "phantoms#radimagenet#seed" if several else "phantom#seed"
+    parser = parser_of(name, workflow, output_dir=str(tmp_path), **{option: 77})
+    found = parser.get_parsed_content("samples#phantom" if several else "phantom")
+    assert (found() if callable(found) else found) == {**record["phantom"], "seed": 77}
 
 
 @pytest.mark.parametrize("workflow", ["evaluate", "inference"])
 def test_without_a_record_the_settings_are_the_bundles(name, workflow, tmp_path):
-    own = tables_of(parser_of(name, "train", output_dir=str(tmp_path)))
-    assert tables_of(parser_of(name, workflow, output_dir=str(tmp_path))) == own
+    own = settings_of(parser_of(name, "train", output_dir=str(tmp_path)))
+    parser = parser_of(name, workflow, output_dir=str(tmp_path))
+    found = taken(parser)
+    found |= {one: parser.get_parsed_content(key) for one, key in USED.items() if one in own and key in parser}
+    assert found == {key: own[key] for key in found}
+    assert workflow == "inference" or set(own) - set(found) <= {"artifact", "editing"}
     elsewhere = str(tmp_path / "model.pt")
     root = str(tmp_path / "bundle")
     found, trained = (
@@ -144,23 +164,29 @@ def test_a_segmentation_is_evaluated_without_an_option(tmp_path, monkeypatch):
     assert recorded["images"] == {"train": 4, "val": 3, "test": 2}
     assert recorded["intensity"] == SEGRESNET["intensity"]
     call("evaluate", "segresnet.json", dataset_dir=data.name, **SEGMENTED)
-    reference = (run / "evaluation/cases.csv").read_text()
+    reference = (run / "eval/cases.csv").read_text()
     assert len(reference.splitlines()) == 1 + 2
-    shutil.rmtree(run / "evaluation")
+    shutil.rmtree(run / "eval")
     monkeypatch.chdir(copy)  # from where the data set has another name
     call("evaluate", fusion="late")  # without the file of overlays
-    assert (run / "evaluation/cases.csv").read_text() == reference
+    assert (run / "eval/cases.csv").read_text() == reference
     moved = run.rename(tmp_path / "moved")
-    for given in ({"output_dir": str(moved)}, {"checkpoint": str(moved / "model.pt")}):
-        shutil.rmtree(moved / "evaluation")
+    for given in ({"output_dir": str(moved)}, {"checkpoint": str(moved / "models/model.pt")}):
+        shutil.rmtree(moved / "eval")
         call("evaluate", **given)
-        assert (moved / "evaluation/cases.csv").read_text() == reference
+        assert (moved / "eval/cases.csv").read_text() == reference
+    for file in (moved / "models").iterdir():  # where earlier versions had it
+        file.rename(moved / file.name)
+    (moved / "models").rmdir()
+    shutil.rmtree(moved / "eval")
+    call("evaluate", output_dir=str(moved))
+    assert (moved / "eval/cases.csv").read_text() == reference
     call("inference", checkpoint=str(moved / "model.pt"))
     assert len(files_below(moved / "segmentations")) == 2
     assert not (copy / "runs").exists() or not files_below(copy / "runs")
     with pytest.raises(SystemExit, match=r"SegResNet\(init_filters=8\), not 16"):
         call("evaluate", output_dir=str(moved), **{"backbone#init_filters": 16})
-    with pytest.raises(SystemExit, match=r"There is no checkpoint .*runs/early/model\.pt"):
+    with pytest.raises(SystemExit, match=r"There is no checkpoint .*runs/early/models/model\.pt"):
         call("evaluate")
 
 
@@ -169,7 +195,7 @@ TUNED = {
     "fraction": 0.25,
     "fold": 1,
     "image_size": [32, 32],
-    "mean": 0.2,
+    "normalization": "imagenet",
     "fusion": "early",
 }
 TUNED |= {"folds": {"train": 24, "val": 8, "test": 8, "folds": 2, "seed": 3}, "artifacts#photon_noise#n_photons": 5000}
@@ -182,7 +208,7 @@ def test_a_transfer_is_evaluated_without_an_option(tmp_path, monkeypatch):
     def call(workflow, **options):
         config = f"bundles/lodopab_transfer/configs/{workflow}.json"
         bundle.run(config_file=config, output_dir=str(tmp_path / "run"), logging_file=False, threads=1, **options)
-        return (tmp_path / "run/evaluation/scores.csv").read_text() if workflow == "evaluate" else ""
+        return (tmp_path / "run/eval/scores.csv").read_text() if workflow == "evaluate" else ""
 
     network = {"backbone#layers": [1, 1, 1, 2], "backbone#block_inplanes": [8, 8, 16, 16]}
     call("train", dataset_dir=str(data), epochs=1, val_interval=1, **TUNED, **network)

@@ -15,11 +15,16 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
+from monai_freq.bundle.settings import DATA, NETWORK
+
 SOURCE = Path(__file__).parent
 WORKFLOWS = ("train", "evaluate", "inference")
 OVERLAYS = ("multi_gpu_train", "paper")
-#: what a training records of its settings
-RECORDED = ("trained_with", "divided_by", "edited_with")
+#: what MONAI looks for, and what the call in ``initialize`` reads besides
+ROOTS = ["imports", "bundle_root", "dataset_dir", "initialize", "run", "finalize", "validate"]
+ROOTS += [*NETWORK, "threads", "may_differ"]
+#: what is no setting, though it is no component either
+MACHINERY = ("imports", "network", "network_def", "weights", "initialize", "run", "finalize")
 
 Config = dict[str, Any]
 
@@ -27,7 +32,8 @@ Config = dict[str, Any]
 def render(task_file: Path, bundle: Path) -> None:
     """Write the whole bundle of one task."""
     task = json.loads(task_file.read_text())
-    task["settings"] = {"name": task_file.stem} | task["settings"]
+    task["name"] = task_file.stem
+    task["settings"] = {"bundle_root": f"$bundle.find_bundle({task_file.stem!r})"} | task["settings"]
     family = [SOURCE / name for name in task["family"]]
     configs, docs = bundle / "configs", bundle / "docs"
     for folder in (configs, docs):
@@ -37,12 +43,9 @@ def render(task_file: Path, bundle: Path) -> None:
         merged = _changed(ConfigParser.load_config_files(templates), task["settings"] | task.get(workflow, {}))
         if workflow != "train":
             _take_from_training(merged)
-        _export(_settings_first(merged), configs / f"{workflow}.json")
+        _export(_settings_first(_referred_to(merged)), configs / f"{workflow}.json")
     for overlay in OVERLAYS:
-        content = _merged(family, overlay) | task.get(overlay, {})
-        if "initialize" in content:
-            content["initialize"] = [*content["initialize"], *_beyond_threads(configs / "train.json")]
-        _export(content, configs / f"{overlay}.json")
+        _export(_merged(family, overlay) | task.get(overlay, {}), configs / f"{overlay}.json")
     _export(_metadata(task, family), configs / "metadata.json")
     shutil.copy(SOURCE / "logging.conf", configs / "logging.conf")
     shutil.copy(SOURCE.parent.parent / "LICENSE", bundle / "LICENSE")
@@ -52,13 +55,14 @@ def render(task_file: Path, bundle: Path) -> None:
 
 def _take_from_training(config: Config) -> None:
     """Let a setting that is not given be the training's; one that is given takes the place of this and is compared."""
-    for table in (config[name] for name in RECORDED if name in config):
-        for key, reference in table.items():
-            if match := re.fullmatch(r"@(\w+)", str(reference)):
-                _take(config, table, key, match[1])
-            elif match := re.fullmatch(r"\$@(\w+)\[@[\w#]+\]", str(reference)):
-                choices = config[match[1]]
-                config[match[1]] = {choice: _completed(key, default) for choice, default in choices.items()}
+    naming = [name for name in NETWORK + DATA if re.search(rf"@{name}\b", config["output_dir"])]
+    for name in NETWORK + DATA:
+        if name in naming:  # the record lies in the folder that it names, so it is there when it is given alone
+            _take_by_folder(config, name)
+        elif name in config and not _is_component(config[name]):
+            config[name] = _taken(name, config[name])
+    if "phantoms" in config:
+        config["phantoms"] = {one: _completed("phantom", default) for one, default in config["phantoms"].items()}
     config["output_dir"] = f"$bundle.results_folder(@checkpoint, {config['output_dir'][1:]})"
     for part in ("backbone", "intensity"):
         if part in config:
@@ -68,18 +72,31 @@ def _take_from_training(config: Config) -> None:
         config["artifacts"] = {n: _component(recorded.format(n), one) for n, one in config["artifacts"].items()}
 
 
-def _take(config: Config, table: Config, key: str, name: str) -> None:
-    default = config[name]
-    given = f"({default!r} if @{name} is None else @{name})"
-    if re.search(rf"@{name}\b", config["output_dir"]):  # by what is given alone, as the record lies in this folder
-        config["output_dir"] = re.sub(rf"@{name}\b", given, config["output_dir"])
-        config[name] = None
-        table[key] = f"$@settings.get('{key}', {default!r}) if @{name} is None else @{name}"
-    elif isinstance(default, dict):
-        config[name] = _completed(key, default)
-    else:
-        expression = default[1:] if str(default).startswith("$") else repr(default)
-        config[name] = f"$@settings.get('{key}', {expression})"
+def _take_by_folder(config: Config, name: str) -> None:
+    default, folder = config[name], config["output_dir"]
+    for key in config:
+        config[key] = _replaced(config[key], name, f"@settings.get('{name}', {default!r})")
+    config["output_dir"] = re.sub(rf"@{name}\b", f"({default!r} if @{name} is None else @{name})", folder)
+    config["settings"][name] = f"@{name}"
+    config[name] = None
+
+
+def _replaced(value: Any, name: str, expression: str) -> Any:
+    """A part of a configuration with an expression in place of each reference."""
+    if isinstance(value, dict):
+        return {key: _replaced(part, name, expression) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_replaced(part, name, expression) for part in value]
+    if value == f"@{name}":
+        return f"${expression}"
+    return re.sub(rf"@{name}\b", expression, value) if isinstance(value, str) else value
+
+
+def _taken(name: str, default: Any) -> Any:
+    if isinstance(default, dict):
+        return _completed(name, default)
+    expression = default[1:] if str(default).startswith("$") else repr(default)
+    return f"$@settings.get('{name}', {expression})"
 
 
 def _component(recorded: str, default: Config) -> Config:
@@ -91,10 +108,14 @@ def _completed(key: str, default: Config) -> Config:
     return {"_target_": "monai_freq.bundle.completed", "recorded": f"$@settings.get('{key}', {default!r})"}
 
 
-def _beyond_threads(train: Path) -> list[str]:
-    """What a training does first, but for its threads: of several processes, each has its own."""
-    steps: list[str] = json.loads(train.read_text())["initialize"]
-    return [step for step in steps if "set_num_threads" not in step]
+def _referred_to(config: Config) -> Config:
+    """Without what nothing refers to, as the training's part of a common template in an evaluation."""
+    found, ahead = set(), set(ROOTS) & set(config)
+    while ahead:
+        found |= ahead
+        text = json.dumps([config[key] for key in ahead])
+        ahead = (set(re.findall(r"@(\w+)", text)) & set(config)) - found
+    return {key: value for key, value in config.items() if key in found}
 
 
 def _existing(family: list[Path], name: str) -> list[Path]:
@@ -124,7 +145,7 @@ def _metadata(task: Config, family: list[Path]) -> Config:
     networks = shared["network_data_format"]
     describe = _segmentation if task["family"][0] == "segmentation" else _classification
     labels = describe(task, networks["inputs"]["image"], networks["outputs"]["pred"])
-    named = {"name": task["settings"]["name"]} | labels | task["metadata"]
+    named = {"name": task["name"]} | labels | task["metadata"]
     return json.loads((SOURCE / "metadata.json").read_text()) | named | shared
 
 
@@ -162,7 +183,7 @@ def _words(task: Config, configs: Path) -> dict[str, str]:
         for key, value in (values["train"] | config).items()
         if not _is_machinery(key, value)
     }
-    return numbers | task["docs"] | {"name": task["settings"]["name"]}
+    return numbers | task["docs"] | {"name": task["name"]}
 
 
 def _shown(value: object) -> str:
@@ -176,12 +197,13 @@ def _settings_first(config: Config) -> Config:
 
 
 def _is_machinery(key: str, value: object) -> bool:
-    """Components, tables of references, and what is done with them."""
-    if isinstance(value, dict):
-        parts = list(value.values())
-        references = bool(parts) and all(isinstance(part, str) and part.startswith("@") for part in parts)
-        return "_target_" in value or references or any(isinstance(part, dict) for part in parts)
-    return key in ("imports", "initialize", "run", "finalize")
+    """Components, groups of them, and what is done with them; a setting that a training completes is none."""
+    text = json.dumps(value).replace('"_target_": "monai_freq.bundle.completed"', "")
+    return key in MACHINERY or '"_target_"' in text
+
+
+def _is_component(value: object) -> bool:
+    return isinstance(value, dict) and "_target_" in value
 
 
 def _export(config: Config, path: Path) -> None:

@@ -8,7 +8,7 @@ makes what is missing, an hour on two cores in all, and writes ``out-claims/clai
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import NamedTuple
@@ -17,10 +17,11 @@ import torch
 
 from monai_freq.files import replacing
 from monai_freq.spectral.psd import band_shares, centroid
-from monai_freq.study.results import Result, read_results
-from monai_freq.study.transfer import run_transfer
-from monai_freq.study.transfer_plan import ClassifierRun, Source, parse_source, plan_pretraining, plan_transfers
-from monai_freq.study.transfer_report import write_transfer_report
+from monai_freq.study.report import write_transfer_report
+from monai_freq.study.run.plan import Source, parse_source, plan_pretraining, plan_transfers
+from monai_freq.study.run.results import Result, read_results
+from monai_freq.study.run.runner import run_study
+from monai_freq.study.run.spec import RANDOM, Run
 
 BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
 REPEATS = {1: 0, 2: 1, 3: 2}  # seed of pre-training and fine-tuning -> fold: both change from one repeat to the next
@@ -44,11 +45,9 @@ NATURAL, MEDICAL = "imagenet", "radimagenet"
 
 def main(folder: str) -> None:
     """Make what is missing, then say what it shows."""
-    sources = [Source(label="random"), *(source(label) for label in EPOCHS)]
-    trained = {key: run for label in EPOCHS for key, run in pretraining(label).items()}
-    run_transfer(
-        sources, trained, lambda weights: [*transfers(sources, weights), *decoupling(sources, weights)], folder
-    )
+    sources = [parse_source(RANDOM), *(source(label) for label in EPOCHS)]
+    trained = [run for label in EPOCHS for run in pretraining(label)]
+    run_study([*trained, *transfers(sources, trained), *decoupling(sources, trained)], folder)
     write_transfer_report(folder)
     with replacing(Path(folder) / "claims.md") as aside:
         aside.write_text(table(read_results(folder)[0]))
@@ -59,46 +58,46 @@ def source(label: str) -> Source:
     name, _, variant = label.partition(" ")
     if variant in ("shape", "texture"):
         cue = {f"phantoms#{name}#cue": variant, **MORE.get(label, {})}
-        return Source(label=label, settings={"source": name, "editing": "none", **cue})
+        return Source(label=label, given={"source": name, "editing": "none", **cue})
     return parse_source(label.replace(" ", "/"))
 
 
-def pretraining(label: str) -> Mapping[tuple[str, int], ClassifierRun]:
-    """Of one source, with its own number of epochs."""
+def pretraining(label: str) -> list[Run]:
+    """Pre-trainings on one source, with its own number of epochs."""
     bundle = ("source_pretrain", str(BUNDLES / "source_pretrain"))
-    return plan_pretraining([source(label)], bundle, seeds=tuple(REPEATS), overrides={"epochs": EPOCHS[label]})
+    return plan_pretraining([source(label)], bundle, seeds=tuple(REPEATS), settings={"epochs": EPOCHS[label]})
 
 
-def transfers(sources: Sequence[Source], weights: Mapping[tuple[str, int], str]) -> list[ClassifierRun]:
+def transfers(sources: Sequence[Source], trained: Sequence[Run]) -> list[Run]:
     """Fine-tunings with and without the denoising shortcut."""
-    return repeated(sources, weights, "nonlocal_means")
+    return repeated(sources, trained, "nonlocal_means")
 
 
-def decoupling(sources: Sequence[Source], weights: Mapping[tuple[str, int], str]) -> list[ClassifierRun]:
+def decoupling(sources: Sequence[Source], trained: Sequence[Run]) -> list[Run]:
     """Spectral decoupling, against a sharpness shift from random weights and against the denoising shortcut."""
-    chosen = {"blur": ("random", (0.0, 0.01)), "nonlocal_means": (NATURAL, (0.01,))}
+    chosen = {"blur": (RANDOM, (0.0, 0.01)), "nonlocal_means": (NATURAL, (0.01,))}
     return [
         run
         for artifact, (label, lams) in chosen.items()
-        for run in repeated([source for source in sources if source.label == label], weights, artifact, lams)
+        for run in repeated([source for source in sources if source.label == label], trained, artifact, lams)
     ]
 
 
 def repeated(
-    sources: Sequence[Source], weights: Mapping[tuple[str, int], str], artifact: str, lams: Sequence[float] = (0.0,)
-) -> list[ClassifierRun]:
+    sources: Sequence[Source], trained: Sequence[Run], artifact: str, lams: Sequence[float] = (0.0,)
+) -> list[Run]:
     """Fine-tunings with and without an artifact, three times: each with a fold and a seed of its own."""
     planned = plan_transfers(
         sources,
+        trained,
         TARGET,
-        weights,
         artifacts={"kneemri_transfer": [artifact]},
         fractions=[0, FRACTION],
         folds=len(REPEATS),
         seeds=tuple(REPEATS),
-        overrides=[{**SIZES, "epochs": TUNING_EPOCHS, **({"lam": lam} if lam else {})} for lam in lams],
+        settings=[{**SIZES, "epochs": TUNING_EPOCHS, **({"lam": lam} if lam else {})} for lam in lams],
     )
-    return [run for run in planned if REPEATS[run.seed] == run.draw]
+    return [run for run in planned if REPEATS[run.settings["seed"]] == run.settings["fold"]]
 
 
 class Cell(NamedTuple):
@@ -117,12 +116,12 @@ class Found:
         self.runs: dict[tuple[Cell, int], Result] = {}
         self.sources: dict[tuple[str, int], Result] = {}
         for result in results:
-            asked = result.overrides
+            asked = result.settings
             if result.finished and result.bundle == "source_pretrain":
-                self.sources[asked["source"], result.seed] = result
+                self.sources[asked["source"], asked["seed"]] = result
             elif result.finished:
                 cell = Cell(asked["source"], asked["fraction"], asked["artifact"], asked.get("lam", 0.0))
-                self.runs[cell, result.seed] = result
+                self.runs[cell, asked["seed"]] = result
 
     def auc(self, cell: Cell, condition: str, seed: int) -> float:
         """Area under the curve on the test images in a condition."""

@@ -23,9 +23,9 @@ def shown_artifact(
     with A the artifact, at the image's own resolution, and T all that follows: resizing and normalising.
 
     Args:
-        items: of a data list, with the mark ``shortcut``.
-        preprocessing: what a bundle does to an item; it applies the artifact to marked ones.
-        most: number of items that are looked at, from the first.
+        items: entries of a data list, with the mark ``shortcut``.
+        preprocessing: steps before the network; they apply the artifact to marked items.
+        most: number of items to look at, from the first.
 
     Returns:
         Frequencies ``(K,)`` in cycles per pixel, and the density ``(K,)``; None where the artifact changes nothing.

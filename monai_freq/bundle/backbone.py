@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from ..errors import UsageError
 from ..networks.image_sizes import CannotTell, answer, near_sizes, on_meta
 from ..quoting import reason_of, written
 
@@ -19,35 +20,35 @@ def check_backbone(
     image_size: Sequence[int],
     in_channels: int,
     out_channels: int,
-    spatial_dims: int = 3,
     task: Literal["segmentation", "classification"] = "segmentation",
 ) -> None:
-    """End the program with two readable lines when a network does not take images of a size, or returns other shapes.
+    """Refuse an image size that a network does not take, and a network that returns other shapes than wanted.
 
     A copy of the network is asked on torch's meta device, which computes shapes alone: in about a second and next to no
     memory, whatever the size. A network whose shapes depend on the voxels cannot be asked, and passes.
 
     Args:
-        backbone: the network, or one made of the same settings.
-        image_size: voxels along each axis.
-        in_channels: that the network is given.
-        out_channels: the classes that it is to tell apart.
-        spatial_dims: 2 or 3.
-        task: ``"segmentation"``, which tells them apart in each voxel, or ``"classification"``, in the whole image.
+        backbone: network, or one with the same settings.
+        image_size: number of voxels along each axis.
+        in_channels: number of channels of its input.
+        out_channels: number of classes.
+        task: ``"segmentation"`` of a volume, with a class for each voxel, or ``"classification"`` of a 2D image.
 
     Raises:
-        SystemExit: the size is not that of an image, the network does not take it, or it returns another shape.
+        UsageError: the size is not that of an image, the network does not take it, or it returns another shape.
 
     Example:
         >>> from monai.networks.nets import SegResNet
         >>> check_backbone(SegResNet(in_channels=8), image_size=[60, 64, 32], in_channels=8, out_channels=2)
         Traceback (most recent call last):
-        SystemExit: 'image_size' must be one that the backbone (SegResNet) takes, got [60, 64, 32].
+        ...
+        monai_freq.errors.UsageError: 'image_size' must be one that the backbone (SegResNet) takes, got [60, 64, 32].
         As in --image_size [64,64,32]
     """
+    spatial_dims = 3 if task == "segmentation" else 2
     counts = isinstance(image_size, Sequence) and all(type(n) is int and n > 0 for n in image_size)
     if not counts or len(image_size) != spatial_dims:
-        raise SystemExit(
+        raise UsageError(
             f"'image_size' must be {spatial_dims} whole numbers of at least 1, got {written(image_size)}.\n"
             f"As in --image_size {_listed([64] * spatial_dims)}"
         )
@@ -66,11 +67,11 @@ def check_backbone(
         return
     for near in near_sizes(image_size):
         if fault(near) is None:
-            raise SystemExit(
+            raise UsageError(
                 f"'image_size' must be one that the backbone ({name}) takes, got {list(image_size)}.\n"
                 f"As in --image_size {_listed(near)}"
             )
-    raise SystemExit(
+    raise UsageError(
         f"'backbone' ({name}) does not fit an image of shape {(in_channels, *image_size)} "
         f"and {out_channels} classes: {found}.\n"
         "Change it, or 'image_size', in the configuration file."

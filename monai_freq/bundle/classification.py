@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from math import inf
@@ -12,7 +11,6 @@ from typing import Any, NamedTuple
 
 from ..data import (
     SUPERCLASSES,
-    DataError,
     check_images,
     divide_folds,
     plan_shortcut,
@@ -21,15 +19,15 @@ from ..data import (
     read_lodopab,
     read_radimagenet,
 )
+from ..errors import DataError
 from ..handlers.rows import column_names
-from ..quoting import harmless, written
-from .data_folder import data_folder, tell
+from ..quoting import written
+from .data_folder import data_folder, settings_at_fault
 
 __all__ = [
     "CONDITIONS",
     "Samples",
     "class_names",
-    "log_samples",
     "prepare_sources",
     "prepare_targets",
     "seen_in_all_conditions",
@@ -96,16 +94,16 @@ def prepare_targets(
         classes: class number -> name.
         folds: settings of :func:`monai_freq.data.divide_folds`: ``train``, ``val``, ``test``, ``folds``, ``seed``,
             ``file``.
-        fold: which fold.
-        fraction: of the positives that have the artifact.
-        positive: class that the artifact is tied to.
-        seed: of the choice.
+        fold: number of the fold, from 0 on.
+        fraction: part of the positives with the artifact.
+        positive: class with the artifact.
+        seed: seed of the choice of these positives.
         reading: settings of the reader, as ``aggregate`` and ``undecided`` of :func:`monai_freq.data.read_lodopab`.
-        limits: lowest and highest value that a pixel may have, where the images are not scaled here; any by default.
-        check: parts whose images are read and checked, of ``"train"``, ``"val"``, ``"test"``.
+        limits: lowest and highest value of a pixel, for images that are not scaled here; any by default.
+        check: parts to read and check, of ``"train"``, ``"val"``, ``"test"``.
 
     Raises:
-        SystemExit: something is wrong with the data or the settings; two readable lines say what and where.
+        UsageError: something is wrong with the data or the settings.
 
     Example:
         >>> import tempfile
@@ -118,7 +116,7 @@ def prepare_targets(
         >>> [(item["condition"], item["label"]) for item in samples.test if item["shortcut"]]
         [('iid', 1), ('ood', 0), ('ood', 0)]
     """
-    try:
+    with settings_at_fault():
         read, group, holds = _known(_TARGETS, data, "data")
         _require_settings("folds", folds, divide_folds)
         _require_settings("reading", reading or {}, read)
@@ -129,8 +127,6 @@ def prepare_targets(
         _check(parts, check, limits=(-inf, inf) if limits is None else (limits[0], limits[1]), full_scale="any")
         marked = {name: plan_shortcut(parts[name], "label", positive, fraction, seed) for name in ("train", "val")}
         test = seen_in_all_conditions(parts["test"], fraction=fraction, positive=positive, seed=seed)
-    except ValueError as error:
-        raise SystemExit(harmless(str(error))) from error
     return Samples(marked["train"], marked["val"], test)
 
 
@@ -156,13 +152,13 @@ def prepare_sources(
         phantom: see :func:`monai_freq.bundle.data_folder.data_folder`.
         cache: folder for phantoms.
         classes: number of classes of the network.
-        merged: whether ImageNet's classes become three: living thing, artifact and miscellaneous.
-        shares: of the samples for training and validation, where they are divided here.
-        seed: of the division.
-        check: parts whose images are read and checked.
+        merged: whether to merge ImageNet's classes into three: living thing, artifact and miscellaneous.
+        shares: parts of the samples for training and validation, where the data set has no division.
+        seed: seed of the division.
+        check: parts to read and check.
 
     Raises:
-        SystemExit: something is wrong with the data or the settings; two readable lines say what and where.
+        UsageError: something is wrong with the data or the settings.
 
     Example:
         >>> import tempfile
@@ -171,7 +167,7 @@ def prepare_sources(
         >>> [len(part) for part in samples], samples.train[0]["sample"], samples.train[0]["name"]
         ([2, 1, 1], 'radiology_ai/CT/abd/disc/disc000000.png', 'disc')
     """
-    try:
+    with settings_at_fault():
         holds = _known(_SOURCES, source, "source")
         folder = data_folder(dataset_dir, phantom, cache, holds)
         if source == "radimagenet":
@@ -184,8 +180,6 @@ def prepare_sources(
             parts = _divided(named, shares, seed)
         _require_count(parts, classes)
         _check(parts, check, full_scale="stated")
-    except ValueError as error:
-        raise SystemExit(harmless(str(error))) from error
     return Samples(**parts)
 
 
@@ -195,10 +189,10 @@ def seen_in_all_conditions(
     """Every test sample once for each of ``CONDITIONS``, marked for the artifact accordingly.
 
     Args:
-        items: with a label.
-        fraction: of the positives that have the artifact in training.
-        positive: class that the artifact is tied to.
-        seed: of the choice.
+        items: samples with a label.
+        fraction: part of the positives with the artifact in training.
+        positive: class with the artifact.
+        seed: seed of the choice of these positives.
 
     Example:
         >>> items = [{"image": f"{name}.png", "label": label} for name, label in zip("abcd", [0, 1, 0, 1])]
@@ -215,40 +209,19 @@ def seen_in_all_conditions(
     return [item | {"condition": condition} for condition, marked in planned.items() for item in marked]
 
 
-def class_names(samples: Samples, count: int) -> dict[str, str]:
+def class_names(samples: Samples | None, count: int) -> dict[str, str]:
     """Class number -> its name in the data, or its number where they have none.
 
     Args:
-        samples: of sources, with the key ``name``.
+        samples: samples of a source, with the key ``name``; None where there are no data.
         count: number of classes.
 
     Example:
         >>> class_names(Samples([{"label": 1, "name": "cyst"}], [], []), 2)
         {'0': 'class 0', '1': 'cyst'}
     """
-    found = {item["label"]: str(item["name"]) for items in samples for item in items if "name" in item}
+    found = {item["label"]: str(item["name"]) for items in samples or () for item in items if "name" in item}
     return {str(number): found.get(number, f"class {number}") for number in range(count)}
-
-
-def log_samples(samples: Samples) -> None:
-    """Say in a line for each part how many samples of each class there are, and how many have the artifact.
-
-    Args:
-        samples: the parts.
-
-    Example:
-        >>> from unittest import TestCase
-        >>> train = [{"label": 0}, {"label": 1, "shortcut": True}, {"label": 1}]
-        >>> with TestCase().assertLogs("monai_freq") as log:
-        ...     log_samples(Samples(train, [{"label": 0}], [{"label": 1}]))
-        >>> log.records[0].getMessage()
-        'train: 3 samples (1 of class 0, 2 of class 1), 1 with the artifact'
-    """
-    for part, items in samples._asdict().items():
-        labels = Counter(item["label"] for item in items)
-        counts = ", ".join(f"{count} of class {label}" for label, count in sorted(labels.items()))
-        marked = sum(item.get("shortcut", False) for item in items)
-        tell(f"{part}: {len(items)} samples ({counts})" + (f", {marked} with the artifact" if marked else ""))
 
 
 def _named(items: Sequence[Mapping[str, Any]], folder: Path) -> list[Item]:

@@ -6,9 +6,64 @@ import ast
 import itertools
 import re
 import sys
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
-__all__ = ["config_files", "overridden", "repeated_option"]
+from ..errors import UsageError
+from ..json_files import read_json, repeated_name
+from ..quoting import shown
+from .setting_names import require_setting
+
+__all__ = ["check_options", "config_files", "overridden"]
+
+#: options of ``monai.bundle run`` itself
+_OWN = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
+
+
+def check_options() -> None:
+    """Refuse options of a ``monai.bundle run`` that would not do what they seem to do.
+
+    Of an option that it does not know, a mistyped one, MONAI makes a new setting; ``None`` it leaves out; an option
+    without a value it takes for True; of two it takes the last, as of a name that a configuration has twice.
+
+    Raises:
+        UsageError: there is such an option, or such a configuration file.
+
+    Example:
+        >>> import tempfile
+        >>> from unittest.mock import patch
+        >>> config = Path(tempfile.mkdtemp(), "train.json")
+        >>> _ = config.write_text('{"theta": 0.1, "epochs": 60}')
+        >>> with patch("sys.argv", ["monai/bundle/__main__.py", "run", "--config_file", str(config), "--epoch", "2"]):
+        ...     check_options()
+        Traceback (most recent call last):
+        ...
+        monai_freq.errors.UsageError: There is no setting '--epoch'. Did you mean '--epochs'?
+        The settings are the first lines of ...train.json.
+    """
+    from monai.bundle import ConfigParser
+
+    files = config_files()
+    if not files:
+        return
+    names = [name for name, _ in _pairs()]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise UsageError(f"'--{shown(name)}' is given twice, and MONAI would take the last.\nGive it once.")
+    _require_once(files)
+    config = ConfigParser.load_config_files(files)
+    for option, value in overridden().items():
+        require_setting(option, [*config, *_OWN, "_meta_"], files[0], option="--")
+        if value == "None" and config.get(option, "") is not None:
+            raise UsageError(
+                f"'--{option} None' would change nothing: MONAI takes it for an option that is not given.\n"
+                f"Give a value, or, where nothing is meant, --{option} '$None'"
+            )
+        if value == "" and option in config and not isinstance(config[option], bool):
+            raise UsageError(
+                f"'--{option}' has no value, and MONAI would take it for True.\nWrite one behind it: --{option} VALUE"
+            )
 
 
 def config_files() -> list[str]:
@@ -21,7 +76,7 @@ def config_files() -> list[str]:
         ...     config_files()
         ['train.json', 'overlay.json']
     """
-    value = _options().get("config_file")
+    value = overridden().get("config_file")
     if value is None:
         return []
     if value.lstrip().startswith(("[", "(")):
@@ -41,23 +96,6 @@ def overridden() -> dict[str, str]:
         ...     overridden()
         {'theta': '0.2', 'resume': ''}
     """
-    return _options()
-
-
-def repeated_option() -> str | None:
-    """An option that a ``monai.bundle`` command line has twice, in any spelling, of which fire would take the last.
-
-    Example:
-        >>> from unittest.mock import patch
-        >>> with patch("sys.argv", ["monai/bundle/__main__.py", "run", "--epochs", "2", "--epochs=3"]):
-        ...     repeated_option()
-        'epochs'
-    """
-    names = [name for name, _ in _pairs()]
-    return next((name for place, name in enumerate(names) if name in names[:place]), None)
-
-
-def _options() -> dict[str, str]:
     return dict(_pairs())
 
 
@@ -76,3 +114,21 @@ def _pairs() -> Iterator[tuple[str, str]]:
 
 def _is_option(word: str) -> bool:
     return re.match("--|-[a-zA-Z]", word) is not None
+
+
+def _require_once(files: list[str]) -> None:
+    """Of a name that occurs twice in one mapping, MONAI and Python would take the last."""
+    from monai.bundle import ConfigParser
+
+    for file in files:
+        try:
+            if Path(file).suffix == ".json":
+                read_json(file)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", "Duplicate key")  # MONAI's, of YAML too
+                ConfigParser.load_config_file(file)
+        except (OSError, ValueError, UserWarning) as error:
+            raise UsageError(f"{file} cannot be read as a configuration: {error}.\nCorrect it.") from error
+    for option, value in overridden().items():
+        if (name := repeated_name(value)) is not None:
+            raise UsageError(f"'--{option}' has the name '{name}' twice.\nGive each name once.")

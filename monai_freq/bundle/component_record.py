@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import pydoc
-import sys
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import Any
 
 from monai.bundle import ConfigComponent, ConfigParser
 from monai.transforms import Transform
 from torch import nn
 
+from ..errors import UsageError, ending_readably
 from ..json_files import parse_json
 from ..quoting import reason_of, written
 
@@ -22,27 +21,24 @@ __all__ = ["described", "trained_component"]
 _LIBRARIES = ("monai.networks.", "torchio.transforms.")
 
 
-def described(name: str) -> dict[str, Any] | None:
-    """A component of the configuration that is being run, as settings: ``_target_`` and its arguments.
-
-    MONAI hands an expression what a component has become, not what it was made of: this looks for its parser among
-    the callers.
+def described(parser: ConfigParser, name: str) -> dict[str, Any] | None:
+    """A component of a configuration as settings: ``_target_`` and its arguments.
 
     Args:
-        name: of a network or a transform in the configuration that has been built already.
+        parser: parser of the configuration; it builds the component.
+        name: name of a network or a transform.
 
     Returns:
         None where it cannot be built again from a file: an argument is no plain value, or the target is neither a
         network nor a transform.
 
     Example:
-        >>> config = {"imports": ["$from monai_freq import bundle"], "net": {"_target_": "torch.nn.ReLU"}}
-        >>> parser = ConfigParser(config | {"record": "$@net and bundle.described('net')"})
-        >>> parser.get_parsed_content("record")
-        {'_target_': 'torch.nn.ReLU'}
+        >>> parser = ConfigParser({"slope": 0.2, "net": {"_target_": "torch.nn.LeakyReLU", "negative_slope": "@slope"}})
+        >>> described(parser, "net")
+        {'_target_': 'torch.nn.LeakyReLU', 'negative_slope': 0.2}
     """
-    parser = _running_parser(sys._getframe(1))
-    item = parser.ref_resolver.get_item(name) if parser is not None else None
+    parser.get_parsed_content(name)
+    item = parser.ref_resolver.get_item(name)
     if not isinstance(item, ConfigComponent) or item.is_disabled():
         return None
     component: Any = item  # whose methods MONAI has not annotated
@@ -60,9 +56,9 @@ def trained_component(recorded: Mapping[str, Any] | None, default: Callable[...,
     Networks and transforms alone are built from a record: a file of settings cannot call what it likes.
 
     Args:
-        recorded: from :func:`described`; None for the bundle's own.
-        default: builds the bundle's own.
-        given: arguments that are given now.
+        recorded: record of the training, see :func:`described`; None for the bundle's own component.
+        default: function that builds the bundle's own component.
+        given: arguments from the command line.
 
     Raises:
         SystemExit: another value is given than the training's, or the component cannot be built.
@@ -78,11 +74,17 @@ def trained_component(recorded: Mapping[str, Any] | None, default: Callable[...,
     """
     if recorded is None:
         return default(**given)
+    with ending_readably():  # as a configuration asks for it outside of 'initialize' too
+        built = _built(recorded, given)
+    return built
+
+
+def _built(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
     arguments = {key: value for key, value in recorded.items() if key != "_target_"}
     target = str(recorded.get("_target_"))
     for key, value in given.items():
         if key in arguments and arguments[key] != parse_json(json.dumps(value, default=repr)):
-            raise SystemExit(
+            raise UsageError(
                 f"The training was made with {target.rpartition('.')[2]}({key}={written(arguments[key])}), "
                 f"not {written(value)}.\n"
                 f"Leave '{key}' out, or name another checkpoint."
@@ -91,22 +93,12 @@ def trained_component(recorded: Mapping[str, Any] | None, default: Callable[...,
     try:
         if build is None:
             raise TypeError("there is no such network or transform here")
-        return build(**arguments | given)
+        return build(**{**arguments, **given})
     except Exception as error:
-        reason = reason_of(error)
-        raise SystemExit(
-            f"{target[:100]!r}, recorded by the training, cannot be built: {reason}.\n"
+        raise UsageError(
+            f"{target[:100]!r}, recorded by the training, cannot be built: {reason_of(error)}.\n"
             "Give the --config_file list that it was trained with."
         ) from error
-
-
-def _running_parser(frame: FrameType | None) -> ConfigParser | None:
-    while frame is not None:
-        owner = frame.f_locals.get("self")
-        if isinstance(owner, ConfigParser):
-            return owner
-        frame = frame.f_back
-    return None
 
 
 def _builder(target: object) -> Callable[..., Any] | None:

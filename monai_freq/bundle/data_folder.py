@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ignite import distributed as idist
 
 from .. import phantoms
-from ..data import DataError
+from ..data.file_kinds import left_out
+from ..errors import DataError, UsageError
 from ..quoting import named, written
 
-__all__ = ["counted", "data_folder", "tell"]
+__all__ = ["data_folder", "found_in", "settings_at_fault", "tell"]
 
 _log = logging.getLogger(__name__)
 
@@ -25,11 +27,11 @@ def data_folder(
     """Folder of the data set: the user's, or the phantom's.
 
     Args:
-        dataset_dir: the user's; None for the phantom.
+        dataset_dir: folder of the user's data; None for the phantom.
         phantom: ``task``, the phantom's name, and its settings, see :func:`monai_freq.phantoms.write_phantom`; empty
             when there is none.
         cache: folder for phantoms; the environment variable ``MONAI_FREQ_CACHE`` goes before it.
-        holds: what a folder of such data holds, for messages.
+        holds: content of such a folder, for messages.
 
     Raises:
         DataError: there is no such phantom, or none at all and no folder is given.
@@ -72,27 +74,68 @@ def _require_size(default: object, size: object) -> None:
         raise DataError(f"The phantom's size must be one number, got {written(size)}.\nAs in --phantom#size 128")
 
 
-def counted(parts: Any) -> dict[str, int]:
-    """Number of images of each part, each counted once.
+def found_in(input_dir: str, is_wanted: Callable[[Path], bool], kind: str, wanted: str) -> list[Path]:
+    """Files of a folder for an inference, in the order of their names; what else is there is counted in the log.
 
     Args:
-        parts: named tuple of lists of items with the key ``image``.
+        input_dir: folder with the user's images.
+        is_wanted: test of an entry of the folder.
+        kind: name of such a file, for messages.
+        wanted: name of a folder with such files, for messages.
+
+    Raises:
+        DataError: there is no such folder, or no such file in it.
 
     Example:
-        >>> from monai_freq.bundle import Cases
-        >>> counted(Cases([{"image": "a.nii"}, {"image": "b.nii"}], [{"image": "c.nii"}], []))
-        {'train': 2, 'val': 1, 'test': 0}
+        >>> import tempfile
+        >>> found_in(tempfile.mkdtemp(), Path.is_file, "scan", "a folder with scans")
+        Traceback (most recent call last):
+        ...
+        monai_freq.errors.DataError: ... holds no scan.
+        Pass --input_dir <a folder with scans>.
     """
-    items: Mapping[str, Sequence[Mapping[str, Any]]] = parts._asdict()
-    return {name: len({item["image"] for item in part}) for name, part in items.items()}
+    folder = Path(input_dir).expanduser().resolve()
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {named(folder)}.\nPass --input_dir <{wanted}>.")
+    entries = sorted(folder.iterdir())
+    found = [entry for entry in entries if is_wanted(entry)]
+    others = left_out(set(entries) - set(found), f"no {kind}")
+    if not found:
+        also = f" {others}." if others else ""
+        raise DataError(f"{named(folder)} holds no {kind}.{also}\nPass --input_dir <{wanted}>.")
+    if others:
+        tell(f"{others}.")
+    return found
+
+
+@contextmanager
+def settings_at_fault() -> Iterator[None]:
+    """Turn a function's error about an argument into that of a setting, which the user can put right.
+
+    Raises:
+        UsageError: the block raised a :class:`ValueError`.
+
+    Example:
+        >>> with settings_at_fault():
+        ...     raise ValueError("'fold' must be in [0, 4], got 5.")
+        Traceback (most recent call last):
+        ...
+        monai_freq.errors.UsageError: 'fold' must be in [0, 4], got 5.
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def tell(message: str, level: int = logging.INFO) -> None:
     """Log once, not once a process.
 
     Args:
-        message: in one line.
-        level: of ``logging``.
+        message: text in one line.
+        level: level of ``logging``.
 
     Example:
         >>> from unittest import TestCase

@@ -9,40 +9,9 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, ScaleIntensityd, ScaleIntensityRanged
 from torch import Tensor
 
-from ..quoting import named, written
+from ..quoting import named
 
-__all__ = ["check_window", "over_full_scale", "over_maximum", "scaled_intensity"]
-
-
-def check_window(window: object) -> None:
-    """End the program with two readable lines when an intensity window cannot work.
-
-    Args:
-        window: two increasing numbers in the image's unit (HU for CT); None for each image's own minimum and maximum.
-
-    Raises:
-        SystemExit: it is anything else.
-
-    Example:
-        >>> check_window([-160, 240])
-        >>> check_window([240, -160])
-        Traceback (most recent call last):
-        SystemExit: 'intensity_window' must be two increasing numbers or None, got [240, -160].
-        As in --intensity_window [-160,240], or --intensity_window '$None'
-    """
-    if window is not None and not _is_window(window):
-        raise SystemExit(
-            f"'intensity_window' must be two increasing numbers or None, got {written(window)}.\n"
-            "As in --intensity_window [-160,240], or --intensity_window '$None'"
-        )
-
-
-def _is_window(window: object) -> bool:
-    if not isinstance(window, (list, tuple)) or len(window) != 2:
-        return False
-    if any(isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) for end in window):
-        return False
-    return bool(window[0] < window[1])
+__all__ = ["over_full_scale", "over_maximum", "scaled_intensity"]
 
 
 def scaled_intensity(window: Sequence[float] | None) -> MapTransform:

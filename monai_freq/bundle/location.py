@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import UsageError, ending_readably
 from ..json_files import read_json
 from .command_line import config_files
 
@@ -17,7 +18,7 @@ def find_bundle(name: str) -> str:
     ``bundles`` folder.
 
     Args:
-        name: what the bundle's ``configs/metadata.json`` calls it.
+        name: name of the bundle in its ``configs/metadata.json``.
 
     Returns:
         The absolute path of the folder.
@@ -38,10 +39,11 @@ def find_bundle(name: str) -> str:
     for folder in [*beside, Path.cwd(), Path.cwd() / "bundles" / name]:
         if _name(folder) == name:
             return str(folder)
-    raise SystemExit(
-        f"Cannot tell where the bundle '{name}' lies.\n"
-        "Run it from its own folder or from the repository's root, or pass --bundle_root <its folder>."
-    )
+    with ending_readably():
+        raise UsageError(
+            f"Cannot tell where the bundle '{name}' lies.\n"
+            "Run it from its own folder or from the repository's root, or pass --bundle_root <its folder>."
+        )
 
 
 def _name(folder: Path) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import UsageError
 from ..networks.normalization import resolved
 from .run_folder import recorded_settings
 
@@ -15,8 +16,8 @@ def normalization_of(weights: str | None, otherwise: str | Mapping[str, Any]) ->
     """The normalization that weights were trained with, as their training recorded it beside them.
 
     Args:
-        weights: file that a training of these bundles saved, or any other; ``"random"`` or None for none.
-        otherwise: where nothing is recorded.
+        weights: file of weights; ``"random"`` or None for none.
+        otherwise: normalization of weights without a record.
 
     Example:
         >>> normalization_of("random", "zero_to_one")
@@ -32,33 +33,34 @@ def normalization_of(weights: str | None, otherwise: str | Mapping[str, Any]) ->
 
 
 def check_normalization(normalization: Any, in_channels: int, weights: str | None = None) -> None:
-    """End the program with two readable lines when there is no such normalization, or the weights know another.
+    """Refuse a normalization that does not exist, or that is not that of the weights.
 
     Args:
         normalization: a name, or ``{"mean": ..., "sd": ...}``.
-        in_channels: of the images.
-        weights: file that the network starts from or is evaluated with; ``"random"`` or None for none.
+        in_channels: number of channels of the images.
+        weights: file of the weights to start from or to evaluate; ``"random"`` or None for none.
 
     Raises:
-        SystemExit: there is no such normalization, or the record beside the weights has another.
+        UsageError: there is no such normalization, or the record beside the weights has another.
 
     Example:
         >>> check_normalization("imagnet", 1)
         Traceback (most recent call last):
-        SystemExit: 'normalization' must be one of zero_to_one, imagenet, ...
+        ...
+        monai_freq.errors.UsageError: 'normalization' must be one of zero_to_one, imagenet, ...
         As in --normalization imagenet
     """
     try:
         own = resolved(normalization, in_channels)
     except ValueError as error:
-        raise SystemExit(f"{error}\nAs in --normalization imagenet") from error
+        raise UsageError(f"{error}\nAs in --normalization imagenet") from error
     before = normalization_of(weights, normalization)
     try:
         same = resolved(before, in_channels) == own
     except ValueError:  # of another number of channels, which the network's weights will tell
         same = True
     if not same:
-        raise SystemExit(
+        raise UsageError(
             f"{weights} was trained with normalization={before}, not {normalization}.\n"
             "Leave --normalization out, or give the same."
         )

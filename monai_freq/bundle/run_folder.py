@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ignite import distributed as idist
 
+from ..errors import DataError, UsageError, ending_readably
 from ..files import claim, replacing, set_aside
 from ..json_files import parse_json, read_json
+from ..places import RECORD, RESULTS, record_of
 from ..quoting import named, reason_of
 
-__all__ = ["begin_run", "check_trained", "completed", "recorded_classes", "recorded_settings", "results_folder"]
+__all__ = ["begin_run", "check_trained", "completed", "recorded_settings", "results_folder"]
 
-_OF_FOLDERS = ("source", "editing", "artifact", "fraction", "fold")
-_RECORD = "settings.json"
-_RESULTS = ("model.pt", "last.pt", _RECORD, "tensorboard", "evaluation", "segmentations", "predictions")
 #: settings that decide which cases are in which part
 _DIVISION = ("phantom", "split_seed", "val_cases", "test_cases", "folds", "fold", "reading", "train_size", "draw")
 _GENERATED = "generated phantoms"
@@ -28,11 +27,11 @@ def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
 
     Args:
         output_dir: folder of the run.
-        resume: True, or ``"true"``, continues the run that is there: its settings and its data set must be the same.
-        settings: what a resumed run must share; ``phantom`` counts where there is no ``dataset_dir``.
+        resume: True or ``"true"`` to continue the run in the folder, with the same settings and data set.
+        settings: settings to record; ``phantom`` counts where there is no ``dataset_dir``.
 
     Raises:
-        SystemExit: the run that is there was made with other settings; another process trains into the folder, or
+        UsageError: the run that is there was made with other settings; another process trains into the folder, or
             nothing can be written to it.
 
     Example:
@@ -41,78 +40,78 @@ def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
         >>> begin_run(folder, resume=False, theta=0.1)
         >>> begin_run(folder, resume=True, theta=0.3)
         Traceback (most recent call last):
-        SystemExit: ... was trained with theta=0.1, not 0.3.
+        ...
+        monai_freq.errors.UsageError: ... was trained with theta=0.1, not 0.3.
         Give the same settings, or another --output_dir.
     """
     folder, settings = Path(output_dir), _of_data(settings)
+    record, first = folder / RECORD, idist.get_rank() == 0
     continues = str(resume).lower() == "true"
     try:
-        if idist.get_rank() == 0:
-            _claim(folder)
-        if continues and (folder / _RECORD).is_file():
-            _require_same_data(folder, settings)
-            _require_same(folder, settings)
-        elif idist.get_rank() == 0:
+        if first and not claim(folder):
+            raise UsageError(
+                f"Another process is training into {folder}.\nWait until it has ended, or pass another --output_dir."
+            )
+        if continues and record.is_file():
+            _require_same_data(record, settings)
+            _require_same(record, settings)
+        elif first:
             if not continues:
-                set_aside(folder, _RESULTS)
-            with replacing(folder / _RECORD) as aside:
+                set_aside(folder, RESULTS)
+            with replacing(record) as aside:
                 aside.write_text(json.dumps(settings, indent=2) + "\n")
     except OSError as error:
-        raise SystemExit(
+        raise UsageError(
             f"{named(folder)} cannot be written to: {reason_of(error)}.\nPass --output_dir <a folder with room>."
         ) from error
 
 
-def _claim(folder: Path) -> None:
-    if not claim(folder):
-        raise SystemExit(
-            f"Another process is training into {folder}.\nWait until it has ended, or pass another --output_dir."
-        )
+def check_trained(checkpoint: str, settings: Mapping[str, Any], named_by: Sequence[str] = ("fusion",)) -> None:
+    """Refuse a checkpoint that is missing or was trained with other settings.
 
-
-def check_trained(checkpoint: str, **settings: Any) -> None:
-    """End the program with two readable lines when a checkpoint is missing or was trained with other settings.
-
-    The settings that the training recorded beside the checkpoint are compared; the division into cases only where the
-    data set is the same. A network that was trained on real data is not tested on a phantom because nothing is said. A
-    checkpoint from elsewhere, without a record, is taken as it is.
+    The settings that the training recorded are compared; the division into cases only where the data set is the same. A
+    network that was trained on real data is not tested on a phantom because nothing is said. A checkpoint from
+    elsewhere, without a record, is taken as it is.
 
     Args:
-        checkpoint: file that the training saved.
-        settings: what must agree.
+        checkpoint: file of weights.
+        settings: settings to compare with the record.
+        named_by: settings in the name of a run's default folder.
 
     Raises:
-        SystemExit: there is no such file, or a setting differs.
+        UsageError: there is no such file, or a setting differs.
 
     Example:
         >>> import tempfile
         >>> folder = tempfile.mkdtemp()
         >>> begin_run(folder, resume=False, theta=0.1)
         >>> _ = Path(folder, "model.pt").write_text("weights")
-        >>> check_trained(f"{folder}/model.pt", theta=0.1)
-        >>> check_trained(f"{folder}/model.pt", theta=0.3)
+        >>> check_trained(f"{folder}/model.pt", {"theta": 0.1})
+        >>> check_trained(f"{folder}/model.pt", {"theta": 0.3})
         Traceback (most recent call last):
-        SystemExit: ... was trained with theta=0.1, not 0.3.
+        ...
+        monai_freq.errors.UsageError: ... was trained with theta=0.1, not 0.3.
         Give the same settings, or another --output_dir.
     """
     if not Path(checkpoint).is_file():
-        named_by = [f"--{name}" for name in _OF_FOLDERS if name in settings] or ["--fusion"]  # the default folder
-        same = f"{', '.join(named_by)} and --output_dir"
-        raise SystemExit(
+        names = ", ".join(f"--{name}" for name in named_by)
+        same = f"{names} and --output_dir" if names else "--output_dir"
+        raise UsageError(
             f"There is no checkpoint {named(checkpoint)}.\n"
             f"Train first, with the same {same}, or pass --checkpoint <file>."
         )
-    folder = Path(checkpoint).parent
-    if (folder / _RECORD).is_file():
-        _require_said(folder, settings)
-        _require_same(folder, _of_data(settings))
+    record = record_of(checkpoint)
+    if record.is_file():
+        _require_said(record, settings)
+        _require_same(record, _of_data(settings))
 
 
-def recorded_settings(checkpoint: str) -> dict[str, Any]:
-    """Settings that the training recorded beside a checkpoint; none where it did not.
+def recorded_settings(checkpoint: str, **given: Any) -> dict[str, Any]:
+    """Settings that the training recorded of a checkpoint; none where it did not.
 
     Args:
-        checkpoint: file that the training saved.
+        checkpoint: file of weights.
+        given: settings in place of the recorded ones, where they are not None.
 
     Raises:
         SystemExit: the record is not readable.
@@ -121,39 +120,42 @@ def recorded_settings(checkpoint: str) -> dict[str, Any]:
         >>> import tempfile
         >>> folder = tempfile.mkdtemp()
         >>> begin_run(folder, resume=False, theta=0.3)
-        >>> recorded_settings(f"{folder}/model.pt")
+        >>> recorded_settings(f"{folder}/models/model.pt")
         {'theta': 0.3}
     """
-    record = Path(checkpoint).parent / _RECORD
-    return _read(record) if record.is_file() else {}
+    record, recorded = record_of(checkpoint), {}
+    with ending_readably():  # as a configuration asks for it outside of 'initialize' too
+        if record.is_file():
+            recorded = _read(record)
+    return recorded | {name: value for name, value in given.items() if value is not None}
 
 
 def results_folder(checkpoint: str | None, default: str) -> str:
-    """Where the results of a checkpoint go: beside it in the folder of a run, otherwise to the default.
+    """Where the results of a checkpoint go: to the folder of its run, otherwise to the default.
 
     Args:
-        checkpoint: file that a training saved; None for that of the default folder.
-        default: folder of the run that the settings name.
+        checkpoint: file of weights; None for that of the default folder.
+        default: folder of a run with these settings.
 
     Example:
         >>> import tempfile
         >>> folder = tempfile.mkdtemp()
         >>> begin_run(folder, resume=False, theta=0.1)
-        >>> results_folder(f"{folder}/model.pt", "runs/early") == folder
+        >>> results_folder(f"{folder}/models/model.pt", "runs/early") == folder
         True
         >>> results_folder("weights/from_elsewhere.pt", "runs/early")
         'runs/early'
     """
-    run = None if checkpoint is None else Path(checkpoint).expanduser().parent
-    return str(run) if run is not None and (run / _RECORD).is_file() else default
+    record = None if checkpoint is None else record_of(checkpoint)
+    return str(record.parent) if record is not None and record.is_file() else default
 
 
 def completed(recorded: Mapping[str, Any], **given: Any) -> dict[str, Any]:
     """A setting of several entries: those that are given, and the training's for the others.
 
     Args:
-        recorded: entries of the training.
-        given: entries that are given now.
+        recorded: entries from the training.
+        given: entries from the command line.
 
     Example:
         >>> completed({"task": "heart", "cases": 20}, cases=6)
@@ -162,51 +164,33 @@ def completed(recorded: Mapping[str, Any], **given: Any) -> dict[str, Any]:
     return {**recorded, **given}
 
 
-def recorded_classes(checkpoint: str, count: int) -> dict[str, str]:
-    """Class number -> name, as the training recorded them beside a checkpoint, or the number where it did not.
-
-    Args:
-        checkpoint: file that the training saved.
-        count: number of classes.
-
-    Example:
-        >>> import tempfile
-        >>> folder = tempfile.mkdtemp()
-        >>> begin_run(folder, resume=False, classes={"0": "benign", "1": "malignant"})
-        >>> recorded_classes(f"{folder}/model.pt", 2), recorded_classes("from_elsewhere.pt", 2)
-        ({'0': 'benign', '1': 'malignant'}, {'0': 'class 0', '1': 'class 1'})
-    """
-    names = recorded_settings(checkpoint).get("classes", {})
-    return {str(number): str(names.get(str(number), f"class {number}")) for number in range(count)}
-
-
-def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
-    recorded = _read(folder / _RECORD)
+def _require_same(record: Path, settings: Mapping[str, Any]) -> None:
+    recorded = _read(record)
     other_data = recorded.get("dataset_dir") != settings.get("dataset_dir")
     for name, value in settings.items():
         if name == "dataset_dir" or name not in recorded or (other_data and name in _DIVISION):
             continue
         if recorded[name] != parse_json(json.dumps(value)):
-            raise SystemExit(
-                f"{folder} was trained with {name}={recorded[name]}, not {value}.\n"
+            raise UsageError(
+                f"{record.parent} was trained with {name}={recorded[name]}, not {value}.\n"
                 "Give the same settings, or another --output_dir."
             )
 
 
-def _require_same_data(folder: Path, settings: Mapping[str, Any]) -> None:
-    before, now = _read(folder / _RECORD).get("dataset_dir"), settings.get("dataset_dir")
+def _require_same_data(record: Path, settings: Mapping[str, Any]) -> None:
+    before, now = _read(record).get("dataset_dir"), settings.get("dataset_dir")
     if before != now:
-        raise SystemExit(
-            f"{folder} was trained on {before or _GENERATED}, not on {now or _GENERATED}.\n"
+        raise UsageError(
+            f"{record.parent} was trained on {before or _GENERATED}, not on {now or _GENERATED}.\n"
             "Give the same --dataset_dir, or another --output_dir."
         )
 
 
-def _require_said(folder: Path, settings: Mapping[str, Any]) -> None:
-    before = _read(folder / _RECORD).get("dataset_dir")
+def _require_said(record: Path, settings: Mapping[str, Any]) -> None:
+    before = _read(record).get("dataset_dir")
     if before is not None and settings.get("dataset_dir", before) is None:
-        raise SystemExit(
-            f"{folder} was trained on {before}, and no data set is named: this would take {_GENERATED}.\n"
+        raise UsageError(
+            f"{record.parent} was trained on {before}, and no data set is named: this would take {_GENERATED}.\n"
             f"Pass --dataset_dir {before}, or the folder of other data."
         )
 
@@ -227,7 +211,7 @@ def _read(record: Path) -> dict[str, Any]:
     try:
         content = read_json(record)
     except (OSError, ValueError) as error:
-        raise SystemExit(
+        raise DataError(
             f"{named(record)} is not readable: {reason_of(error)}.\nDelete it, or choose another --output_dir."
         ) from error
     return content if isinstance(content, dict) else {}

@@ -36,11 +36,11 @@ def warn_of_scale(
     :func:`monai_freq.networks.first_misfit`; and whether a normalization of another name fits much better.
 
     Args:
-        network: with the weights of ``init``; it sees the images themselves.
-        items: of the training, of which some are looked at, without an artifact.
-        preprocessing: what the bundle does to an item.
-        normalization: that the preprocessing ends with.
-        init: file of the weights; nothing is looked at for ``"random"``.
+        network: network with the weights of ``init``, which takes the images themselves.
+        items: training items; the warning looks at some of them, without an artifact.
+        preprocessing: steps before the network.
+        normalization: last step of the preprocessing.
+        init: file of the weights; ``"random"`` for no warning.
         most: number of images.
 
     Returns:

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..data import DataError, Decathlon, check_cases, read_decathlon, split_cases
-from ..data.file_kinds import left_out
+from ..data import Decathlon, check_cases, read_decathlon, split_cases
 from ..data.nifti import case_name, is_nifti_name
+from ..errors import DataError
 from ..handlers.rows import column_names
-from ..quoting import harmless, named
-from .data_folder import data_folder, tell
+from ..quoting import named
+from .data_folder import data_folder, found_in, settings_at_fault, tell
 
-__all__ = ["Cases", "list_images", "log_cases", "log_images", "prepare_cases"]
+__all__ = ["Cases", "list_images", "prepare_cases"]
 
 #: what a folder of such data holds
 INDEX = "dataset.json"
@@ -54,16 +54,16 @@ def prepare_cases(
         phantom: ``task``, the phantom's name, and its settings, see :func:`monai_freq.phantoms.write_phantom`; empty
             when there is none.
         cache: folder for phantoms; the environment variable ``MONAI_FREQ_CACHE`` goes before it.
-        classes: class number -> name, as the network predicts them.
-        val_cases: size of the validation part.
-        test_cases: size of the test part.
+        classes: class number -> name.
+        val_cases: number of validation cases.
+        test_cases: number of test cases.
         split_seed: seed of the division.
-        train_size: size of the training subset; None for all.
-        draw: which random subset of that size.
-        check: parts whose files are read and checked, of ``"train"``, ``"val"``, ``"test"``.
+        train_size: number of training cases; None for all.
+        draw: number of the random subset of that size.
+        check: parts to read and check, of ``"train"``, ``"val"``, ``"test"``.
 
     Raises:
-        SystemExit: something is wrong with the data or the sizes; two readable lines say what and where.
+        UsageError: something is wrong with the data or the sizes.
 
     Example:
         >>> import tempfile
@@ -74,7 +74,7 @@ def prepare_cases(
         >>> [len(part) for part in cases], Path(cases.train[0]["image"]).name
         ([1, 1, 1], 'hippocampus_003.nii.gz')
     """
-    try:
+    with settings_at_fault():
         dataset = read_decathlon(data_folder(dataset_dir, phantom, cache, holds=INDEX))
         _tell_remarks(dataset)
         _require_classes(dataset, classes)
@@ -83,8 +83,6 @@ def prepare_cases(
             dataset.training, val=val_cases, test=test_cases, seed=split_seed, train_size=train_size, draw=draw
         )
         check_cases([case for part in check for case in parts[part]], set(dataset.labels), channels=1)
-    except ValueError as error:
-        raise SystemExit(harmless(str(error))) from error
     return Cases(**parts)
 
 
@@ -96,13 +94,13 @@ def list_images(
     Whatever else is in the folder is counted and named in the log.
 
     Args:
-        input_dir: folder; None for the data set of the other three arguments, see :func:`prepare_cases`.
+        input_dir: folder of images; None for the data set of the other arguments, see :func:`prepare_cases`.
         dataset_dir: folder in the layout of the Medical Segmentation Decathlon; None for the phantom.
         phantom: settings of the phantom.
         cache: folder for phantoms.
 
     Raises:
-        SystemExit: there is no such folder, no NIfTI file in it, or one that cannot be read or holds NaN.
+        UsageError: there is no such folder, no NIfTI file in it, or one that cannot be read or holds NaN.
 
     Example:
         >>> import nibabel, numpy, tempfile
@@ -112,11 +110,9 @@ def list_images(
         >>> [Path(item["image"]).name for item in images]
         ['la_001.nii.gz']
     """
-    try:
-        images = _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(Path(input_dir))
+    with settings_at_fault():
+        images = _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(input_dir)
         check_cases(images, (), channels=1)
-    except ValueError as error:
-        raise SystemExit(harmless(str(error))) from error
     return images
 
 
@@ -138,21 +134,9 @@ def _tell_remarks(dataset: Decathlon) -> None:
         tell(remark)
 
 
-def _images_in(input_dir: Path) -> list[dict[str, str]]:
-    folder = input_dir.expanduser().resolve()
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {named(folder)}.\nPass --input_dir <a folder with .nii or .nii.gz files>.")
-    entries = sorted(folder.iterdir())
-    found = [entry for entry in entries if _is_volume(entry)]
-    others = left_out(set(entries) - set(found), "no .nii or .nii.gz file")
-    if not found:
-        raise DataError(
-            f"{named(folder)} holds no .nii or .nii.gz file.{f' {others}.' if others else ''}\n"
-            "Pass --input_dir <a folder that does>."
-        )
-    if others:
-        tell(f"{others}.")
-    images = [str(path) for path in found]
+def _images_in(input_dir: str) -> list[dict[str, str]]:
+    found = found_in(input_dir, _is_volume, ".nii or .nii.gz file", "a folder with .nii or .nii.gz files")
+    images = list(map(str, found))
     _require_names(images)
     return [{"image": image} for image in images]
 
@@ -173,38 +157,6 @@ def _require_names(images: Iterable[str]) -> None:
                 f"Rename one: both results would be {named(name)}."
             )
         known[name] = image
-
-
-def log_cases(cases: Cases) -> None:
-    """Say in one line how the data set was divided.
-
-    Args:
-        cases: the parts.
-
-    Example:
-        >>> from unittest import TestCase
-        >>> with TestCase().assertLogs("monai_freq") as log:
-        ...     log_cases(Cases([{"image": "a.nii"}, {"image": "b.nii"}], [{"image": "c.nii"}], []))
-        >>> log.records[0].getMessage()
-        '2 training, 1 validation and 0 test cases.'
-    """
-    tell(f"{len(cases.train)} training, {len(cases.val)} validation and {len(cases.test)} test cases.")
-
-
-def log_images(images: Sequence[Mapping[str, str]]) -> None:
-    """Say in one line how many images there are.
-
-    Args:
-        images: from :func:`list_images`.
-
-    Example:
-        >>> from unittest import TestCase
-        >>> with TestCase().assertLogs("monai_freq") as log:
-        ...     log_images([{"image": "a.nii"}, {"image": "b.nii"}])
-        >>> log.records[0].getMessage()
-        '2 images for inference.'
-    """
-    tell(f"{len(images)} images for inference.")
 
 
 def _require_classes(dataset: Decathlon, classes: Mapping[str, str]) -> None:

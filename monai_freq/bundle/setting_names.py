@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 
+from ..errors import UsageError
+
 __all__ = ["require_setting", "setting_of"]
 
 
@@ -12,7 +14,7 @@ def setting_of(key: str) -> str:
     """Name of the setting that a key lies in.
 
     Args:
-        key: as in MONAI's command line.
+        key: key of a configuration, as an option of MONAI's names it.
 
     Example:
         >>> setting_of("theta"), setting_of("backbone#channels#0"), setting_of("phantom::cases")
@@ -22,21 +24,22 @@ def setting_of(key: str) -> str:
 
 
 def require_setting(key: str, known: Collection[str], file: object, *, option: str = "") -> None:
-    """End the program with two readable lines when a key lies in no setting, as MONAI would add a mistyped one.
+    """Refuse a key that lies in no setting: MONAI would make a new setting of it.
 
     Args:
-        key: as in MONAI's command line.
-        known: names of the settings that there are.
-        file: whose first lines they are.
-        option: what stands before a name on the command line.
+        key: key of a configuration, as an option of MONAI's names it.
+        known: names of the settings.
+        file: configuration file with these settings.
+        option: characters before a name on the command line.
 
     Raises:
-        SystemExit: there is no such setting.
+        UsageError: there is no such setting.
 
     Example:
         >>> require_setting("thetta", ["fusion", "theta"], "configs/train.json", option="--")
         Traceback (most recent call last):
-        SystemExit: There is no setting '--thetta'. Did you mean '--theta'?
+        ...
+        monai_freq.errors.UsageError: There is no setting '--thetta'. Did you mean '--theta'?
         The settings are the first lines of configs/train.json.
     """
     name = setting_of(key)
@@ -44,4 +47,4 @@ def require_setting(key: str, known: Collection[str], file: object, *, option: s
         return
     close = difflib.get_close_matches(name, known, n=1)
     meant = f" Did you mean '{option}{close[0]}'?" if close else ""
-    raise SystemExit(f"There is no setting '{option}{name}'.{meant}\nThe settings are the first lines of {file}.")
+    raise UsageError(f"There is no setting '{option}{name}'.{meant}\nThe settings are the first lines of {file}.")

@@ -1,180 +1,179 @@
-"""The settings of a run, checked before anything is built."""
+"""The settings of a run, checked before anything is read, built or written."""
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from collections.abc import Collection
+from typing import Any
 
 import torch
+from monai.bundle import ConfigParser
 
-from ..json_files import read_json, repeated_name
+from ..errors import UsageError
 from ..networks.frequency_fusion import check_fusion
-from ..quoting import reason_of, shown, written
+from ..quoting import reason_of, written
 from ..spectral.bands import check_bands
 from ..spectral.scalars import is_finite_number
-from .command_line import config_files, overridden, repeated_option
-from .setting_names import require_setting
+from .backbone import check_backbone
+from .command_line import check_options
+from .normalization import check_normalization
+from .parsing import copied
 
-__all__ = ["check_choices", "check_ranges", "check_settings", "check_training"]
+__all__ = ["NAMING", "check_config", "settings_of"]
 
-#: options of ``monai.bundle run`` itself
-_OWN = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
+#: settings of a trained network
+NETWORK = ["fusion", "theta", "convention", "features", "image_size", "intensity_window", "classes", "crop"]
+NETWORK += ["in_channels", "normalization", "num_classes"]
+#: settings of what it was trained on
+DATA = ["dataset_dir", "phantom", "source", "editing", "cutoff", "split_seed", "val_cases", "test_cases", "train_size"]
+DATA += ["draw", "folds", "fold", "fraction", "artifact", "reading"]
+#: settings that name the folder of a run; None in an evaluation, where they are not given
+NAMING = ("fusion", "source", "editing", "artifact", "fraction", "fold")
+
+_COUNTS = ("val_cases", "test_cases", "train_size", "draw", "fold", "seed")
+_POSITIVE = {"epochs": 60, "batch_size": 2, "threads": 4}
+_RANGES = {"fraction": (0.0, 1.0), "learning_rate": (0.0, math.inf), "lam": (0.0, math.inf)}
+_CHOICES = {"artifact": "artifacts", "source": "phantoms", "editing": "editings"}
 
 
-def check_settings(*, fusion: str, theta: float, convention: str, spatial_dims: int = 3, **counts: int | None) -> None:
-    """End the program with two readable lines when a setting cannot work.
+def check_config(parser: ConfigParser) -> None:
+    """Check the settings of a bundle's training, evaluation or inference, and the options of the command line.
 
-    Unknown options are refused too, as MONAI would add a mistyped one to the configuration and use the default; so is
-    ``None`` on the command line, which MONAI leaves out, an option without a value, which it takes for True, and one
-    that is given twice, of which it takes the last.
+    Nothing is read but what a training has recorded, nothing is written, and the parser stays as it is.
 
     Args:
-        fusion: ``"none"``, ``"early"`` or ``"late"``.
-        theta: width of the low block in (0, 1).
-        convention: which band is called low.
-        spatial_dims: 2 or 3.
-        counts: settings that must be whole numbers of at least 0, or None.
+        parser: configuration of a training, an evaluation or an inference.
 
     Raises:
-        SystemExit: a setting is outside its range, or an option does not exist.
+        UsageError: a setting cannot work, or an option does not exist.
 
     Example:
-        >>> check_settings(fusion="early", theta=1.5, convention="figure2")
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from monai_freq.bundle.shipped_bundles import copy_bundle
+        >>> folder = copy_bundle("heart_fd", Path(tempfile.mkdtemp(), "heart_fd"))
+        >>> parser = ConfigParser(ConfigParser.load_config_file(folder / "configs/train.json"))
+        >>> check_config(parser)
+        >>> parser["theta"] = 1.5
+        >>> check_config(parser)
         Traceback (most recent call last):
-        SystemExit: 'theta' must be in (0, 1), got 1.5.
+        ...
+        monai_freq.errors.UsageError: 'theta' must be in (0, 1), got 1.5.
         Change it on the command line, as in --theta 0.1, or in the configuration file.
     """
-    try:
-        check_fusion(fusion)
-        if spatial_dims not in (2, 3):
-            raise ValueError(f"'spatial_dims' must be 2 or 3, got {written(spatial_dims)}.")
-        check_bands(theta, convention, spatial_dims=spatial_dims)
-    except ValueError as error:
-        name = str(error).split("'")[1]
-        example = {"fusion": "early", "theta": "0.1", "convention": "figure2"}.get(name, "3")
-        raise SystemExit(
-            f"{error}\nChange it on the command line, as in --{name} {example}, or in the configuration file."
-        ) from error
-    for name, value in counts.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            raise SystemExit(f"'{name}' must be a whole number of at least 0, got {written(value)}.\nAs in --{name} 4")
-    _refuse_options()
+    check_options()
+    own = copied(parser)
+    classifies = "intensity_window" not in own
+    fusion = _value(own, "fusion")
+    _check_fusion(
+        "none" if fusion is None and "settings" in own else fusion,
+        own.get_parsed_content("theta"),
+        own.get_parsed_content("convention"),
+    )
+    choices = [name for name, known in _CHOICES.items() if known in own]
+    for name in (*_COUNTS, *_POSITIVE, *_RANGES, *choices):
+        if name in own and not ((value := _value(own, name)) is None and _may_be_none(own, name)):
+            _check_value(name, value, own)
+    _check_device(own.get_parsed_content("device"))
+    if classifies:
+        weights = next((own.get_parsed_content(name) for name in ("init", "weights") if name in own), None)
+        channels = own.get_parsed_content("in_channels")
+        check_normalization(own.get_parsed_content("normalization"), channels, weights)
+    else:
+        _check_window(own.get_parsed_content("intensity_window"))
+    check_backbone(
+        own.get_parsed_content("backbone"),
+        image_size=own.get_parsed_content("image_size"),
+        in_channels=own.get_parsed_content("in_channels" if classifies and fusion == "none" else "features"),
+        out_channels=own.get_parsed_content("num_classes") if classifies else len(own.get_parsed_content("classes")),
+        task="classification" if classifies else "segmentation",
+    )
 
 
-def check_training(*, epochs: int, batch_size: int, learning_rate: float, device: torch.device | str) -> None:
-    """End the program with two readable lines when nothing can be trained with a setting.
+def settings_of(parser: ConfigParser) -> dict[str, Any]:
+    """Settings of the network and of its data, of those that the configuration has.
 
     Args:
-        epochs: of the training, at least 1.
-        batch_size: at least 1.
-        learning_rate: at least 0.
-        device: that there is.
-
-    Raises:
-        SystemExit: a setting is outside its range, or torch finds no such device.
+        parser: configuration; the data of an inference do not count.
 
     Example:
-        >>> check_training(epochs=0, batch_size=2, learning_rate=0.001, device="cpu")
-        Traceback (most recent call last):
-        SystemExit: 'epochs' must be a whole number of at least 1, got 0.
-        As in --epochs 60
+        >>> parser = ConfigParser({"fusion": "early", "theta": 0.1, "epochs": 60, "phantom": {"task": "heart"}})
+        >>> settings_of(parser)
+        {'fusion': 'early', 'theta': 0.1, 'phantom': {'task': 'heart'}}
     """
-    for name, value, example in (("epochs", epochs, 60), ("batch_size", batch_size, 2)):
-        if type(value) is not int or value < 1:
-            raise SystemExit(
-                f"'{name}' must be a whole number of at least 1, got {written(value)}.\nAs in --{name} {example}"
-            )
-    check_ranges(learning_rate=(learning_rate, 0, math.inf))
+    names = [name for name in (NETWORK if "input_dir" in parser else NETWORK + DATA) if _is_setting(parser, name)]
+    found = {name: _value(parser, name) for name in names}
+    if "phantoms" in parser and "input_dir" not in parser:
+        found["phantom"] = parser.get_parsed_content("samples#phantom")  # that of the source
+    in_training = "settings" not in parser
+    return {name: value for name, value in found.items() if in_training or value is not None or name not in NAMING}
+
+
+def _is_setting(parser: ConfigParser, name: str) -> bool:
+    """Whether the configuration has it, and not as something that is found in the data."""
+    target = parser[name].get("_target_", "") if name in parser and isinstance(parser[name], dict) else ""
+    return name in parser and (not target or target.endswith(".completed"))
+
+
+def _value(parser: ConfigParser, name: str) -> Any:
+    """Value of a setting, the training's where an evaluation is not given the one that names the folder."""
+    value = parser.get_parsed_content(name)
+    if value is None and name in NAMING and "settings" in parser:
+        return parser.get_parsed_content("settings").get(name)
+    return value
+
+
+def _may_be_none(parser: ConfigParser, name: str) -> bool:
+    """A count that stands for all; what names the folder of a run that the checkpoint has named already."""
+    return name in _COUNTS or (name in NAMING and "settings" in parser)
+
+
+def _check_value(name: str, value: Any, parser: ConfigParser) -> None:
+    if name in _COUNTS:
+        _require(type(value) is int and value >= 0, name, value, "a whole number of at least 0", 4)
+    elif name in _POSITIVE:
+        _require(type(value) is int and value >= 1, name, value, "a whole number of at least 1", _POSITIVE[name])
+    elif name in _RANGES:
+        least, greatest = _RANGES[name]
+        bounds = f"in [{least:g}, {greatest:g}]" if greatest < math.inf else f"a number of at least {least:g}"
+        example = (least + greatest) / 2 if greatest < math.inf else least + 0.01
+        _require(is_finite_number(value) and least <= value <= greatest, name, value, bounds, example)
+    else:
+        known: Collection[str] = parser[_CHOICES[name]]
+        known_here = isinstance(value, str) and value in known
+        _require(known_here, name, value, f"one of {', '.join(known)}", next(iter(known)))
+
+
+def _require(holds: bool, name: str, value: object, what: str, example: object) -> None:
+    if not holds:
+        raise UsageError(f"'{name}' must be {what}, got {written(value)}.\nAs in --{name} {example}")
+
+
+def _check_fusion(fusion: Any, theta: Any, convention: Any) -> None:
+    try:
+        check_fusion(fusion)
+        check_bands(theta, convention)
+    except ValueError as error:
+        name = str(error).split("'")[1]
+        example = {"fusion": "early", "theta": "0.1", "convention": "figure2"}[name]
+        raise UsageError(
+            f"{error}\nChange it on the command line, as in --{name} {example}, or in the configuration file."
+        ) from error
+
+
+def _check_window(window: Any) -> None:
+    two = isinstance(window, (list, tuple)) and len(window) == 2 and all(map(is_finite_number, window))
+    if window is not None and not (two and window[0] < window[1]):
+        raise UsageError(
+            f"'intensity_window' must be two increasing numbers or None, got {written(window)}.\n"
+            "As in --intensity_window [-160,240], or --intensity_window '$None'"
+        )
+
+
+def _check_device(device: Any) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
-        raise SystemExit(
+        raise UsageError(
             f"'device' is {str(device)!r}, which torch does not take: {reason_of(error)}.\nAs in --device cpu"
         ) from error
-
-
-def check_ranges(**ranges: tuple[object, float, float]) -> None:
-    """End the program with two readable lines when a setting is no number of its range.
-
-    Args:
-        ranges: name of the setting -> its value, and the least and the greatest that it may be; infinite: no bound.
-
-    Raises:
-        SystemExit: a value is no finite number, or outside its range.
-
-    Example:
-        >>> check_ranges(fraction=(1.5, 0, 1))
-        Traceback (most recent call last):
-        SystemExit: 'fraction' must be in [0, 1], got 1.5.
-        As in --fraction 0.5
-    """
-    for name, (value, least, greatest) in ranges.items():
-        if not (is_finite_number(value) and least <= value <= greatest):
-            bounds = f"in [{least:g}, {greatest:g}]" if greatest < math.inf else f"a number of at least {least:g}"
-            example = (least + greatest) / 2 if greatest < math.inf else least + 0.01
-            raise SystemExit(f"'{name}' must be {bounds}, got {written(value)}.\nAs in --{name} {example:g}")
-
-
-def check_choices(**choices: tuple[object, Collection[str]]) -> None:
-    """End the program with two readable lines when a setting is none of those that there are.
-
-    Args:
-        choices: name of the setting -> its value, and what it may be.
-
-    Raises:
-        SystemExit: a value is none of these.
-
-    Example:
-        >>> check_choices(artifact=("blur", ["none", "photon_noise"]))
-        Traceback (most recent call last):
-        SystemExit: 'artifact' must be one of none, photon_noise, got 'blur'.
-        As in --artifact none
-    """
-    for name, (value, known) in choices.items():
-        if not isinstance(value, str) or value not in known:
-            raise SystemExit(
-                f"'{name}' must be one of {', '.join(known)}, got {written(value)}.\nAs in --{name} {next(iter(known))}"
-            )
-
-
-def _require_once(files: Sequence[str]) -> None:
-    """Of a name that occurs twice in one mapping, MONAI and Python would take the last."""
-    from monai.bundle import ConfigParser
-
-    for file in files:
-        try:
-            if Path(file).suffix == ".json":
-                read_json(file)
-            with warnings.catch_warnings():
-                warnings.filterwarnings("error", "Duplicate key")  # MONAI's, of YAML too
-                ConfigParser.load_config_file(file)
-        except (OSError, ValueError, UserWarning) as error:
-            raise SystemExit(f"{file} cannot be read as a configuration: {error}.\nCorrect it.") from error
-    for option, value in overridden().items():
-        if (name := repeated_name(value)) is not None:
-            raise SystemExit(f"'--{option}' has the name '{name}' twice.\nGive each name once.")
-
-
-def _refuse_options() -> None:
-    from monai.bundle import ConfigParser
-
-    files = config_files()
-    if not files:
-        return
-    if (twice := repeated_option()) is not None:
-        raise SystemExit(f"'--{shown(twice)}' is given twice, and MONAI would take the last.\nGive it once.")
-    _require_once(files)
-    config = ConfigParser.load_config_files(files)
-    for option, value in overridden().items():
-        require_setting(option, [*config, *_OWN, "_meta_"], files[0], option="--")
-        if value == "None" and config.get(option, "") is not None:
-            raise SystemExit(
-                f"'--{option} None' would change nothing: MONAI takes it for an option that is not given.\n"
-                f"Give a value, or, where nothing is meant, --{option} '$None'"
-            )
-        if value == "" and option in config and not isinstance(config[option], bool):
-            raise SystemExit(
-                f"'--{option}' has no value, and MONAI would take it for True.\nWrite one behind it: --{option} VALUE"
-            )

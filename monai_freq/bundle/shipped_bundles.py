@@ -36,7 +36,7 @@ def describe_bundle(name: str) -> str:
     """The task of a bundle, in one line.
 
     Args:
-        name: one of :func:`list_bundles`.
+        name: name of the bundle, see :func:`list_bundles`.
 
     Raises:
         ValueError: there is no such bundle.
@@ -55,8 +55,8 @@ def copy_bundle(name: str, folder: str | os.PathLike[str] | None = None) -> Path
     Where the copy is kept in a git repository, what its runs leave is ignored there.
 
     Args:
-        name: one of :func:`list_bundles`.
-        folder: to be made; the bundle's name in the working directory by default.
+        name: name of the bundle, see :func:`list_bundles`.
+        folder: new folder; by default the bundle's name in the working directory.
 
     Returns:
         The absolute path of the folder.

@@ -7,19 +7,18 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from ..data import DataError, check_images, slice_address
-from ..data.file_kinds import kind_of, left_out, named_as
+from ..data import check_images, slice_address
+from ..data.file_kinds import kind_of, named_as
 from ..data.image_checks import FullScale
 from ..data.images import READABLE
 from ..data.nifti import is_nifti_name
 from ..data.volumes import VOLUMES, count_slices
-from ..quoting import harmless, named
 from .classification import Samples
-from .data_folder import tell
+from .data_folder import found_in, settings_at_fault
 
 __all__ = ["list_slices"]
 
-_WANTED = "pictures (.png, .jpg, .tif), DICOM slices or volumes (.nii, .nii.gz, .hdf5, .pck)"
+_WANTED = "a folder with pictures (.png, .jpg, .tif), DICOM slices or volumes (.nii, .nii.gz, .hdf5, .pck)"
 
 
 def list_slices(
@@ -36,15 +35,15 @@ def list_slices(
     Args:
         input_dir: folder with PNG, JPEG or TIFF pictures, DICOM slices, or HDF5, ``.pck`` or NIfTI volumes; None for
             the test samples of the bundle's data set.
-        samples: called for these.
-        limits: lowest and highest value that a pixel may have, as in training; any by default.
-        full_scale: what white must be, see :func:`monai_freq.data.check_images`.
+        samples: function that returns these.
+        limits: lowest and highest value of a pixel, as in training; any by default.
+        full_scale: value of white, see :func:`monai_freq.data.check_images`.
 
     Returns:
         ``{"image": address, "sample": name}`` of each.
 
     Raises:
-        SystemExit: there is no such folder or no image in it, or one cannot be read or has another scale.
+        UsageError: there is no such folder or no image in it, or one cannot be read or has another scale.
 
     Example:
         >>> import tempfile
@@ -54,11 +53,9 @@ def list_slices(
         ...     [item["sample"] for item in list_slices(folder, lambda: Samples([], [], []))]
         ['scan_001.png']
     """
-    try:
-        images = _of_tests(samples().test) if input_dir is None else _in_folder(Path(input_dir).expanduser())
+    with settings_at_fault():
+        images = _of_tests(samples().test) if input_dir is None else _in_folder(input_dir)
         check_images(images, limits=(-inf, inf) if limits is None else (limits[0], limits[1]), full_scale=full_scale)
-    except ValueError as error:
-        raise SystemExit(harmless(str(error))) from error
     return images
 
 
@@ -68,26 +65,11 @@ def _of_tests(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"image": item["image"], "sample": item["sample"]} for item in clean]
 
 
-def _in_folder(folder: Path) -> list[dict[str, Any]]:
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {named(folder)}.\nPass --input_dir <a folder with {_WANTED}>.")
-    entries = sorted(folder.iterdir())
-    kinds = {entry: kind for entry in entries if (kind := _kind(entry)) in READABLE}
-    others = left_out(set(entries) - set(kinds), "no image that is read")
-    if not kinds:
-        raise DataError(
-            f"{named(folder)} holds no images.{f' {others}.' if others else ''}\n"
-            f"Pass --input_dir <a folder with {_WANTED}>."
-        )
-    if others:
-        tell(f"{others}.")
-    pictures = [str(path) for path, kind in kinds.items() if kind not in VOLUMES]
-    slices = [
-        slice_address(path, index)
-        for path, kind in kinds.items()
-        if kind in VOLUMES
-        for index in range(count_slices(path))
-    ]
+def _in_folder(input_dir: str) -> list[dict[str, Any]]:
+    found = found_in(input_dir, lambda entry: _kind(entry) in READABLE, "image that is read", _WANTED)
+    volumes = [path for path in found if _kind(path) in VOLUMES]
+    slices = [slice_address(path, index) for path in volumes for index in range(count_slices(path))]
+    pictures = [str(path) for path in found if path not in volumes]
     return [{"image": address, "sample": Path(address).name} for address in (*pictures, *slices)]
 
 

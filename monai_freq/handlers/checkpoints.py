@@ -15,7 +15,9 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from torch import nn
 
+from ..errors import DataError, ending_readably
 from ..files import release, replacing, set_aside
+from ..places import CHECKPOINTS, last_of, weights_of
 from ..quoting import named, reason_of, written
 from .engine_parts import bare, folder_of
 
@@ -27,22 +29,24 @@ _log = logging.getLogger(__name__)
 class Checkpoints:
     """Keep the best and the last state of a training; continue from the last.
 
-    After each epoch ``last.pt`` holds the states of ``objects`` and how far the trainer is; ``model.pt`` holds the
-    weights of the epoch with the highest validation metric, or, when no validation gave one, or only NaN, those at the
-    end. Both are written aside and renamed, so that a run killed at any moment leaves whole files. Attach it to the
-    trainer after the validation. Together with :class:`~monai_freq.seeding.EpochSeed`, a resumed run ends with the
-    weights of an undisturbed one.
+    After each epoch ``models/last.pt`` holds the states of ``objects`` and how far the trainer is; ``models/model.pt``
+    holds the weights of the epoch with the highest validation metric, or, when no validation gave one, or only NaN,
+    those at the end. Both are written aside and renamed, so that a run killed at any moment leaves whole files. A run
+    that an earlier version began keeps them where they were, without the folder ``models``. Attach it to the trainer
+    after the validation. Together with :class:`~monai_freq.seeding.EpochSeed`, a resumed run ends with the weights of
+    an undisturbed one.
 
     Args:
-        output_dir: folder of the two files.
-        objects: what has a ``state_dict``: ``network`` (required), ``optimizer``, ``lr_scheduler``, ...
-        evaluator: engine whose key metric, higher being better, picks ``model.pt``.
+        output_dir: folder of the run.
+        objects: parts with a ``state_dict``: ``network`` (required), ``optimizer``, ``lr_scheduler``, ...
+        evaluator: engine of the validation; the highest key metric picks ``model.pt``.
         resume: continue from ``last.pt`` if there is one; ``"true"`` and ``"false"`` are accepted, as a command line
             gives them. Otherwise, the files of an earlier run are moved to ``previous/<n>``, never overwritten.
 
     Raises:
         ValueError: there is no network among the objects, or resume is neither true nor false.
-        SystemExit: ``last.pt`` cannot be read or belongs to another network; or a checkpoint cannot be written.
+        SystemExit: while the trainer runs, ``last.pt`` cannot be read or belongs to another network, or a checkpoint
+            cannot be written.
 
     Example:
         >>> import tempfile
@@ -51,12 +55,9 @@ class Checkpoints:
         >>> trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
         >>> Checkpoints(folder, {"network": network}, evaluator).attach(trainer)
         >>> _ = trainer.run([0], max_epochs=2)
-        >>> torch.load(Path(folder, "last.pt"), weights_only=True)["epoch"]
+        >>> torch.load(Path(folder, "models", "last.pt"), weights_only=True)["epoch"]
         2
     """
-
-    best_file = "model.pt"
-    last_file = "last.pt"
 
     def __init__(
         self,
@@ -78,20 +79,21 @@ class Checkpoints:
 
     def attach(self, engine: Engine) -> None:
         """Restore when the trainer starts, save when it completes an epoch."""
-        engine.add_event_handler(Events.STARTED, self._start)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
-        engine.add_event_handler(Events.COMPLETED, self._finish)
+        readably = ending_readably()  # the trainer's expression in a bundle would show MONAI's error instead
+        engine.add_event_handler(Events.STARTED, readably(self._start))
+        engine.add_event_handler(Events.EPOCH_COMPLETED, readably(self._save))
+        engine.add_event_handler(Events.COMPLETED, readably(self._finish))
 
     def _start(self, engine: Engine) -> None:
         self.best, self._undefined = -math.inf, False
-        last = self.folder / self.last_file
+        last = last_of(self.folder)
         if self.resume and last.is_file():
             self._restore(engine, last)
             return
         if self.resume:
             _log.info(f"There is no {named(last)} to resume from: the training starts from the beginning.")
         if idist.get_rank() == 0:
-            set_aside(self.folder, (self.best_file, self.last_file))
+            set_aside(self.folder, CHECKPOINTS)
 
     def _restore(self, engine: Engine, last: Path) -> None:
         try:
@@ -101,7 +103,7 @@ class Checkpoints:
                     bare(item).load_state_dict(state[name])
             epoch, iteration, best = int(state["epoch"]), int(state["iteration"]), float(state["best"])
         except Exception as error:
-            raise SystemExit(
+            raise DataError(
                 f"{named(last)} is not a checkpoint of this run: {reason_of(error)}.\n"
                 "Resume with the settings that it was made with, or start anew with --resume false."
             ) from error
@@ -118,14 +120,14 @@ class Checkpoints:
         if idist.get_rank() > 0:
             return
         if improved:
-            _save_whole(bare(self.objects["network"]).state_dict(), self.folder / self.best_file)
+            _save_whole(bare(self.objects["network"]).state_dict(), weights_of(self.folder))
         state = {name: bare(item).state_dict() for name, item in self._stateful(engine).items()}
         progress = {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": self.best}
-        _save_whole(state | progress | {"undefined": self._undefined}, self.folder / self.last_file)
+        _save_whole(state | progress | {"undefined": self._undefined}, last_of(self.folder))
 
     def _finish(self, engine: Engine) -> None:
         if self.best == -math.inf and idist.get_rank() == 0:
-            best = self.folder / self.best_file
+            best = weights_of(self.folder)
             _save_whole(bare(self.objects["network"]).state_dict(), best)
             reason = (
                 "The metric to choose by was NaN in every validation, as an AUC is where a class is absent"
@@ -155,7 +157,7 @@ def _save_whole(content: object, path: Path) -> None:
     except (OSError, RuntimeError) as error:  # of a full disk torch says no more than where its writing stopped
         reason = reason_of(error) if isinstance(error, OSError) else "a part of it could not be"
         free = shutil.disk_usage(path.parent).free // 2**20
-        raise SystemExit(
+        raise DataError(
             f"{named(path)} cannot be written, with {free} MB free there: {reason}.\n"
             "The checkpoint before it is whole: make room, and continue with --resume true."
         ) from error

@@ -1,5 +1,6 @@
 """Studies of many runs: which runs, made on one machine or on a Ray cluster, and what they say together."""
 
-from .results import OtherVersion, Result, read_result, read_results, run_name, write_result
+from .run.results import OtherVersion, Result, read_result, read_results, write_result
+from .run.spec import run_name
 
 __all__ = ["OtherVersion", "Result", "read_result", "read_results", "run_name", "write_result"]

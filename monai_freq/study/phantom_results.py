@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .results import Result
+from .run.results import Result
 
 __all__ = ["phantom_study", "phantom_transfer"]
 
@@ -22,16 +22,16 @@ _SOURCES = {
 }
 #: source -> AUC of the network that is pre-trained on it
 _PRETRAINED = {"imagenet": 0.9, "radimagenet": 0.85}
-_PARTS: Mapping[str, Any] = {"status": "finished", "arm": "none", "size": None, "settings": {"dataset_dir": None}}
+_PARTS: Mapping[str, Any] = {"status": "finished", "recorded": {"dataset_dir": None}}
 
 
 def phantom_study(gain: float = 0.05, *, draws: int = 3, cases: int = 6) -> list[Result]:
     """Runs of ``hippocampus_fd`` on four cases, without fusion and with early fusion.
 
     Args:
-        gain: by how much the Dice of early fusion is higher: in the mean, and by more in every other case.
-        draws: runs of each arm.
-        cases: test cases.
+        gain: mean gain in Dice of early fusion; every other case gains more.
+        draws: number of runs of each fusion.
+        cases: number of test cases.
 
     Example:
         >>> none, early = phantom_study(gain=0.05, draws=1, cases=2)
@@ -49,12 +49,12 @@ def phantom_transfer(folds: int = 2) -> list[Result]:
     has taught a network, the more is lost O.O.D. of an AUC of .9: from .0625 with RadImageNet to .25 with ImageNet.
 
     Args:
-        folds: fine-tunings of each source and fraction.
+        folds: number of fine-tunings of each source and fraction.
 
     Example:
         >>> run = phantom_transfer(folds=1)[3]
-        >>> run.overrides
-        {'source': 'imagenet', 'artifact': 'photon_noise', 'fraction': 0.5}
+        >>> run.settings
+        {'fusion': 'none', 'fold': 0, 'seed': 0, 'source': 'imagenet', 'artifact': 'photon_noise', 'fraction': 0.5}
         >>> {name: round(one["auc"], 2) for name, one in run.measures["conditions"].items()}
         {'clean': 0.9, 'iid': 0.95, 'ood': 0.65}
     """
@@ -74,10 +74,9 @@ def _segmenter(arm: str, draw: int, gain: float, cases: int) -> Result:
     level = sum(row["dice_Anterior"] for row in rows) / cases
     curve = [level * (1 - 0.5**epoch) for epoch in range(1, 13)]
     return Result(
-        **{**_PARTS, "arm": arm, "size": 4},
+        **_PARTS,
         bundle="hippocampus_fd",
-        draw=draw,
-        seed=0,
+        settings={"fusion": arm, "train_size": 4, "draw": draw, "seed": 0},
         classes=_CLASSES,
         seconds={"train": 40.0 + draw, "evaluate": 3.0},
         peak_memory_bytes=800_000_000,
@@ -87,27 +86,24 @@ def _segmenter(arm: str, draw: int, gain: float, cases: int) -> Result:
 
 
 def _pretrained(source: str) -> Result:
-    measures = {
-        "conditions": {"all": _figures(_PRETRAINED[source])},
-        "densities": _densities(after=_SOURCES[source][1]),
-    }
-    return Result(**_PARTS, bundle="source_pretrain", draw=0, seed=0, overrides={"source": source}, measures=measures)
+    conditions, densities = {"all": _figures(_PRETRAINED[source])}, _densities(after=_SOURCES[source][1])
+    settings = {"fusion": "none", "seed": 0, "source": source}
+    return _classifier("source_pretrain", settings, conditions, densities)
 
 
 def _tuned(source: str, fraction: float, fold: int) -> Result:
     lost, center = _SOURCES[source]
     aucs = {"clean": 0.9, "iid": 0.9 + 0.1 * fraction, "ood": 0.9 - (lost + 0.02 * fold) * fraction}
-    return Result(
-        **_PARTS,
-        bundle="kneemri_transfer",
-        draw=fold,
-        seed=0,
-        overrides={"source": source, "artifact": "photon_noise", "fraction": fraction},
-        measures={
-            "conditions": {name: _figures(auc) for name, auc in aucs.items()},
-            "densities": _densities(before=center, after=0.5 * (center + 0.375), artifact=0.375),
-        },
-    )
+    conditions = {name: _figures(auc) for name, auc in aucs.items()}
+    densities = _densities(before=center, after=0.5 * (center + 0.375), artifact=0.375)
+    settings = {"fusion": "none", "fold": fold, "seed": 0, "source": source}
+    settings |= {"artifact": "photon_noise", "fraction": fraction}
+    return _classifier("kneemri_transfer", settings, conditions, densities)
+
+
+def _classifier(bundle: str, settings: Mapping[str, Any], conditions: Any, densities: Any) -> Result:
+    measures = {"conditions": conditions, "densities": densities}
+    return Result(**_PARTS, bundle=bundle, settings=settings, measures=measures)
 
 
 def _figures(auc: float) -> dict[str, float]:

@@ -8,7 +8,7 @@ from monai.bundle import ConfigParser
 from monai.networks.nets import UNet, resnet10
 from monai.transforms import GaussianSmooth
 
-from monai_freq.bundle import described, trained_component
+from monai_freq.bundle.component_record import described, trained_component
 
 UNET = {"_target_": "UNet", "spatial_dims": 3, "in_channels": "@features", "out_channels": "$len(@classes)"}
 UNET |= {"channels": [4, 8], "strides": [2], "_desc_": "small"}
@@ -16,9 +16,8 @@ UNET |= {"channels": [4, 8], "strides": [2], "_desc_": "small"}
 
 def recorded(component, **config):
     """What a training of a configuration records of its component."""
-    content = {"imports": ["$from monai_freq import bundle"], "classes": {"0": "a", "1": "b"}, "features": 2, **config}
-    parser = ConfigParser({**content, "part": component, "record": "$(@part, bundle.described('part'))[1]"})
-    record = parser.get_parsed_content("record")
+    parser = ConfigParser({"classes": {"0": "a", "1": "b"}, "features": 2, **config, "part": component})
+    record = described(parser, "part")
     return record and json.loads(json.dumps(record))
 
 
@@ -63,10 +62,6 @@ def test_transforms_are_recorded_too():
 )
 def test_what_cannot_be_built_again_is_not_recorded(component):
     assert recorded(component) is None
-
-
-def test_outside_of_a_configuration_nothing_is_described():
-    assert described("backbone") is None
 
 
 @pytest.mark.parametrize("target", ["os.system", "builtins.eval", "subprocess.Popen", "no.such.network", None, 3])

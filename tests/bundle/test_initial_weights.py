@@ -4,7 +4,8 @@ import pytest
 import torch
 from monai.networks.nets import ResNet
 
-from monai_freq.bundle import check_weights, load_init
+from monai_freq.bundle.initial_weights import check_weights, load_init
+from monai_freq.errors import UsageError
 
 
 def network(classes=2, channels=1):
@@ -39,7 +40,7 @@ def test_a_head_of_other_classes_is_kept(tmp_path, caplog):
 def test_other_files_are_refused(make, says, tmp_path):
     path = tmp_path / "model.pt"
     make(path)
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(UsageError) as stop:
         load_init(network(), str(path))
     assert all(part in str(stop.value) for part in [str(path), *says])
     assert len(str(stop.value).splitlines()) == 2
@@ -75,7 +76,7 @@ def test_weights_of_the_network_pass(content, tmp_path):
 def test_weights_of_another_network_are_refused(make, says, tmp_path):
     path = tmp_path / "model.pt"
     make(path)
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(UsageError) as stop:
         check_weights(network(), str(path))
     first, second = str(stop.value).splitlines()
     assert first.startswith(str(path))
@@ -96,7 +97,7 @@ def test_what_can_be_no_variance_is_refused(change, what, tmp_path):
     state = network().state_dict()
     state["bn1.running_var"] = change(state["bn1.running_var"])
     torch.save({"model": state}, tmp_path / "model.pt")
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(UsageError) as stop:
         check_weights(network(), str(tmp_path / "model.pt"))
     assert str(stop.value).splitlines()[0] == f"{tmp_path}/model.pt: bn1.running_var is {what}."
 
@@ -107,11 +108,11 @@ def test_weights_that_are_not_finite_are_refused(value, tmp_path):
     for name, others in (("layer4.0.bn2.running_mean", "is"), ("bn1.weight", "and 1 more are")):
         state[name][0] = value
         torch.save({"model": state}, tmp_path / "model.pt")
-        with pytest.raises(SystemExit) as stop:
+        with pytest.raises(UsageError) as stop:
             check_weights(network(), str(tmp_path / "model.pt"))
         first, second = str(stop.value).splitlines()
         assert first == f"{tmp_path}/model.pt: {name} {others} NaN or infinite."
         assert second == "Train again, with a lower --learning_rate."
-        with pytest.raises(SystemExit, match=r"has weights that are NaN or infinite: .*running_mean") as stop:
+        with pytest.raises(UsageError, match=r"has weights that are NaN or infinite: .*running_mean") as stop:
             load_init(network(), str(tmp_path / "model.pt"))
         assert len(str(stop.value).splitlines()) == 2

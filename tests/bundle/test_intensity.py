@@ -1,30 +1,12 @@
-"""An intensity window is two increasing numbers, or none; a magnitude image is scaled without a shift."""
-
-import math
+"""Pictures of any depth have one scale; a magnitude image is scaled without a shift."""
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from monai_freq.bundle import check_window, over_full_scale, over_maximum
+from monai_freq.bundle import over_full_scale, over_maximum
 from monai_freq.transforms import LoadSlice
-
-
-@pytest.mark.parametrize("window", [None, [-160, 240], (0.0, 1.5)])
-def test_windows_that_work(window):
-    check_window(window)
-
-
-@pytest.mark.parametrize(
-    "window",
-    [[240, -160], [1, 1], [0], [0, 1, 2], "[0,1]", 5, [0, math.nan], [-math.inf, 0], [False, True], ["0", "1"]],
-)
-def test_windows_that_do_not(window):
-    with pytest.raises(SystemExit) as stop:
-        check_window(window)
-    assert str(stop.value).startswith("'intensity_window' must be two increasing numbers or None, got ")
-    assert len(str(stop.value).splitlines()) == 2
 
 
 def test_pictures_of_8_and_16_bits_have_one_scale(tmp_path):

@@ -7,7 +7,9 @@ import pytest
 import torch
 from monai.networks.nets import ResNet
 
-from monai_freq.bundle import check_normalization, normalization_of, warn_of_scale
+from monai_freq.bundle.normalization import check_normalization, normalization_of
+from monai_freq.bundle.scale_warning import warn_of_scale
+from monai_freq.errors import UsageError
 from monai_freq.networks.normalization import NORMALIZATIONS, normalized
 
 
@@ -46,7 +48,7 @@ def test_another_than_the_weights_were_trained_with_is_refused(weights):
     init = weights(normalization="radimagenet_pytorch")
     check_normalization("radimagenet_pytorch", 1, init)
     check_normalization({"mean": 0.5, "sd": 0.5}, 3, init)  # the same by its numbers
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(UsageError) as stop:
         check_normalization("imagenet", 1, init)
     assert str(stop.value) == (
         f"{init} was trained with normalization=radimagenet_pytorch, not imagenet.\n"
@@ -54,14 +56,14 @@ def test_another_than_the_weights_were_trained_with_is_refused(weights):
     )
     check_normalization("imagenet", 1, weights(mean=0.449, sd=0.226))
     with pytest.raises(
-        SystemExit, match=r"was trained with normalization={'mean': 0\.449, 'sd': 0\.226}, not zero_to_one"
+        UsageError, match=r"was trained with normalization={'mean': 0\.449, 'sd': 0\.226}, not zero_to_one"
     ):
         check_normalization("zero_to_one", 1, weights(mean=0.449, sd=0.226))
 
 
 @pytest.mark.parametrize("normalization", ["Imagenet", {"mean": 1}, 3, None])
 def test_what_is_no_normalization_is_refused_in_two_lines(normalization):
-    with pytest.raises(SystemExit, match=r"^'normalization' must be .*\nAs in --normalization imagenet$"):
+    with pytest.raises(UsageError, match=r"^'normalization' must be .*\nAs in --normalization imagenet$"):
         check_normalization(normalization, 1)
 
 

@@ -5,14 +5,14 @@ import json
 import pytest
 from claiming import claimed_elsewhere
 
-from monai_freq.bundle import (
+from monai_freq.bundle.run_folder import (
     begin_run,
     check_trained,
     completed,
-    recorded_classes,
     recorded_settings,
     results_folder,
 )
+from monai_freq.errors import UsageError
 
 
 def test_results_of_an_earlier_run_are_moved_and_strangers_are_left(tmp_path):
@@ -35,7 +35,7 @@ def test_resuming_needs_the_same_settings_and_moves_nothing(tmp_path, resume):
     (tmp_path / "last.pt").write_text("state")
     begin_run(str(tmp_path), resume=resume, theta=0.1, image_size=(4, 4), classes={"0": "background"})
     assert (tmp_path / "last.pt").read_text() == "state"
-    with pytest.raises(SystemExit, match=r"was trained with theta=0\.1, not 0\.2\.\nGive the same settings"):
+    with pytest.raises(UsageError, match=r"was trained with theta=0\.1, not 0\.2\.\nGive the same settings"):
         begin_run(str(tmp_path), resume=resume, theta=0.2)
 
 
@@ -52,8 +52,8 @@ def test_the_same_data_set_by_another_path_is_the_same(tmp_path, monkeypatch):
     (tmp_path / "run" / "model.pt").touch()
     monkeypatch.chdir(tmp_path / "data")
     for same in (str(tmp_path / "data"), "../data"):
-        with pytest.raises(SystemExit, match="split_seed=0, not 1"):
-            check_trained(str(tmp_path / "run" / "model.pt"), dataset_dir=same, split_seed=1)
+        with pytest.raises(UsageError, match="split_seed=0, not 1"):
+            check_trained(str(tmp_path / "run" / "model.pt"), {"dataset_dir": same, "split_seed": 1})
     begin_run(str(tmp_path / "run"), resume=True, dataset_dir=".", split_seed=0)
 
 
@@ -62,23 +62,23 @@ def test_a_file_of_folds_is_found_from_anywhere(tmp_path, monkeypatch):
     begin_run("run", resume=False, folds={"train": 4, "file": "folds.json"})
     assert recorded_settings("run/model.pt") == {"folds": {"train": 4, "file": str(tmp_path / "folds.json")}}
     (tmp_path / "run" / "model.pt").touch()
-    check_trained("run/model.pt", folds={"train": 4, "file": "folds.json"})
-    with pytest.raises(SystemExit, match="was trained with folds="):
-        check_trained("run/model.pt", folds={"train": 4, "file": "other.json"})
+    check_trained("run/model.pt", {"folds": {"train": 4, "file": "folds.json"}})
+    with pytest.raises(UsageError, match="was trained with folds="):
+        check_trained("run/model.pt", {"folds": {"train": 4, "file": "other.json"}})
 
 
 def test_a_run_is_not_continued_on_other_data(tmp_path):
     begin_run(str(tmp_path), resume=False, dataset_dir="/data/mine", phantom={"size": 32}, val_cases=2)
     assert json.loads((tmp_path / "settings.json").read_text()) == {"dataset_dir": "/data/mine", "val_cases": 2}
     begin_run(str(tmp_path), resume=True, dataset_dir="/data/mine", phantom={"size": 64}, val_cases=2)
-    with pytest.raises(SystemExit, match=r"was trained on /data/mine, not on /data/other\.\nGive the same --da"):
+    with pytest.raises(UsageError, match=r"was trained on /data/mine, not on /data/other\.\nGive the same --da"):
         begin_run(str(tmp_path), resume=True, dataset_dir="/data/other", val_cases=2)
-    with pytest.raises(SystemExit, match="was trained on /data/mine, not on generated phantoms"):
+    with pytest.raises(UsageError, match="was trained on /data/mine, not on generated phantoms"):
         begin_run(str(tmp_path), resume=True, dataset_dir=None, phantom={"size": 32}, val_cases=2)
     begin_run(str(tmp_path), resume=False, dataset_dir=None, phantom={"size": 32})
-    with pytest.raises(SystemExit, match="was trained with phantom="):
+    with pytest.raises(UsageError, match="was trained with phantom="):
         begin_run(str(tmp_path), resume=True, dataset_dir=None, phantom={"size": 64})
-    with pytest.raises(SystemExit, match="was trained on generated phantoms, not on /data/mine"):
+    with pytest.raises(UsageError, match="was trained on generated phantoms, not on /data/mine"):
         begin_run(str(tmp_path), resume=True, dataset_dir="/data/mine")
 
 
@@ -86,25 +86,27 @@ def test_a_network_of_real_data_is_not_tested_on_a_phantom_in_silence(tmp_path):
     begin_run(str(tmp_path), resume=False, dataset_dir="/data/mine", val_cases=2)
     (tmp_path / "model.pt").touch()
     with pytest.raises(
-        SystemExit, match=r"was trained on /data/mine, and no data set is named: .*\nPass --dataset_dir"
+        UsageError, match=r"was trained on /data/mine, and no data set is named: .*\nPass --dataset_dir"
     ):
-        check_trained(str(tmp_path / "model.pt"), dataset_dir=None, val_cases=2)
-    check_trained(str(tmp_path / "model.pt"), dataset_dir="/data/other", val_cases=4)
-    check_trained(str(tmp_path / "model.pt"), theta=0.1)
+        check_trained(str(tmp_path / "model.pt"), {"dataset_dir": None, "val_cases": 2})
+    check_trained(str(tmp_path / "model.pt"), {"dataset_dir": "/data/other", "val_cases": 4})
+    check_trained(str(tmp_path / "model.pt"), {"theta": 0.1})
 
 
 def test_checkpoints_are_compared_with_their_record(tmp_path):
-    with pytest.raises(SystemExit, match=r"There is no checkpoint .*model.pt.\nTrain first"):
-        check_trained(str(tmp_path / "model.pt"), theta=0.1)
+    with pytest.raises(UsageError, match=r"There is no checkpoint .*model.pt.\nTrain first"):
+        check_trained(str(tmp_path / "model.pt"), {"theta": 0.1})
     begin_run(str(tmp_path), resume=False, theta=0.1, dataset_dir=None, split_seed=0)
     (tmp_path / "model.pt").touch()
-    check_trained(str(tmp_path / "model.pt"), theta=0.1, dataset_dir=None, split_seed=0)
-    with pytest.raises(SystemExit, match="split_seed=0, not 1"):
-        check_trained(str(tmp_path / "model.pt"), theta=0.1, dataset_dir=None, split_seed=1)
-    check_trained(str(tmp_path / "model.pt"), theta=0.1, dataset_dir="/other", split_seed=1)  # another data set
+    check_trained(str(tmp_path / "model.pt"), {"theta": 0.1, "dataset_dir": None, "split_seed": 0})
+    with pytest.raises(UsageError, match="split_seed=0, not 1"):
+        check_trained(str(tmp_path / "model.pt"), {"theta": 0.1, "dataset_dir": None, "split_seed": 1})
+    check_trained(
+        str(tmp_path / "model.pt"), {"theta": 0.1, "dataset_dir": "/other", "split_seed": 1}
+    )  # another data set
     (tmp_path / "settings.json").write_text("{")
-    with pytest.raises(SystemExit, match=r"settings\.json is not readable"):
-        check_trained(str(tmp_path / "model.pt"), theta=0.1)
+    with pytest.raises(UsageError, match=r"settings\.json is not readable"):
+        check_trained(str(tmp_path / "model.pt"), {"theta": 0.1})
 
 
 def test_settings_are_read_where_a_training_recorded_them(tmp_path):
@@ -149,25 +151,16 @@ def test_a_division_is_compared_on_the_same_data_and_free_on_others(name, tmp_pa
     before, now = DIVISION[name]
     begin_run(str(tmp_path), resume=False, dataset_dir=None, theta=0.1, **{name: before})
     (tmp_path / "model.pt").touch()
-    with pytest.raises(SystemExit, match=f"was trained with {name}="):
-        check_trained(str(tmp_path / "model.pt"), dataset_dir=None, theta=0.1, **{name: now})
-    check_trained(str(tmp_path / "model.pt"), dataset_dir=None, theta=0.1, **{name: before})
+    with pytest.raises(UsageError, match=f"was trained with {name}="):
+        check_trained(str(tmp_path / "model.pt"), {"dataset_dir": None, "theta": 0.1, name: now})
+    check_trained(str(tmp_path / "model.pt"), {"dataset_dir": None, "theta": 0.1, name: before})
     # another data set is divided anew, whatever the network was trained with
     settings = json.loads((tmp_path / "settings.json").read_text())
     (tmp_path / "settings.json").write_text(json.dumps(settings | {"dataset_dir": "/data/mine"}))
-    check_trained(str(tmp_path / "model.pt"), dataset_dir="/data/other", theta=0.1, **{name: now})
-    check_trained(str(tmp_path / "model.pt"), theta=0.1, **{name: now})  # of which nothing is known
-    with pytest.raises(SystemExit, match=r"was trained with theta=0\.1, not 0\.2"):
-        check_trained(str(tmp_path / "model.pt"), dataset_dir="/data/other", theta=0.2, **{name: now})
-
-
-def test_names_of_classes_are_those_of_the_training(tmp_path):
-    begin_run(str(tmp_path), resume=False, classes={"0": "cyst", "1": "mass"})
-    assert recorded_classes(str(tmp_path / "model.pt"), 2) == {"0": "cyst", "1": "mass"}
-    assert recorded_classes(str(tmp_path / "elsewhere/model.pt"), 2) == {"0": "class 0", "1": "class 1"}
-    (tmp_path / "settings.json").write_text("{")
-    with pytest.raises(SystemExit, match=r"settings\.json is not readable"):
-        recorded_classes(str(tmp_path / "model.pt"), 2)
+    check_trained(str(tmp_path / "model.pt"), {"dataset_dir": "/data/other", "theta": 0.1, name: now})
+    check_trained(str(tmp_path / "model.pt"), {"theta": 0.1, name: now})  # of which nothing is known
+    with pytest.raises(UsageError, match=r"was trained with theta=0\.1, not 0\.2"):
+        check_trained(str(tmp_path / "model.pt"), {"dataset_dir": "/data/other", "theta": 0.2, name: now})
 
 
 def test_a_folder_that_another_process_trains_into_is_refused_untouched(tmp_path):
@@ -175,7 +168,7 @@ def test_a_folder_that_another_process_trains_into_is_refused_untouched(tmp_path
     with claimed_elsewhere(tmp_path) as got:
         assert got
         for resume in (True, False):
-            with pytest.raises(SystemExit) as caught:
+            with pytest.raises(UsageError) as caught:
                 begin_run(str(tmp_path), resume=resume, seed=0)
             assert str(caught.value).splitlines() == [
                 f"Another process is training into {tmp_path}.",
@@ -188,21 +181,25 @@ def test_a_folder_that_another_process_trains_into_is_refused_untouched(tmp_path
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(SystemExit, match=r"file/run cannot be written to: Not a directory\.\nPass --output_dir"):
+    with pytest.raises(UsageError, match=r"file/run cannot be written to: Not a directory\.\nPass --output_dir"):
         begin_run(str(tmp_path / "file" / "run"), resume=False, seed=0)
 
 
-@pytest.mark.parametrize(
-    ("settings", "names"),
-    [
-        ({"fusion": "late", "train_size": 3}, "--fusion and --output_dir"),
-        (
-            {"fusion": "none", "fold": 0, "fraction": 0.5, "artifact": "x"},
-            "--artifact, --fraction, --fold and --output",
-        ),
-        ({"fusion": "none", "editing": "none", "source": "imagenet"}, "--source, --editing and --output_dir"),
-    ],
-)
-def test_without_weights_the_settings_that_name_the_folder_are_named(tmp_path, settings, names):
-    with pytest.raises(SystemExit, match=rf"There is no checkpoint .*\nTrain first, with the same {names}"):
-        check_trained(str(tmp_path / "model.pt"), **settings)
+def test_without_weights_the_settings_that_name_the_folder_are_named(tmp_path):
+    says = r"There is no checkpoint .*\nTrain first, with the same --artifact, --fold and --output_dir, or"
+    with pytest.raises(UsageError, match=says):
+        check_trained(str(tmp_path / "models/model.pt"), {}, ["artifact", "fold"])
+
+
+def test_the_record_of_a_run_is_found_from_its_weights_and_beside_copied_ones(tmp_path):
+    begin_run(str(tmp_path / "run"), resume=False, theta=0.3)
+    assert recorded_settings(str(tmp_path / "run/models/model.pt")) == {"theta": 0.3}
+    assert results_folder(str(tmp_path / "run/models/model.pt"), "runs/early") == str(tmp_path / "run")
+    begin_run(str(tmp_path / "run/models"), resume=False, theta=0.4)  # as an earlier version names a folder of its own
+    assert recorded_settings(str(tmp_path / "run/models/model.pt")) == {"theta": 0.4}
+
+
+def test_what_is_given_goes_before_the_record(tmp_path):
+    begin_run(str(tmp_path), resume=False, fusion="early", theta=0.3)
+    found = recorded_settings(str(tmp_path / "models/model.pt"), fusion="late", source=None)
+    assert found == {"fusion": "late", "theta": 0.3}

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from monai_freq import phantoms
-from monai_freq.bundle import Cases, list_images, log_cases, log_images, prepare_cases
+from monai_freq.bundle import list_images, prepare_cases
+from monai_freq.bundle.segmentation import Cases
+from monai_freq.errors import UsageError
 
 PHANTOM = {"task": "heart", "cases": 4, "size": [32, 32, 16], "seed": 0}
 CLASSES = {"0": "background", "1": "left atrium"}
@@ -106,7 +108,7 @@ def test_other_phantoms_do_not_meet_in_the_cache(monkeypatch, tmp_path):
 
     monkeypatch.setattr(phantoms, "write_phantom", note)
     for change in ({}, {"cases": 5}, {"size": [32, 16, 16]}, {"size": [16, 32, 16]}, {"seed": 1}):
-        with pytest.raises(SystemExit, match="enough"):
+        with pytest.raises(UsageError, match="enough"):
             prepare(phantom=PHANTOM | change)
     assert len({root for root, _ in asked}) == len(asked) == 5
     assert all(root.parent == tmp_path for root, _ in asked)
@@ -198,7 +200,7 @@ DAMAGES = {
 @pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES)
 def test_damaged_data_end_with_a_few_lines(dataset, damage, message):
     damage(dataset)
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(UsageError) as caught:
         prepare(dataset, check=("train", "val", "test"))
     lines = str(caught.value).splitlines()
     assert message in str(caught.value)
@@ -208,7 +210,7 @@ def test_damaged_data_end_with_a_few_lines(dataset, damage, message):
 
 @pytest.mark.usefixtures("no_generator")
 def test_a_file_instead_of_a_folder(dataset):
-    with pytest.raises(SystemExit, match="is a file"):
+    with pytest.raises(UsageError, match="is a file"):
         prepare(dataset / "dataset.json")
 
 
@@ -217,7 +219,7 @@ def test_only_the_parts_that_are_asked_for_are_read(dataset):
     (broken,) = prepare(dataset).val
     Path(broken["image"]).write_bytes(b"")
     prepare(dataset, check=("train", "test"))
-    with pytest.raises(SystemExit, match=Path(broken["image"]).name):
+    with pytest.raises(UsageError, match=Path(broken["image"]).name):
         prepare(dataset, check=("train", "val"))
 
 
@@ -236,13 +238,13 @@ def test_only_the_parts_that_are_asked_for_are_read(dataset):
     ],
 )
 def test_impossible_settings_end_with_a_few_lines(settings, message):
-    with pytest.raises(SystemExit, match=message) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         prepare(**settings)
     assert len(str(caught.value).splitlines()) <= 3
 
 
 def test_other_classes_are_shown_side_by_side():
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(UsageError) as caught:
         prepare(classes={"0": "background", "1": "anterior", "2": "posterior"})
     first, second = str(caught.value).splitlines()
     assert "[0, 1]" in first
@@ -252,7 +254,7 @@ def test_other_classes_are_shown_side_by_side():
 
 def test_classes_with_gaps_are_refused(dataset):
     change_index(dataset, labels={"0": "background", "255": "left atrium"})
-    with pytest.raises(SystemExit, match=r"lists the classes \[0, 255\]; a network's are numbered 0, 1, 2") as caught:
+    with pytest.raises(UsageError, match=r"lists the classes \[0, 255\]; a network's are numbered 0, 1, 2") as caught:
         prepare(dataset, classes={"0": "background", "255": "left atrium"})
     assert len(str(caught.value).splitlines()) == 2
 
@@ -305,7 +307,7 @@ def test_what_else_is_in_a_folder_is_counted_and_named(tmp_path, caplog):
 @pytest.mark.usefixtures("no_generator")
 def test_a_folder_of_other_formats_says_which(tmp_path):
     nibabel.save(nibabel.MGHImage(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / "c.mgz")
-    with pytest.raises(SystemExit, match=r"holds no \.nii or \.nii\.gz file\. 1 entry of .*: c\.mgz \(MGH\)\.\n"):
+    with pytest.raises(UsageError, match=r"holds no \.nii or \.nii\.gz file\. 1 entry of .*: c\.mgz \(MGH\)\.\n"):
         images(str(tmp_path))
 
 
@@ -333,7 +335,7 @@ def test_without_a_folder_the_images_are_the_data_sets_unlabelled_ones(dataset):
 @pytest.mark.usefixtures("no_generator")
 def test_a_damaged_data_set_without_a_folder_ends_with_a_few_lines(dataset):
     (dataset / "imagesTs" / "la_006.nii.gz").unlink()
-    with pytest.raises(SystemExit, match=r"la_006\.nii\.gz is listed") as caught:
+    with pytest.raises(UsageError, match=r"la_006\.nii\.gz is listed") as caught:
         images(dataset_dir=str(dataset))
     assert len(str(caught.value).splitlines()) <= 3
 
@@ -346,29 +348,11 @@ def test_a_folder_without_images_ends_with_two_lines(tmp_path, content):
         folder.mkdir()
         for name in content:
             (folder / name).touch()
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(UsageError) as caught:
         images(str(folder))
     first, second = str(caught.value).splitlines()
     assert str(folder) in first
     assert "--input_dir" in second
-
-
-def test_the_log_counts(caplog):
-    with caplog.at_level(logging.INFO, logger="monai_freq"):
-        log_cases(Cases([{}, {}, {}], [{}, {}], [{}]))
-        log_images([{"image": "a"}, {"image": "b"}])
-    assert [record.message for record in caplog.records] == [
-        "3 training, 2 validation and 1 test cases.",
-        "2 images for inference.",
-    ]
-
-
-def test_only_the_first_process_logs(caplog, monkeypatch):
-    monkeypatch.setattr("ignite.distributed.get_rank", lambda: 1)
-    with caplog.at_level(logging.INFO, logger="monai_freq"):
-        log_cases(prepare())
-        log_images(images())
-    assert caplog.records == []
 
 
 @pytest.mark.parametrize(
@@ -380,14 +364,14 @@ def test_only_the_first_process_logs(caplog, monkeypatch):
 )
 def test_impossible_phantoms(tmp_path, change, says):
     phantom = {"task": "heart", "cases": 3, "size": [32, 32, 16], "seed": 0} | change
-    with pytest.raises(SystemExit, match=says):
+    with pytest.raises(UsageError, match=says):
         list_images(None, dataset_dir=None, phantom=phantom, cache=tmp_path)
     assert not any(tmp_path.iterdir())
 
 
 def test_a_data_set_without_unlabelled_images_leaves_nothing_to_segment(tmp_path):
     folder = phantoms.write_phantom("heart", tmp_path, cases=1, test_cases=0, size=(32, 32, 16))
-    with pytest.raises(SystemExit, match="lists no images without labels"):
+    with pytest.raises(UsageError, match="lists no images without labels"):
         list_images(None, dataset_dir=str(folder), phantom={}, cache=tmp_path)
 
 
@@ -401,7 +385,7 @@ def test_each_phantom_has_its_own_folder(tmp_path, monkeypatch):
 def test_images_whose_results_would_have_one_name_are_refused(tmp_path):
     for name in ("a.nii", "a.nii.gz"):
         nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / name)
-    with pytest.raises(SystemExit, match=r"a\.nii and .*a\.nii\.gz have one name\.\nRename one"):
+    with pytest.raises(UsageError, match=r"a\.nii and .*a\.nii\.gz have one name\.\nRename one"):
         images(str(tmp_path))
 
 
@@ -416,14 +400,14 @@ def test_cases_whose_results_would_have_one_name_are_refused(dataset, part):
         (dataset / new).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(dataset / old, dataset / new)
     (dataset / "dataset.json").write_text(json.dumps(index))
-    with pytest.raises(SystemExit, match=r"imagesT.*sub-02.* have one name\.\nRename one"):
+    with pytest.raises(UsageError, match=r"imagesT.*sub-02.* have one name\.\nRename one"):
         (prepare if part == "training" else unlabelled)(dataset)
 
 
 @pytest.mark.usefixtures("no_generator")
 def test_the_data_sets_unlabelled_images_are_read_too(dataset):
     (dataset / "imagesTs" / "la_006.nii.gz").write_bytes(b"")
-    with pytest.raises(SystemExit, match=r"la_006\.nii\.gz cannot be read"):
+    with pytest.raises(UsageError, match=r"la_006\.nii\.gz cannot be read"):
         images(dataset_dir=str(dataset))
 
 
@@ -449,5 +433,5 @@ def test_files_that_are_not_listed_and_pairs_of_two_names_are_said(dataset, capl
 
 
 def test_two_classes_of_one_name_are_refused(dataset):
-    with pytest.raises(SystemExit, match=r"'classes' has two of the name 'atrium'\.\nGive each class its own"):
+    with pytest.raises(UsageError, match=r"'classes' has two of the name 'atrium'\.\nGive each class its own"):
         prepare(dataset, classes={"0": "background", "1": "atrium", "2": "atrium"})

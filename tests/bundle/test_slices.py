@@ -11,6 +11,7 @@ from PIL import Image
 
 from monai_freq.bundle import list_slices
 from monai_freq.bundle.classification import Samples
+from monai_freq.errors import UsageError
 
 
 def never():
@@ -48,8 +49,8 @@ def test_what_cannot_be_read_is_named(kind, tmp_path):
     if kind == "nan":
         with h5py.File(folder / "a.hdf5", "w") as file:
             file["data"] = np.full((1, 4, 4), np.nan, dtype=np.float32)
-    says = {"missing": "There is no folder", "empty": "holds no images", "damaged": "a.png", "nan": "a.hdf5#0"}[kind]
-    with pytest.raises(SystemExit, match=says):
+    says = {"missing": "There is no folder", "empty": "holds no image", "damaged": "a.png", "nan": "a.hdf5#0"}[kind]
+    with pytest.raises(UsageError, match=says):
         list_slices(str(folder), never)
 
 
@@ -83,13 +84,13 @@ def test_every_format_by_its_content_and_the_rest_by_name(tmp_path, caplog):
 def test_a_damaged_file_is_refused_and_not_left_out(tmp_path, name):
     (tmp_path / name).write_bytes(b"damaged")
     Image.fromarray(np.zeros((4, 5), dtype=np.uint8)).save(tmp_path / "b.png")
-    with pytest.raises(SystemExit, match=name):
+    with pytest.raises(UsageError, match=name):
         list_slices(str(tmp_path), never)
 
 
 def test_a_folder_without_images_names_what_it_has(tmp_path):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(SystemExit, match=r"holds no images. 1 entry of .* left out, .*: notes.txt.\nPass --input_dir"):
+    with pytest.raises(UsageError, match=r"holds no image .*\. 1 entry of .* left out, .*: notes.txt.\nPass --input"):
         list_slices(str(tmp_path), never)
 
 
@@ -97,9 +98,9 @@ def test_images_of_another_scale_than_in_training_are_refused(tmp_path):
     pixels = np.arange(20, dtype=np.uint16).reshape(4, 5) * 1000
     Image.fromarray(pixels).save(tmp_path / "a.png")
     assert len(list_slices(str(tmp_path), never, full_scale="stated")) == 1
-    with pytest.raises(SystemExit, match=r"a.png has pixels from 0 to 19000, \(0, 1\) expected"):
+    with pytest.raises(UsageError, match=r"a.png has pixels from 0 to 19000, \(0, 1\) expected"):
         list_slices(str(tmp_path), never, limits=[0, 1])
     (tmp_path / "a.png").unlink()
     nibabel.save(nibabel.Nifti1Image(np.zeros((4, 5, 1), np.int16), np.eye(4)), tmp_path / "b.nii")
-    with pytest.raises(SystemExit, match=r"b\.nii#0 does not state what white is"):
+    with pytest.raises(UsageError, match=r"b\.nii#0 does not state what white is"):
         list_slices(str(tmp_path), never, full_scale="stated")

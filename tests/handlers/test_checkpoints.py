@@ -94,7 +94,7 @@ def test_a_killed_run_resumes_to_the_same_result(tmp_path, undisturbed, kill_at)
     # one killed before its first checkpoint starts anew, so it needs the same first weights
     actual = train(tmp_path, start=0 if kill_at < BATCHES else 99, resume=True)
     assert_same(actual, expected)
-    for name in ("last.pt", "model.pt"):
+    for name in ("models/last.pt", "models/model.pt"):
         assert_same(*(torch.load(where / name, weights_only=True) for where in (tmp_path, folder)))
 
 
@@ -163,16 +163,16 @@ def epoch_of(file: Path) -> int:
 )
 def test_model_holds_the_epoch_with_the_highest_metric(tmp_path, scores, best):
     Scripted(tmp_path, dict(enumerate(scores, start=1))).run(3)
-    assert epoch_of(tmp_path / "model.pt") == best
-    assert epoch_of(tmp_path / "last.pt") == 3
+    assert epoch_of(tmp_path / "models/model.pt") == best
+    assert epoch_of(tmp_path / "models/last.pt") == 3
 
 
 @pytest.mark.parametrize(("later", "best"), [(0.4, 2), (0.6, 4)])
 def test_the_best_epoch_is_remembered_across_a_resume(tmp_path, later, best):
     Scripted(tmp_path, {1: 0.1, 2: 0.5, 3: 0.2}).run(3)
     Scripted(tmp_path, {4: later}, resume=True).run(4)
-    assert epoch_of(tmp_path / "model.pt") == best
-    assert epoch_of(tmp_path / "last.pt") == 4
+    assert epoch_of(tmp_path / "models/model.pt") == best
+    assert epoch_of(tmp_path / "models/last.pt") == 4
     assert not (tmp_path / "previous").exists()
 
 
@@ -180,10 +180,10 @@ def test_the_best_epoch_is_remembered_across_a_resume(tmp_path, later, best):
 def test_without_a_metric_the_model_holds_the_final_weights(tmp_path, caplog, scores):
     with caplog.at_level(logging.INFO, logger="monai_freq"):
         Scripted(tmp_path, scores).run(2)
-    assert epoch_of(tmp_path / "model.pt") == 2
-    assert [str(tmp_path / "model.pt") in record.message for record in caplog.records] == [True]
+    assert epoch_of(tmp_path / "models/model.pt") == 2
+    assert [str(tmp_path / "models/model.pt") in record.message for record in caplog.records] == [True]
     Scripted(tmp_path, scores, resume=True).run(3)
-    assert epoch_of(tmp_path / "model.pt") == 3
+    assert epoch_of(tmp_path / "models/model.pt") == 3
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_metric_from_before_the_training_is_not_taken_for_an_epochs(tmp_path):
     run = Scripted(tmp_path, {2: 0.1})
     run.evaluator.state.epoch, run.evaluator.state.metrics = 5, {"score": 0.9}
     run.run(3)
-    assert epoch_of(tmp_path / "model.pt") == 2
+    assert epoch_of(tmp_path / "models/model.pt") == 2
 
 
 def test_a_killed_run_without_a_metric_leaves_no_model(tmp_path):
@@ -209,27 +209,27 @@ def test_a_killed_run_without_a_metric_leaves_no_model(tmp_path):
     run.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=4), lambda: (_ for _ in ()).throw(Killed))
     with pytest.raises(Killed):
         run.run(3)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["last.pt"]
+    assert [file.name for file in (tmp_path / "models").iterdir()] == ["last.pt"]
 
 
 def test_earlier_runs_are_set_aside_and_never_overwritten(tmp_path):
     kept = []
     for epochs in (1, 2, 3):
         Scripted(tmp_path, {1: 0.9}).run(epochs)
-        kept.append((tmp_path / "last.pt").read_bytes())
+        kept.append((tmp_path / "models/last.pt").read_bytes())
     moved = [tmp_path / "previous" / number for number in ("1", "2")]
     assert sorted((tmp_path / "previous").iterdir()) == moved
-    assert [epoch_of(folder / "last.pt") for folder in (*moved, tmp_path)] == [1, 2, 3]
-    assert [(folder / "last.pt").read_bytes() for folder in (*moved, tmp_path)] == kept
-    assert all((folder / "model.pt").is_file() for folder in moved)
+    assert [epoch_of(folder / "models/last.pt") for folder in (*moved, tmp_path)] == [1, 2, 3]
+    assert [(folder / "models/last.pt").read_bytes() for folder in (*moved, tmp_path)] == kept
+    assert all((folder / "models/model.pt").is_file() for folder in moved)
 
 
 def test_the_model_of_an_earlier_run_survives_a_resume_without_a_checkpoint(tmp_path):
     Scripted(tmp_path, {1: 0.9, 2: 0.95}).run(2)
-    (tmp_path / "last.pt").unlink()
+    (tmp_path / "models/last.pt").unlink()
     Scripted(tmp_path, {1: 0.1}, resume=True).run(1)
-    assert epoch_of(tmp_path / "model.pt") == 1
-    assert epoch_of(tmp_path / "previous" / "1" / "model.pt") == 2
+    assert epoch_of(tmp_path / "models/model.pt") == 1
+    assert epoch_of(tmp_path / "previous" / "1" / "models/model.pt") == 2
 
 
 def test_a_second_run_of_the_same_engine_chooses_anew(tmp_path):
@@ -238,13 +238,13 @@ def test_a_second_run_of_the_same_engine_chooses_anew(tmp_path):
     run.scores = {1: 0.1}
     run.run(1)
     assert run.checkpoints.best == 0.1
-    assert (tmp_path / "model.pt").is_file()
+    assert (tmp_path / "models/model.pt").is_file()
 
 
 def test_resume_without_a_checkpoint_starts_from_the_beginning(tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="monai_freq"):
         Scripted(tmp_path / "new", {1: 0.1}, resume=True).run(2)
-    assert epoch_of(tmp_path / "new" / "last.pt") == 2
+    assert epoch_of(tmp_path / "new" / "models/last.pt") == 2
     assert "There is no" in caplog.text
 
 
@@ -261,7 +261,7 @@ def test_resume_is_read_as_a_command_line_gives_it(tmp_path, resume):
 def test_not_to_resume_is_read_as_a_command_line_gives_it(tmp_path, resume):
     Scripted(tmp_path, {1: 0.5}).run(2)
     Scripted(tmp_path, {}, resume=resume).run(1)
-    assert epoch_of(tmp_path / "previous" / "1" / "last.pt") == 2
+    assert epoch_of(tmp_path / "previous" / "1" / "models/last.pt") == 2
 
 
 @pytest.mark.parametrize("resume", ["maybe", "yes", 1, None, ""])
@@ -296,13 +296,13 @@ def test_a_full_disk_leaves_whole_files(tmp_path, monkeypatch, fail_at):
     monkeypatch.setattr(torch, "save", FullDisk(fail_at))
     with pytest.raises(SystemExit, match=r"cannot be written, with \d+ MB free there: No space left on device\.\nThe"):
         Scripted(tmp_path, {2: 0.2, 3: 0.3}, resume=True).run(3)  # saves model, last, model, last
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["last.pt", "model.pt"]
-    assert epoch_of(tmp_path / "model.pt") == (1 if fail_at == 1 else 2)
-    assert epoch_of(tmp_path / "last.pt") == (2 if fail_at == 3 else 1)
+    assert sorted(file.name for file in (tmp_path / "models").iterdir()) == ["last.pt", "model.pt"]
+    assert epoch_of(tmp_path / "models/model.pt") == (1 if fail_at == 1 else 2)
+    assert epoch_of(tmp_path / "models/last.pt") == (2 if fail_at == 3 else 1)
 
 
 def foreign_network(path: Path) -> None:
-    Scripted(path.parent, {}, network=nn.Linear(3, 2)).run(1)
+    Scripted(path.parents[1], {}, network=nn.Linear(3, 2)).run(1)
 
 
 def without_progress(path: Path) -> None:
@@ -310,7 +310,7 @@ def without_progress(path: Path) -> None:
 
 
 def truncated(path: Path) -> None:
-    Scripted(path.parent, {}).run(1)
+    Scripted(path.parents[1], {}).run(1)
     path.write_bytes(path.read_bytes()[:-200])
 
 
@@ -328,7 +328,8 @@ BROKEN = {
 
 @pytest.mark.parametrize("break_it", BROKEN.values(), ids=BROKEN)
 def test_a_checkpoint_of_something_else_ends_with_two_lines(tmp_path, break_it):
-    last = tmp_path / "last.pt"
+    last = tmp_path / "models/last.pt"
+    last.parent.mkdir()
     break_it(last)
     before = last.read_bytes()
     with pytest.raises(SystemExit) as caught:
@@ -338,6 +339,19 @@ def test_a_checkpoint_of_something_else_ends_with_two_lines(tmp_path, break_it):
     assert len(first) < len(str(last)) + 300
     assert "--resume false" in second
     assert last.read_bytes() == before
+
+
+def test_a_run_of_an_earlier_version_goes_on_where_it_is(tmp_path):
+    Scripted(tmp_path, {1: 0.1}).run(1)
+    for file in (tmp_path / "models").iterdir():
+        file.rename(tmp_path / file.name)
+    (tmp_path / "models").rmdir()
+    Scripted(tmp_path, {2: 0.2, 3: 0.1}, resume=True).run(3)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["last.pt", "model.pt"]
+    assert [epoch_of(tmp_path / name) for name in ("model.pt", "last.pt")] == [2, 3]
+    Scripted(tmp_path, {1: 0.1}).run(1)
+    assert [epoch_of(tmp_path / "previous/1" / name) for name in ("model.pt", "last.pt")] == [2, 3]
+    assert epoch_of(tmp_path / "models/last.pt") == 1
 
 
 class Trap:
@@ -352,11 +366,12 @@ class Trap:
 
 def test_a_checkpoint_cannot_run_code(tmp_path):
     sprung = tmp_path / "sprung"
-    (tmp_path / "last.pt").write_bytes(pickle.dumps({"network": Trap(sprung)}))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/last.pt").write_bytes(pickle.dumps({"network": Trap(sprung)}))
     with pytest.raises(SystemExit):
         Scripted(tmp_path, {}, resume=True).run(1)
     assert not sprung.exists()
-    pickle.loads((tmp_path / "last.pt").read_bytes())
+    pickle.loads((tmp_path / "models/last.pt").read_bytes())
     assert sprung.exists()  # the trap works where nobody is careful
 
 
@@ -379,7 +394,7 @@ def test_a_checkpoint_without_a_gradient_scaler_is_resumed_with_one(tmp_path):
     second.trainer.scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
     second.run(2)
     assert second.trainer.state.epoch == 2
-    assert torch.load(tmp_path / "last.pt", weights_only=True)["scaler"]["scale"] == 2.0
+    assert torch.load(tmp_path / "models/last.pt", weights_only=True)["scaler"]["scale"] == 2.0
 
 
 @pytest.mark.usefixtures("single_process_group")
@@ -389,8 +404,8 @@ def test_distributed_names_are_stripped_and_found_again(tmp_path):
 
     Scripted(tmp_path, {1: 0.1}, network=wrapped()).run(1)
     for state in (
-        torch.load(tmp_path / "model.pt", weights_only=True),
-        torch.load(tmp_path / "last.pt", weights_only=True)["network"],
+        torch.load(tmp_path / "models/model.pt", weights_only=True),
+        torch.load(tmp_path / "models/last.pt", weights_only=True)["network"],
     ):
         assert list(state) == ["weight", "bias"]
     continued = Scripted(tmp_path, {}, network=wrapped(), resume=True)
@@ -403,9 +418,9 @@ def test_distributed_names_are_stripped_and_found_again(tmp_path):
 
 def test_only_the_first_process_writes(tmp_path, monkeypatch):
     Scripted(tmp_path, {1: 0.1}).run(1)
-    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    before = {file: file.read_bytes() for file in (tmp_path / "models").iterdir()}
     monkeypatch.setattr("ignite.distributed.get_rank", lambda: 1)
     other = Scripted(tmp_path, {1: 0.2, 2: 0.3})
     other.run(2)
-    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+    assert {file: file.read_bytes() for file in (tmp_path / "models").iterdir()} == before
     assert other.checkpoints.best == 0.3  # known in every process

@@ -28,7 +28,7 @@ def training(tmp_path_factory):
 
 def epoch_of(folder):
     """How far the last checkpoint is; reading it fails when it is not whole."""
-    last = folder / "last.pt"
+    last = folder / "models/last.pt"
     return torch.load(last, weights_only=True)["epoch"] if last.is_file() else 0
 
 
@@ -49,7 +49,7 @@ def test_kills_at_random_moments(training, fusion, tmp_path):
         process.kill()
         process.join()
         if process.exitcode == 0:  # it had come to its end: what follows begins anew, and is killed too
-            (killed / "last.pt").unlink()
+            (killed / "models/last.pt").unlink()
             continue
         assert process.exitcode == -signal.SIGKILL
         epochs.append(epoch_of(killed))

@@ -69,8 +69,8 @@ def apart(flags, script, tmp_path, *workflows):
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_it_from_which_the_run_continues(dataset, whole, tmp_path):
-    saved = sum((whole / name).stat().st_size for name in ("last.pt", "model.pt"))
-    room = saved + (whole / "last.pt").stat().st_size // 2  # for the first epoch, and not for a second beside it
+    saved = sum((whole / name).stat().st_size for name in ("models/last.pt", "models/model.pt"))
+    room = saved + (whole / "models/last.pt").stat().st_size // 2  # for the first epoch, and not for a second beside it
     (tmp_path / "disk").mkdir()
     script = f"""
         mount -t tmpfs -o size={room} none disk || exit 90
@@ -86,8 +86,10 @@ def test_a_full_disk_leaves_the_checkpoint_before_it_from_which_the_run_continue
     said = (tmp_path / "full.log").read_text()
     assert done.returncode == 0, said + (tmp_path / "resumed.log").read_text()
     assert (tmp_path / "code").read_text().strip() == "1"
-    print(f"disk of {room} bytes, checkpoint of {(whole / 'last.pt').stat().st_size}; it ended with: {said[-300:]}")
-    last = torch.load(tmp_path / "full/last.pt", weights_only=True)
+    print(
+        f"disk of {room} bytes, checkpoint of {(whole / 'models/last.pt').stat().st_size}; it ended with: {said[-300:]}"
+    )
+    last = torch.load(tmp_path / "full/models/last.pt", weights_only=True)
     assert 1 <= last["epoch"] < 4
     assert not list((tmp_path / "full").glob(".*"))  # nothing half written is left
     assert f" {last['epoch']}/4 [" in (tmp_path / "resumed.log").read_text()  # its bar goes on from there
@@ -116,7 +118,7 @@ def test_without_a_network_all_three_workflows_run(dataset, whole, tmp_path):
     done = apart("-rn", script, tmp_path, ("train", arguments), ("evaluate", evaluation), ("inference", inference))
     assert done.returncode == 0, done.stderr[-2000:]
     assert_same_weights(whole, tmp_path / "run")
-    assert (tmp_path / "run/evaluation/cases.csv").is_file()
+    assert (tmp_path / "run/eval/cases.csv").is_file()
     assert len(list((tmp_path / "run/segmentations").iterdir())) == 1
 
 

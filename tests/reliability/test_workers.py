@@ -101,7 +101,7 @@ def weights(config, folder, **settings):
     )
     process.join(timeout=300)
     assert process.exitcode == 0
-    return torch.load(folder / "last.pt", weights_only=True)
+    return torch.load(folder / "models/last.pt", weights_only=True)
 
 
 @pytest.mark.slow

@@ -30,7 +30,8 @@ def settings():
 
 def train(given, folder):
     same = {key: given[key] for key in ("fusion", "train_size", "draw", "seed")}
-    last = folder / "last.pt"
+    last = folder / "models/last.pt"
+    last.parent.mkdir(exist_ok=True)
     replace(folder / "settings.json", same | {"dataset_dir": given.get("dataset_dir"), "threads": given["threads"]})
     print("Training", flush=True)
     state = {"epoch": 0, "weight": 0, "starts": []}
@@ -50,13 +51,13 @@ def train(given, folder):
         with curve.open("a") as file:
             file.write(json.dumps([epoch, state["weight"] / 1000]) + "\\\\n")
         replace(last, state)
-    replace(folder / "model.pt", state["weight"])
+    replace(folder / "models/model.pt", state["weight"])
 
 def evaluate(given, folder):
-    weight = json.loads((folder / "model.pt").read_text())
-    (folder / "evaluation").mkdir(exist_ok=True)
+    weight = json.loads((folder / "models/model.pt").read_text())
+    (folder / "eval").mkdir(exist_ok=True)
     dice = (weight + len(given["fusion"])) / 1000
-    (folder / "evaluation/cases.csv").write_text(f"case,dice_left_atrium\\\\nla_001,{dice}\\\\nla_002,{dice / 2}\\\\n")
+    (folder / "eval/cases.csv").write_text(f"case,dice_left_atrium\\\\nla_001,{dice}\\\\nla_002,{dice / 2}\\\\n")
 
 if "monai.bundle" in sys.orig_argv:
     given = settings()
@@ -74,7 +75,8 @@ def pretended(tmp_path):
     """Environment in which trainings are pretended."""
     (tmp_path / "pretended").mkdir()
     (tmp_path / "pretended/sitecustomize.py").write_text(PRETENDED)
-    here = {"PYTHONPATH": str(tmp_path / "pretended"), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    path = os.pathsep.join([str(tmp_path / "pretended"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    here = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     cache = os.environ.get("MONAI_FREQ_CACHE") or str(tmp_path / "cache")
     return os.environ | here | {"MONAI_FREQ_CACHE": cache}
 

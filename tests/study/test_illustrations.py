@@ -9,6 +9,7 @@ import torch
 from monai_freq.spectral.bands import split
 from monai_freq.study.__main__ import main
 from monai_freq.study.illustrations import read_case
+from monai_freq.study.run.spec import Run
 
 SMALL = {"phantom#cases": 12, "phantom#size": [16, 16, 16], "image_size": [16, 16, 16]}
 WORDS = ["--set", *(f"{key}={value}" for key, value in SMALL.items())]
@@ -20,7 +21,8 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_a_case_is_split_as_the_network_splits_it(heart):
-    case = read_case("heart_fd", str(heart), 1, overrides=SMALL | {"theta": 0.3, "convention": "released"})
+    settings = SMALL | {"theta": 0.3, "convention": "released"}
+    case = read_case(Run(bundle="heart_fd", folder=str(heart), settings=settings), 1)
     assert case.image.shape == case.label.shape == (16, 16, 16)
     assert set(np.unique(case.label)) == {0, 1}
     assert case.classes == {1: "left atrium"}
@@ -40,26 +42,18 @@ def test_the_command_writes_both_figures(heart, tmp_path, capsys):
         assert start == b"\x89PNG\r\n\x1a\n" if name.endswith("png") else start.startswith(b"<?xml")
 
 
-@pytest.mark.parametrize("name", ["lodopab_transfer", "source_pretrain"])
-def test_a_bundle_that_is_no_segmentation(name, tmp_path):
-    folder = Path(__file__).parents[2] / "bundles" / name
-    with pytest.raises(SystemExit, match=rf"{name} is no segmentation.*\n") as stop:
-        main(["figures", str(folder), "--output_dir", str(tmp_path / "out")])
-    assert len(str(stop.value).splitlines()) == 2
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--case", "4"], "heart_fd has 4 test cases.\nAsk for --case 0 to 3."),
-        (["--set", "theta=0.1", "0.2"], "one value of each setting"),
-        (["--set", "thetta=0.1"], "There is no setting 'thetta'. Did you mean 'theta'?"),
-        (["--set", "theta=7"], "theta"),
-        (["--data", "spleen_fd=here"], "names none of heart_fd"),
-    ],
-)
-def test_bad_input(heart, tmp_path, options, message):
-    words = ["figures", str(heart), *WORDS, "--output_dir", str(tmp_path / "out"), *options]
-    with pytest.raises(SystemExit, match=message):
-        main(words)
+def test_bad_input(heart, tmp_path):
+    bundles = Path(__file__).parents[2] / "bundles"
+    for words, message in (
+        ([heart, *WORDS, "--case", "4"], "heart_fd has 4 test cases.\nAsk for --case 0 to 3."),
+        ([heart, *WORDS, "theta=0.1", "0.2"], "one value of each setting"),
+        ([heart, *WORDS, "thetta=0.1"], "There is no setting 'thetta'. Did you mean 'theta'?"),
+        ([heart, *WORDS, "theta=7"], "theta"),
+        ([heart, *WORDS, "--data", "spleen_fd=here"], "names none of heart_fd"),
+        ([bundles / "lodopab_transfer"], "lodopab_transfer is no segmentation"),
+        ([bundles / "source_pretrain"], "source_pretrain is no segmentation"),
+    ):
+        with pytest.raises(SystemExit, match=message) as stop:
+            main(["figures", *map(str, words), "--output_dir", str(tmp_path / "out")])
+        assert len(str(stop.value).splitlines()) == 2
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,187 @@
+"""Results of a study as tables: a row for each run, and the long table of all that was measured."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ...errors import UsageError
+from ..run.results import Result, asked_for, read_results
+
+__all__ = ["DICE", "HD95", "METRICS", "Metric", "Study", "as_texts", "number", "read_study", "study_of"]
+
+_RUN = ["name", "bundle", "finished", "error", "fusion", "size", "draw", "seed", "settings", "classes", "recorded"]
+_RUN += ["versions", "commit", "seconds", "memory", "epochs", "curve", "densities", "measured", "segmented", "groups"]
+_SCORE = ["run", "condition", "case", "class", "metric", "value"]
+
+
+class Metric(NamedTuple):
+    """What is measured of a case and class; ``better`` is 1 when more is better and -1 when less is.
+
+    Example:
+        >>> DICE.column, DICE.unit, HD95.better
+        ('dice', '%', -1)
+    """
+
+    name: str
+    title: str
+    unit: str
+    column: str
+    scale: float
+    better: int
+    decimals: int = 2
+
+    @property
+    def points(self) -> str:
+        """Unit of a difference."""
+        return "points" if self.unit == "%" else self.unit
+
+
+DICE = Metric("dice", "Dice", "%", "dice", 100, 1)
+HD95 = Metric("hd95", "95% Hausdorff distance", "mm", "hd95_mm", 1, -1)
+#: the two that are tested, and the same two on the grid that the network saw
+METRICS = (
+    DICE,
+    HD95,
+    Metric("grid_dice", "Dice on the network's grid", "%", "grid_dice", 100, 1),
+    Metric("grid_hd95", "95% Hausdorff distance on the network's grid", "voxels", "grid_hd95_voxels", 1, -1),
+)
+
+
+class Study(NamedTuple):
+    """All that the files of a study hold.
+
+    Args:
+        runs: one row for each run, numbered in the order of the files.
+        scores: the long table, one row for each run, condition of the test set, test case, class and metric. A
+            segmentation has the condition ``"all"``; a classifier has neither cases nor classes.
+        problems: a line for each file that cannot be read.
+        asked: names of the runs that the study was asked for, as far as that is known.
+
+    Example:
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> study_of(phantom_study(draws=1, cases=1)).scores.iloc[0].to_dict()
+        {'run': 0, 'condition': 'all', 'case': 'case_0', 'class': 'Anterior', 'metric': 'dice', 'value': 0.8}
+    """
+
+    runs: pd.DataFrame
+    scores: pd.DataFrame
+    problems: Sequence[str] = ()
+    asked: Sequence[str] = ()
+
+
+def read_study(folder: str | os.PathLike[str]) -> Study:
+    """Read all results of a study.
+
+    Args:
+        folder: output folder of the study.
+
+    Raises:
+        UsageError: there is no such folder.
+
+    Example:
+        >>> import tempfile
+        >>> from monai_freq.study.phantom_results import phantom_study
+        >>> from monai_freq.study.run.results import write_result
+        >>> folder = tempfile.mkdtemp()
+        >>> for result in phantom_study(draws=2):
+        ...     _ = write_result(folder, result)
+        >>> read_study(folder).runs["fusion"].tolist()
+        ['early', 'none', 'early', 'none']
+    """
+    if not Path(folder).is_dir():
+        raise UsageError(f"'folder' must be the output folder of a study, got {folder}: there is no such folder.")
+    results, problems = read_results(folder)
+    return study_of(
+        results, [problem.replace(f"{Path(folder)}{os.sep}", "") for problem in problems], asked_for(folder)
+    )
+
+
+def study_of(results: Iterable[Result], problems: Sequence[str] = (), asked: Sequence[str] = ()) -> Study:
+    """Turn results into tables; nothing else of the reports knows what a result looks like.
+
+    Args:
+        results: of the runs.
+        problems: a line for each file that cannot be read.
+        asked: names of the runs that the study was asked for, as far as that is known.
+
+    Example:
+        >>> from monai_freq.study.phantom_results import phantom_transfer
+        >>> study = study_of(phantom_transfer(folds=1))
+        >>> study.runs.loc[3, "settings"]
+        {'source': 'imagenet', 'artifact': 'photon_noise', 'fraction': 0.5}
+        >>> study.scores[study.scores["run"] == 3].groupby("metric")["value"].max().round(3).to_dict()
+        {'accuracy': 0.85, 'auc': 0.95, 'calibration_error': 0.05}
+    """
+    known = list(results)
+    runs = pd.DataFrame([_run(result) for result in known], columns=_RUN, dtype=object)
+    rows = [(place, *row) for place, result in enumerate(known) for row in _scores(result)]
+    scores = pd.DataFrame(rows, columns=_SCORE).astype({"run": int, "value": float})
+    return Study(runs, scores, list(problems), list(asked))
+
+
+def number(value: Any) -> float:
+    """Finite number of a file, NaN for anything else.
+
+    Args:
+        value: content of the file.
+
+    Example:
+        >>> number(1), number(None), number("0.5"), number(float("inf"))
+        (1.0, nan, nan, nan)
+    """
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if plain and math.isfinite(value) else math.nan
+
+
+def as_texts(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Settings as sorted pairs of texts, by which runs are grouped.
+
+    Args:
+        settings: name -> value.
+
+    Example:
+        >>> as_texts({"theta": 0.2, "convention": "released"})
+        (('convention', 'released'), ('theta', '0.2'))
+    """
+    return tuple(
+        sorted((key, value if isinstance(value, str) else json.dumps(value)) for key, value in settings.items())
+    )
+
+
+def _run(result: Result) -> list[object]:
+    settings = dict(result.settings)
+    fold = settings.pop("fold", 0)
+    place = [settings.pop(key, default) for key, default in (("fusion", "none"), ("train_size", None), ("draw", fold))]
+    place = [result.name, result.bundle, result.finished, result.error, *place, settings.pop("seed", 0), settings]
+    asked = [[str(name) for name in result.classes.values()], result.recorded, result.versions, result.git_commit]
+    epochs, curve = (result.validation.get(key) for key in ("epochs", "val_mean_dice"))
+    last = number(epochs[-1]) if isinstance(epochs, list) and epochs else math.nan
+    known = [value for value in map(number, curve if isinstance(curve, list) else []) if not math.isnan(value)]
+    length = 0 if math.isnan(last) else int(last)
+    measures = [result.measures.get("densities"), bool(result.measures), bool(result.cases)]
+    groups = number(result.measures.get("overlapping_groups"))
+    return [*place, *asked, result.seconds, result.peak_memory_bytes, length, known, *measures, groups]
+
+
+def _scores(result: Result) -> Iterator[tuple[str, str, str, str, float]]:
+    for row in result.cases:
+        if "case" in row:
+            found = [
+                (column.removeprefix(f"{metric.column}_"), metric.name, number(value))
+                for column, value in row.items()
+                for metric in METRICS
+                if column.startswith(f"{metric.column}_")
+            ]
+            for one in found or [("", "", math.nan)]:
+                yield "all", str(row["case"]), *one
+    conditions = result.measures.get("conditions")
+    for condition, figures in conditions.items() if isinstance(conditions, Mapping) and not result.cases else ():
+        for metric in ("auc", "accuracy", "calibration_error") if isinstance(figures, Mapping) else ():
+            yield str(condition), "", "", metric, number(figures.get(metric))
