@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from scipy.stats import kruskal
 
+from monai_freq.phantoms import source_folders
 from monai_freq.phantoms.dead_leaves import scatter_leaves
-from monai_freq.phantoms.source_images import CUES, STATISTICS, draw_source_image, png
+from monai_freq.phantoms.source_images import CUES, STATISTICS, draw_source_image
 
 LUMA = np.array([0.299, 0.587, 0.114])
 CELLS = [(statistics, cue) for statistics in STATISTICS for cue in CUES]
@@ -119,7 +120,7 @@ def test_leaves_cover_the_picture_and_hide_one_another():
 
 def test_pictures_survive_their_file():
     image = draw(0, size=32)
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png(image)))), image)
-    grey = np.asarray(Image.open(io.BytesIO(png(image, "L"))))
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(source_folders._png(image)))), image)
+    grey = np.asarray(Image.open(io.BytesIO(source_folders._png(image, "L"))))
     assert grey.shape == (32, 32)
     assert np.abs(grey - image @ LUMA).max() < 1
