@@ -5,14 +5,12 @@ import pytest
 from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.ndimage import label as components
 
-from monai_freq.phantoms.hippocampus import draw_hippocampus_case, draw_temporal_lobe
-
-SIZE = (56, 56, 40)
+from monai_freq.phantoms.hippocampus import draw_temporal_lobe
 
 
 @pytest.fixture(scope="module")
-def cases():
-    return [draw_hippocampus_case(np.random.default_rng(seed), SIZE) for seed in range(8)]
+def cases(draw_patients):
+    return draw_patients("hippocampus", 6)
 
 
 def place(label, part, affine):
