@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import label as components
 
-from monai_freq.phantoms.heart import draw_heart, draw_heart_case
+from monai_freq.phantoms import heart
+from monai_freq.phantoms.heart import draw_heart_case
 
 
 @pytest.fixture(scope="module")
@@ -66,5 +67,5 @@ def test_the_atrium_stands_out_of_the_noise(cases):
 
 
 def test_hearts_have_two_to_four_wide_veins():
-    numbers = {len(draw_heart(np.random.default_rng(seed)).veins) for seed in range(40)}
+    numbers = {len(heart._draw_heart(np.random.default_rng(seed)).veins) for seed in range(40)}
     assert numbers == {2, 3, 4}

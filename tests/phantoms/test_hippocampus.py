@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.ndimage import label as components
 
-from monai_freq.phantoms.hippocampus import draw_temporal_lobe
+from monai_freq.phantoms import hippocampus
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_it_is_long_and_curved(cases):
 
 
 def test_left_and_right_are_mirrored():
-    sides = [draw_temporal_lobe(np.random.default_rng(seed)).side for seed in range(60)]
+    sides = [hippocampus._draw_temporal_lobe(np.random.default_rng(seed)).side for seed in range(60)]
     assert 15 < sides.count(1) < 45
 
 
