@@ -5,36 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bias_field", "deform", "magnitude_image", "ramp_noise", "rician_noise", "texture"]
+__all__ = ["deform", "magnitude_image", "ramp_noise", "texture"]
 
 Image = NDArray[np.float32]
-
-
-def bias_field(rng: np.random.Generator, shape: Sequence[int], strength: float, order: int = 2) -> Image:
-    r"""Draw the smooth, positive gain of receive coils: :math:`\exp` of a random polynomial in the coordinates.
-
-    Args:
-        rng: source of the coefficients.
-        shape: spatial shape.
-        strength: half the range of the gain's logarithm.
-        order: degree of the polynomial.
-
-    Reference:
-        Sudre, Cardoso and Ourselin, Longitudinal segmentation of age-related white matter hyperintensities, Medical
-        Image Analysis 38, 50-64 (2017), doi:10.1016/j.media.2017.02.007.
-
-    Example:
-        >>> field = bias_field(np.random.default_rng(0), (16, 16, 8), strength=0.3)
-        >>> bool(abs(np.log(field)).max() < 0.301)
-        True
-    """
-    coefficients = rng.uniform(-1, 1, (order + 1,) * 3)
-    degrees = np.indices(coefficients.shape).sum(0)
-    coefficients[(degrees > order) | (degrees == 0)] = 0
-    x, y, z = (np.linspace(-1, 1, n) for n in shape)
-    field = np.asarray(np.polynomial.polynomial.polygrid3d(x, y, z, coefficients))
-    field -= (field.max() + field.min()) / 2
-    return np.asarray(np.exp(strength * field / np.abs(field).max()), dtype=np.float32)
 
 
 def texture(rng: np.random.Generator, shape: Sequence[int], width: float) -> Image:
@@ -55,27 +28,6 @@ def texture(rng: np.random.Generator, shape: Sequence[int], width: float) -> Ima
     return np.asarray((smooth - smooth.mean()) / smooth.std())
 
 
-def rician_noise(rng: np.random.Generator, image: Image, sigma: float) -> Image:
-    r"""Take the magnitude of a complex signal with white noise: :math:`|x + \sigma (n_1 + i n_2)|`.
-
-    Args:
-        rng: source of the noise.
-        image: noise-free magnitude.
-        sigma: standard deviation of each of the two parts, in the image's unit.
-
-    Reference:
-        Gudbjartsson and Patz, The Rician distribution of noisy MRI data, Magnetic Resonance in Medicine 34, 910-914
-        (1995), doi:10.1002/mrm.1910340618.
-
-    Example:
-        >>> air = rician_noise(np.random.default_rng(0), np.zeros((32, 32, 32), dtype=np.float32), sigma=1.0)
-        >>> bool(abs(air.mean() - np.sqrt(np.pi / 2)) < 0.02)
-        True
-    """
-    real, imaginary = (sigma * rng.standard_normal(image.shape, dtype=np.float32) for _ in range(2))
-    return np.asarray(np.hypot(image + real, imaginary))
-
-
 def magnitude_image(
     rng: np.random.Generator,
     signal: Image,
@@ -84,25 +36,46 @@ def magnitude_image(
     grain: tuple[float, float],
     noise: tuple[float, float],
 ) -> Image:
-    """Magnitude MR image of an ideal signal: bias field, texture of the tissue, Rician noise.
+    r"""Magnitude MR image of an ideal signal: :math:`|g\,t\,x + \sigma (n_1 + i n_2)|`.
+
+    g is the smooth, positive gain of receive coils, :math:`\exp` of a random polynomial of degree 2 in the coordinates;
+    t is the texture of tissue; the two noises are white.
 
     Args:
         rng: source of everything drawn.
-        signal: ideal signal.
-        bias: range of the ``strength`` of :func:`bias_field`.
-        grain: strength of the texture relative to the signal, and its ``width``.
-        noise: range of the ``sigma`` of :func:`rician_noise`.
+        signal: x, ``(X, Y, Z)``; the output has the same shape.
+        bias: range of half the range of :math:`\log g`.
+        grain: standard deviation of t, and the ``width`` of its :func:`texture`.
+        noise: range of :math:`\sigma`, in the unit of the signal.
+
+    References:
+        Sudre, Cardoso and Ourselin, Longitudinal segmentation of age-related white matter hyperintensities, Medical
+        Image Analysis 38, 50-64 (2017), doi:10.1016/j.media.2017.02.007. Gudbjartsson and Patz, The Rician distribution
+        of noisy MRI data, Magnetic Resonance in Medicine 34, 910-914 (1995), doi:10.1002/mrm.1910340618.
 
     Example:
-        >>> ideal = np.ones((16, 16, 8), dtype=np.float32)
-        >>> image = magnitude_image(
-        ...     np.random.default_rng(0), ideal, bias=(0.1, 0.3), grain=(0.03, 1.2), noise=(0.02, 0.03)
-        ... )
+        >>> ranges = {"bias": (0.1, 0.3), "grain": (0.03, 1.2), "noise": (0.02, 0.03)}
+        >>> image = magnitude_image(np.random.default_rng(0), np.ones((16, 16, 8), dtype=np.float32), **ranges)
         >>> image.shape, bool(abs(image.mean() - 1) < 0.2)
         ((16, 16, 8), True)
     """
-    gain = bias_field(rng, signal.shape, rng.uniform(*bias)) * (1 + grain[0] * texture(rng, signal.shape, grain[1]))
-    return rician_noise(rng, gain * signal, sigma=rng.uniform(*noise))
+    gain = _bias_field(rng, signal.shape, rng.uniform(*bias)) * (1 + grain[0] * texture(rng, signal.shape, grain[1]))
+    return _rician_noise(rng, gain * signal, sigma=rng.uniform(*noise))
+
+
+def _bias_field(rng: np.random.Generator, shape: Sequence[int], strength: float, order: int = 2) -> Image:
+    coefficients = rng.uniform(-1, 1, (order + 1,) * 3)
+    degrees = np.indices(coefficients.shape).sum(0)
+    coefficients[(degrees > order) | (degrees == 0)] = 0
+    x, y, z = (np.linspace(-1, 1, n) for n in shape)
+    field = np.asarray(np.polynomial.polynomial.polygrid3d(x, y, z, coefficients))
+    field -= (field.max() + field.min()) / 2
+    return np.asarray(np.exp(strength * field / np.abs(field).max()), dtype=np.float32)
+
+
+def _rician_noise(rng: np.random.Generator, image: Image, sigma: float) -> Image:
+    real, imaginary = (sigma * rng.standard_normal(image.shape, dtype=np.float32) for _ in range(2))
+    return np.asarray(np.hypot(image + real, imaginary))
 
 
 def ramp_noise(rng: np.random.Generator, shape: Sequence[int], width: float) -> Image:

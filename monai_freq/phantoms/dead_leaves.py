@@ -11,7 +11,7 @@ from .outlines import outline_level
 from .solids import Array
 from .textures import fine_texture, standardised
 
-__all__ = ["draw_dead_leaves", "scatter_leaves"]
+__all__ = ["draw_dead_leaves"]
 
 Image = NDArray[np.float32]
 Ids = NDArray[np.int32]
@@ -49,7 +49,7 @@ def draw_dead_leaves(rng: np.random.Generator, texture: str, outline: str, size:
         >>> draw_dead_leaves(np.random.default_rng(0), "stripes", "ring", 32).shape
         (32, 32, 3)
     """
-    leaves = scatter_leaves(rng, FINE * size, FINE * SMALLEST, FINE * LARGEST * size)
+    leaves = _scatter_leaves(rng, FINE * size, FINE * SMALLEST, FINE * LARGEST * size)
     front = _lay_outlines(rng, leaves, outline)
     number = int(leaves.max()) + 1
     light, chroma = _pooled(_shaded(rng, leaves, number, front)), _pooled(_chroma(rng, number)[leaves])
@@ -61,25 +61,8 @@ def draw_dead_leaves(rng: np.random.Generator, texture: str, outline: str, size:
     return np.asarray(light[..., None] + chroma, dtype=np.float32)
 
 
-def scatter_leaves(rng: np.random.Generator, size: int, smallest: float, largest: float) -> Ids:
-    r"""Cover a square with ellipses and rectangles, and tell which is seen where.
-
-    Their centres are uniform, their mean radii distributed as :math:`r^{-3}`.
-
-    Args:
-        rng: source of the leaves.
-        size: pixels along each edge.
-        smallest: smallest mean radius in pixels.
-        largest: largest mean radius in pixels.
-
-    Shape:
-        Output ``(size, size)``: numbers of the leaves, the higher in front of the lower, 0 where there is none.
-
-    Example:
-        >>> leaves = scatter_leaves(np.random.default_rng(0), 64, 2, 20)
-        >>> leaves.shape, bool((leaves == 0).mean() < 0.1)
-        ((64, 64), True)
-    """
+def _scatter_leaves(rng: np.random.Generator, size: int, smallest: float, largest: float) -> Ids:
+    """Cover a square with ellipses and rectangles: the number of the leaf that is seen at each place, 0 for none."""
     margin = int(np.ceil(2 * REACH * largest)) + 2
     width = size + 2 * margin
     leaves = _Leaves.fall(rng, size, smallest, largest)

@@ -13,7 +13,7 @@ from .scans import Case, Size, scan_phantom
 from .solids import Array, Frame, Solid, ellipsoid, polyline, rotation, soft_union, tube
 from .trunk import column, rib_segments, spine
 
-__all__ = ["HEART", "draw_heart", "draw_heart_case"]
+__all__ = ["HEART", "draw_heart_case"]
 
 FIELD_OF_VIEW = (328.0, 328.0, 144.0)  # mm
 
@@ -49,31 +49,6 @@ AORTA = ((-6, 2, 2), (4, 9, 22), (12, 10, 50), (8, 4, 74), (-8, -18, 88), (-14, 
 BLOOD = np.array([1.0, 1.0, 0.92, 0.9, 1.03, 0.94])
 
 
-def draw_heart(rng: np.random.Generator) -> SimpleNamespace:
-    """What differs from heart to heart; ``veins`` are those of the four that are wide and have a labelled stub.
-
-    Args:
-        rng: source of everything drawn.
-
-    Example:
-        >>> 2 <= len(draw_heart(np.random.default_rng(0)).veins) <= 4
-        True
-    """
-    level, place = rng.uniform(0.85, 1.0), np.array([-14, 14, 1]) + rng.uniform(-1, 1, 3) * (3, 3, 3)
-    return SimpleNamespace(
-        frame=Frame(place, rotation(rng.uniform(-1, 1, 3) * (3, 3, 3)), rng.uniform(0.96, 1.07)),
-        atrium=ATRIUM * rng.uniform(0.93, 1.09, 3),
-        stretch=rng.uniform(0.92, 1.08, 4),  # of left ventricle, right ventricle, right atrium and vessels
-        veins=tuple(sorted(rng.choice(4, rng.integers(2, 5), replace=False).tolist())),
-        bend=rng.normal(0, 0.06, (4, 3)),  # of the directions of the veins
-        stub=rng.uniform(8, 11),  # mm, length
-        appendage=rng.uniform(12, 17),  # mm, length
-        wall=rng.uniform(8.5, 12),  # mm, of the left ventricle
-        blood=level * BLOOD * (1 + rng.uniform(-0.03, 0.03, 6)),
-        myocardium=rng.uniform(0.38, 0.5),
-    )
-
-
 def draw_heart_case(rng: np.random.Generator, size: Size) -> Case:
     """Draw one chest: the image, the label (1 is the left atrium) and the affine in mm (RAS).
 
@@ -87,7 +62,7 @@ def draw_heart_case(rng: np.random.Generator, size: Size) -> Case:
         ((32, 32, 16), 'int16', [0, 1], [10.25, 10.25, 9.0, 1.0])
     """
     canvas, affine = scan_canvas(size, FIELD_OF_VIEW, shift=rng.uniform(-1, 1, 3) * (8, 8, 4))
-    look, heart = draw_look(rng, CHEST), draw_heart(rng)
+    look, heart = draw_look(rng, CHEST), _draw_heart(rng)
     canvas.paint_all(_chest(look, rng))
     for side in (-1, 1):
         canvas.paint_all(_lung_vessels(look, rng, heart.frame.place((side * 42, -24, 28)), side))
@@ -146,6 +121,23 @@ def _branches(
     for _ in range(2):  # each branch is 0.62 as long and 0.7 as wide as its parent
         turned = (end - start) / length + rng.normal(0, 0.45, 3)
         yield from _branches(rng, lung, end, turned, 0.62 * length, 0.7 * radius)
+
+
+def _draw_heart(rng: np.random.Generator) -> SimpleNamespace:
+    """What differs from heart to heart; ``veins`` are those of the four that are wide and have a labelled stub."""
+    level, place = rng.uniform(0.85, 1.0), np.array([-14, 14, 1]) + rng.uniform(-1, 1, 3) * (3, 3, 3)
+    return SimpleNamespace(
+        frame=Frame(place, rotation(rng.uniform(-1, 1, 3) * (3, 3, 3)), rng.uniform(0.96, 1.07)),
+        atrium=ATRIUM * rng.uniform(0.93, 1.09, 3),
+        stretch=rng.uniform(0.92, 1.08, 4),  # of left ventricle, right ventricle, right atrium and vessels
+        veins=tuple(sorted(rng.choice(4, rng.integers(2, 5), replace=False).tolist())),
+        bend=rng.normal(0, 0.06, (4, 3)),  # of the directions of the veins
+        stub=rng.uniform(8, 11),  # mm, length
+        appendage=rng.uniform(12, 17),  # mm, length
+        wall=rng.uniform(8.5, 12),  # mm, of the left ventricle
+        blood=level * BLOOD * (1 + rng.uniform(-0.03, 0.03, 6)),
+        myocardium=rng.uniform(0.38, 0.5),
+    )
 
 
 def _heart(heart: SimpleNamespace, fat: float, back: float) -> Organs:

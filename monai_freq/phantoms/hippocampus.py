@@ -12,7 +12,7 @@ from .canvas import Organs, scan_canvas
 from .scans import Case, Size, scan_phantom
 from .solids import Frame, Solid, chain, half_space, rotation, soft_union, tube
 
-__all__ = ["HIPPOCAMPUS", "draw_hippocampus_case", "draw_temporal_lobe"]
+__all__ = ["HIPPOCAMPUS", "draw_hippocampus_case"]
 
 FIELD_OF_VIEW = (42.0, 56.0, 40.0)  # mm
 
@@ -49,24 +49,15 @@ def draw_hippocampus_case(rng: np.random.Generator, size: Size) -> Case:
     """
     canvas, affine = scan_canvas(size, FIELD_OF_VIEW, shift=rng.uniform(-1, 1, 3) * (2, 2.5, 2), labels=2)
     canvas.layers[0] = 1.0
-    canvas.paint_all(_temporal_lobe(draw_temporal_lobe(rng), rng))
+    canvas.paint_all(_temporal_lobe(_draw_temporal_lobe(rng), rng))
     signal, *parts = deform(rng, canvas.averaged(), affine, displacement=1.5)
     label = np.argmax([1 - sum(parts), *parts], axis=0).astype(np.uint8)
     image = magnitude_image(rng, signal, bias=(0.08, 0.25), grain=(0.03, 1.0), noise=(0.03, 0.055))
     return np.rint(np.exp(rng.uniform(5, 7.5)) * image).astype(np.int16), label, affine
 
 
-def draw_temporal_lobe(rng: np.random.Generator) -> SimpleNamespace:
-    """What differs from patient to patient; intensities are relative to white matter.
-
-    Args:
-        rng: source of everything drawn.
-
-    Example:
-        >>> lobe = draw_temporal_lobe(np.random.default_rng(0))
-        >>> lobe.side in (-1, 1), lobe.fluid < lobe.cortex < 1
-        (True, True)
-    """
+def _draw_temporal_lobe(rng: np.random.Generator) -> SimpleNamespace:
+    """What differs from patient to patient; intensities are relative to white matter."""
     cortex = rng.uniform(0.66, 0.76)
     hippocampus, side = cortex + rng.uniform(0.0, 0.08), int(rng.choice([-1, 1]))
     turn = np.diag([side, 1, 1]) @ rotation(rng.uniform(-1, 1, 3) * (9, 6, 7))

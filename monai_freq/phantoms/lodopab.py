@@ -20,7 +20,7 @@ from .nodule import draw_nodule
 from .solids import Array, Solid, ellipsoid, rotation, tube, tubes
 from .trunk import column, rib_segments
 
-__all__ = ["FIELD_OF_VIEW", "LODOPAB", "draw_lung_slice", "draw_lungs"]
+__all__ = ["FIELD_OF_VIEW", "LODOPAB"]
 
 VERSION = 2  # to be raised whenever the slices change
 LABELS = "labels.csv"
@@ -61,87 +61,6 @@ def _fill(folder: Path, *, size: int, seed: int, **counts: int) -> None:
     _write_rows(folder / LABELS, rows)
 
 
-def draw_lungs(rng: np.random.Generator) -> SimpleNamespace:
-    """Build of a patient, uptake of contrast agent, and the vessels of both lungs, as :func:`.solids.tubes` takes them.
-
-    Args:
-        rng: source of everything drawn.
-
-    Example:
-        >>> look = draw_lungs(np.random.default_rng(0))
-        >>> look.lung < look.fat < 0 < look.blood, look.vessels.shape
-        (True, (180, 8))
-    """
-    look = draw_look(rng, CHEST)
-    look.blood = float(rng.choice([42, 110, 170])) + rng.uniform(-10, 25)
-    look.lung = rng.uniform(-890, -800)  # lower when they are blown up
-    look.vessels = np.concatenate([_tree(rng, side) for side in (-1, 1)])
-    return look
-
-
-def draw_lung_slice(
-    rng: np.random.Generator,
-    look: SimpleNamespace,
-    malignancy: int,
-    *,
-    radius: float,
-    place: Sequence[float],
-    height: float,
-    size: int,
-) -> tuple[Image, Image]:
-    r"""Draw one slice through a patient's chest and nodule, as attenuation :math:`\mu/\mu_\mathrm{max}`.
-
-    Args:
-        rng: Source of the nodule's margin, the lungs' texture and the noise.
-        look: The patient.
-        malignancy: 1, 2, 4 or 5.
-        radius: The nodule's radius in mm, that of a disc of its area.
-        place: Where the nodule should be, x and y in mm; it is moved to where it has room in the lung.
-        height: z of the slice in mm.
-        size: Pixels along each edge.
-
-    Shape:
-        Output ``(size, size)``, the front on top and the patient's right on the left, and which part of each pixel is
-        nodule.
-
-    >>> rng = np.random.default_rng(0)
-    >>> chest = dict(radius=9, place=(60, 0), height=0, size=64)
-    >>> image, nodule = draw_lung_slice(rng, draw_lungs(rng), 5, **chest)
-    >>> image.shape, bool(image.min() >= 0), bool(image.max() < 1)
-    ((64, 64), True, True)
-    """
-    pixel = FIELD_OF_VIEW / size
-    canvas = Canvas((size, size, 1), (pixel,) * 3, (*(2 * [(pixel - FIELD_OF_VIEW) / 2]), height), labels=2)
-    _paint_slice(canvas, look)
-    centre = _room(canvas, radius, place)
-    lung = canvas.layers[1, :, :, 0].copy()
-    _paint_vessels(canvas, look)
-    if rng.random() < 0.5:  # fed by a vessel, whatever the margin
-        course = np.array([-22 * np.sign(centre[0]), rng.uniform(-9, 9), 0])
-        canvas.paint(tube(centre, centre + course, 1.6, 2.2), look.blood / 2)
-    canvas.paint(draw_nodule(rng, malignancy, centre, radius), rng.uniform(-30, 70), label=2)
-    image, nodule = (canvas.layers[layer, ::-1, ::-1, 0].T for layer in (0, 2))
-    return _acquire(rng, image, lung[::-1, ::-1].T, pixel), nodule
-
-
-def _room(canvas: Canvas, radius: float, place: Sequence[float]) -> NDArray[np.float64]:
-    """The pixel nearest to a place at which a nodule stays within the lung, or else the one with most room."""
-    from scipy.ndimage import distance_transform_edt
-
-    room = canvas.edge * distance_transform_edt(canvas.layers[1, :, :, 0] > 0.5)
-    possible = np.argwhere(room >= min(1.35 * radius, room.max())) * canvas.edge + canvas.origin[:2]
-    nearest = np.argmin(((possible - place) ** 2).sum(1))
-    return np.array([*possible[nearest], canvas.origin[2]])
-
-
-def _acquire(rng: np.random.Generator, hounsfield: Image, lung: Image, pixel: float) -> Image:
-    shape = (*hounsfield.shape, 1)
-    gravity = np.linspace(-0.5, 0.5, len(hounsfield), dtype=np.float32)[:, None]  # the patient lies on the back
-    tissue = 16 * texture(rng, shape, 3.5 / pixel)[..., 0] + rng.uniform(20, 90) * gravity
-    noise = rng.uniform(10, 24) * ramp_noise(rng, shape, width=0.6)[..., 0]
-    return attenuation(hounsfield + lung * tissue + noise)
-
-
 class _Cut(NamedTuple):
     """One slice to be drawn: of which patient, of how many slices the which, and the nodule's malignancy."""
 
@@ -180,18 +99,27 @@ def _write_part(
     _write_rows(folder / f"patient_ids_rand_{part}.csv", [(cut.patient,) for cut in cuts])
 
 
-def _draw(cut: _Cut, size: int, seed: int, part: int) -> Image:
-    patient, own = stream(seed, part, cut.number), stream(seed, part, cut.number, cut.nth)
-    look, radius = draw_lungs(patient), patient.uniform(10, 15)
-    place = patient.choice([-1, 1]) * patient.uniform(45, 95), patient.uniform(-60, 60)
-    height = THICKNESS * (cut.nth - (cut.slices - 1) / 2)
-    seen = radius * np.sqrt(1 - (height / (1.7 * radius)) ** 2)  # a ball, drawn out along z
-    return draw_lung_slice(own, look, cut.malignancy, radius=seen, place=place, height=height, size=size)[0]
-
-
 def _write_rows(path: Path, rows: Sequence[tuple[str | int, ...]]) -> None:
     with path.open("w", newline="", encoding="ascii") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def _draw(cut: _Cut, size: int, seed: int, part: int) -> Image:
+    patient, own = stream(seed, part, cut.number), stream(seed, part, cut.number, cut.nth)
+    look, radius = _draw_lungs(patient), patient.uniform(10, 15)
+    place = patient.choice([-1, 1]) * patient.uniform(45, 95), patient.uniform(-60, 60)
+    height = THICKNESS * (cut.nth - (cut.slices - 1) / 2)
+    seen = radius * np.sqrt(1 - (height / (1.7 * radius)) ** 2)  # a ball, drawn out along z
+    return _draw_slice(own, look, cut.malignancy, radius=seen, place=place, height=height, size=size)[0]
+
+
+def _draw_lungs(rng: np.random.Generator) -> SimpleNamespace:
+    """Build of a patient, uptake of contrast agent, and the vessels of both lungs, as ``tubes`` takes them."""
+    look = draw_look(rng, CHEST)
+    look.blood = float(rng.choice([42, 110, 170])) + rng.uniform(-10, 25)
+    look.lung = rng.uniform(-890, -800)  # lower when they are blown up
+    look.vessels = np.concatenate([_tree(rng, side) for side in (-1, 1)])
+    return look
 
 
 def _tree(rng: np.random.Generator, side: int) -> Array:
@@ -207,6 +135,53 @@ def _tree(rng: np.random.Generator, side: int) -> Array:
         course /= np.linalg.norm(course, axis=1, keepdims=True)
         length *= 0.78
     return np.concatenate(branches)
+
+
+def _draw_slice(
+    rng: np.random.Generator,
+    look: SimpleNamespace,
+    malignancy: int,
+    *,
+    radius: float,
+    place: Sequence[float],
+    height: float,
+    size: int,
+) -> tuple[Image, Image]:
+    r"""Draw a slice as attenuation :math:`\mu/\mu_\mathrm{max}`, and the part of each pixel that is nodule.
+
+    The slice lies at a height in mm, with the front on top and the patient's right on the left. The nodule has the area
+    of a disc of the radius in mm and lies as near to the place (x and y in mm) as it has room in the lung.
+    """
+    pixel = FIELD_OF_VIEW / size
+    canvas = Canvas((size, size, 1), (pixel,) * 3, (*(2 * [(pixel - FIELD_OF_VIEW) / 2]), height), labels=2)
+    _paint_slice(canvas, look)
+    centre = _room(canvas, radius, place)
+    lung = canvas.layers[1, :, :, 0].copy()
+    _paint_vessels(canvas, look)
+    if rng.random() < 0.5:  # fed by a vessel, whatever the margin
+        course = np.array([-22 * np.sign(centre[0]), rng.uniform(-9, 9), 0])
+        canvas.paint(tube(centre, centre + course, 1.6, 2.2), look.blood / 2)
+    canvas.paint(draw_nodule(rng, malignancy, centre, radius), rng.uniform(-30, 70), label=2)
+    image, nodule = (canvas.layers[layer, ::-1, ::-1, 0].T for layer in (0, 2))
+    return _acquire(rng, image, lung[::-1, ::-1].T, pixel), nodule
+
+
+def _room(canvas: Canvas, radius: float, place: Sequence[float]) -> NDArray[np.float64]:
+    """The pixel nearest to a place at which a nodule stays within the lung, or else the one with most room."""
+    from scipy.ndimage import distance_transform_edt
+
+    room = canvas.edge * distance_transform_edt(canvas.layers[1, :, :, 0] > 0.5)
+    possible = np.argwhere(room >= min(1.35 * radius, room.max())) * canvas.edge + canvas.origin[:2]
+    nearest = np.argmin(((possible - place) ** 2).sum(1))
+    return np.array([*possible[nearest], canvas.origin[2]])
+
+
+def _acquire(rng: np.random.Generator, hounsfield: Image, lung: Image, pixel: float) -> Image:
+    shape = (*hounsfield.shape, 1)
+    gravity = np.linspace(-0.5, 0.5, len(hounsfield), dtype=np.float32)[:, None]  # the patient lies on the back
+    tissue = 16 * texture(rng, shape, 3.5 / pixel)[..., 0] + rng.uniform(20, 90) * gravity
+    noise = rng.uniform(10, 24) * ramp_noise(rng, shape, width=0.6)[..., 0]
+    return attenuation(hounsfield + lung * tissue + noise)
 
 
 def _paint_slice(canvas: Canvas, look: SimpleNamespace) -> None:

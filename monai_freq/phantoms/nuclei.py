@@ -59,21 +59,13 @@ TISSUES = {  # their susceptibilities in ppb
 
 
 class _Nucleus(NamedTuple):
-    """Average nucleus of the right side.
+    """Average nucleus of the right side."""
 
-    Args:
-        iron: least and most susceptibility over that of white matter, in ppb.
-        centre: centre in mm in the average brain.
-        radii: semi-axes in mm.
-        angles: turns in degrees.
-        shift: mm to the side that the ventricles push it, per width of the average ones.
-    """
-
-    iron: tuple[float, float]
-    centre: Triple
-    radii: Triple
-    angles: Triple = (0, 0, 0)
-    shift: float = 0
+    iron: tuple[float, float]  # least and most susceptibility over that of white matter, in ppb
+    centre: Triple  # mm, in the average brain
+    radii: Triple  # mm
+    angles: Triple = (0, 0, 0)  # degrees
+    shift: float = 0  # mm to the side that the ventricles push it, per width of the average ones
 
 
 #: In the order in which they are painted, the later over the earlier. The iron frames what was measured, like 0.06 ppm

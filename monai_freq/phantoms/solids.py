@@ -139,9 +139,10 @@ def tubes(ends: Array, margin: float) -> Solid:
     def distance(points: Sequence[Array]) -> Array:
         axes = [np.asarray(axis, dtype=SINGLE).ravel() for axis in points]
         found = np.full([len(axis) for axis in axes], FAR)
-        for one, *corners in zip(ends.astype(SINGLE), low, high, strict=True):
-            first, last = (map(np.searchsorted, axes, corner) for corner in corners)
-            box = tuple(map(slice, first, last))
+        first, last = (np.transpose([*map(np.searchsorted, axes, corner.T)]) for corner in (low, high))
+        met = (first < last).all(1)
+        for one, *corners in zip(ends[met].astype(SINGLE), first[met], last[met], strict=True):
+            box = tuple(map(slice, *corners))
             offset = np.ix_(*(axis[part] - o for axis, part, o in zip(axes, box, one, strict=False)))
             found[box] = np.minimum(found[box], _tube_distance(offset, one[3:6] - one[:3], one[6], one[7] - one[6]))
         return found
@@ -278,11 +279,9 @@ def rotation(angles: ArrayLike) -> Array:
         >>> np.round(rotation((0, 0, 90)) @ [1, 0, 0], 6).tolist()
         [0.0, 1.0, 0.0]
     """
-    (cx, cy, cz), (sx, sy, sz) = np.cos(np.deg2rad(angles)), np.sin(np.deg2rad(angles))
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return np.asarray(about_z @ about_y @ about_x)
+    from scipy.spatial.transform import Rotation
+
+    return np.asarray(Rotation.from_euler("xyz", np.asarray(angles, dtype=float), degrees=True).as_matrix())
 
 
 class Frame(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
 import numpy as np
@@ -13,7 +12,7 @@ from .outlines import OUTLINES
 from .smooth_shapes import draw_smooth_shapes
 from .textures import TEXTURES
 
-__all__ = ["CUES", "STATISTICS", "draw_source_image", "png"]
+__all__ = ["CUES", "STATISTICS", "draw_source_image"]
 
 STATISTICS: dict[str, Callable[[np.random.Generator, str, str, int], NDArray[np.float32]]] = {
     "dead_leaves": draw_dead_leaves,
@@ -49,22 +48,3 @@ def draw_source_image(
     texture, outline = (label, other) if cue == "texture" else (other, label)
     picture = STATISTICS[statistics](rng, list(TEXTURES)[texture], list(OUTLINES)[outline], size)
     return np.asarray(np.rint(255 * np.clip(picture, 0, 1)), dtype=np.uint8)
-
-
-def png(pixels: NDArray[np.uint8], mode: str = "RGB") -> bytes:
-    """Encode an image as PNG.
-
-    Args:
-        pixels: ``(H, W, 3)``, red, green and blue.
-        mode: ``"RGB"``, or ``"L"`` for one grey channel.
-
-    Example:
-        >>> png(np.zeros((8, 8, 3), dtype=np.uint8))[1:4]
-        b'PNG'
-    """
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    # Compressed lightly: twice as fast, and a phantom is soon deleted.
-    Image.fromarray(pixels).convert(mode).save(buffer, format="PNG", compress_level=1)
-    return buffer.getvalue()

@@ -5,7 +5,8 @@ import pytest
 import torch
 from random_states import global_states
 
-from monai_freq.phantoms.acquisition import bias_field, deform, magnitude_image, ramp_noise, rician_noise, texture
+from monai_freq.phantoms import acquisition
+from monai_freq.phantoms.acquisition import deform, magnitude_image, ramp_noise, texture
 
 SHAPE = (32, 28, 24)
 AFFINE = np.diag([5.0, 5.0, 4.0, 1.0])
@@ -16,14 +17,16 @@ def generator(seed: int = 0) -> np.random.Generator:
 
 
 def test_bias_is_a_smooth_gain_of_the_strength_asked_for():
-    field = np.log(bias_field(generator(), SHAPE, strength=0.3))
+    field = np.log(acquisition._bias_field(generator(), SHAPE, strength=0.3))
     assert field.max() == pytest.approx(0.3, abs=1e-5)
     assert field.min() == pytest.approx(-0.3, abs=1e-5)
     assert max(np.abs(np.diff(field, axis=axis)).max() for axis in range(3)) < 0.15
 
 
 def test_no_strength_is_no_bias():
-    np.testing.assert_array_equal(bias_field(generator(), SHAPE, strength=0), np.ones(SHAPE, dtype=np.float32))
+    np.testing.assert_array_equal(
+        acquisition._bias_field(generator(), SHAPE, strength=0), np.ones(SHAPE, dtype=np.float32)
+    )
 
 
 def test_texture_is_standardised_and_smooth():
@@ -35,10 +38,10 @@ def test_texture_is_standardised_and_smooth():
 
 
 def test_rician_noise_is_gaussian_on_bright_signal_and_rayleigh_in_air():
-    bright = rician_noise(generator(), np.full((64, 64, 32), 100, dtype=np.float32), sigma=2.0)
+    bright = acquisition._rician_noise(generator(), np.full((64, 64, 32), 100, dtype=np.float32), sigma=2.0)
     assert bright.std() == pytest.approx(2, rel=0.02)
     assert bright.mean() == pytest.approx(100 + 2**2 / (2 * 100), abs=0.02)
-    air = rician_noise(generator(), np.zeros((64, 64, 32), dtype=np.float32), sigma=2.0)
+    air = acquisition._rician_noise(generator(), np.zeros((64, 64, 32), dtype=np.float32), sigma=2.0)
     assert air.mean() == pytest.approx(2 * np.sqrt(np.pi / 2), rel=0.01)
     assert air.min() >= 0
 
@@ -83,10 +86,10 @@ def test_deformation_leaves_the_border():
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda rng: bias_field(rng, SHAPE, 0.3),
+        lambda rng: acquisition._bias_field(rng, SHAPE, 0.3),
         lambda rng: texture(rng, SHAPE, 1.0),
         lambda rng: ramp_noise(rng, SHAPE, 0.5),
-        lambda rng: rician_noise(rng, np.ones(SHAPE, dtype=np.float32), 0.1),
+        lambda rng: acquisition._rician_noise(rng, np.ones(SHAPE, dtype=np.float32), 0.1),
         lambda rng: magnitude_image(rng, np.ones(SHAPE, dtype=np.float32), bias=(0, 1), grain=(0.1, 1), noise=(0, 1)),
         lambda rng: deform(rng, np.indices(SHAPE).astype(np.float32), AFFINE, 8.0),
     ],

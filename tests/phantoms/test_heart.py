@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import label as components
 
-from monai_freq.phantoms.heart import draw_heart, draw_heart_case
-
-SIZE = (64, 64, 32)
+from monai_freq.phantoms import heart
+from monai_freq.phantoms.heart import draw_heart_case
 
 
 @pytest.fixture(scope="module")
-def cases():
-    return [draw_heart_case(np.random.default_rng(seed), SIZE) for seed in range(6)]
+def cases(draw_patients):
+    return draw_patients("heart", 6)
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
@@ -31,7 +30,7 @@ def test_the_atrium_is_one_piece_of_a_plausible_volume(cases):
 
 def test_volume_and_place_do_not_depend_on_the_grid():
     measures = []
-    for size in (SIZE, (128, 128, 64)):  # the finer one still is oversampled, so that the same path is taken
+    for size in ((64, 64, 32), (128, 128, 64)):  # the finer one still is oversampled, so that the same path is taken
         _, label, affine = draw_heart_case(np.random.default_rng(0), size)
         centre = affine @ [*np.argwhere(label).mean(0), 1]
         measures.append((label.sum() * abs(np.linalg.det(affine)), *centre[:3]))
@@ -68,5 +67,5 @@ def test_the_atrium_stands_out_of_the_noise(cases):
 
 
 def test_hearts_have_two_to_four_wide_veins():
-    numbers = {len(draw_heart(np.random.default_rng(seed)).veins) for seed in range(40)}
+    numbers = {len(heart._draw_heart(np.random.default_rng(seed)).veins) for seed in range(40)}
     assert numbers == {2, 3, 4}

@@ -5,14 +5,12 @@ import pytest
 from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.ndimage import label as components
 
-from monai_freq.phantoms.hippocampus import draw_hippocampus_case, draw_temporal_lobe
-
-SIZE = (56, 56, 40)
+from monai_freq.phantoms import hippocampus
 
 
 @pytest.fixture(scope="module")
-def cases():
-    return [draw_hippocampus_case(np.random.default_rng(seed), SIZE) for seed in range(8)]
+def cases(draw_patients):
+    return draw_patients("hippocampus", 6)
 
 
 def place(label, part, affine):
@@ -51,7 +49,7 @@ def test_it_is_long_and_curved(cases):
 
 
 def test_left_and_right_are_mirrored():
-    sides = [draw_temporal_lobe(np.random.default_rng(seed)).side for seed in range(60)]
+    sides = [hippocampus._draw_temporal_lobe(np.random.default_rng(seed)).side for seed in range(60)]
     assert 15 < sides.count(1) < 45
 
 

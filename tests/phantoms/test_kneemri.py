@@ -91,11 +91,11 @@ def test_air_has_the_noise_of_magnitude_images():
     assert air.std() / air.mean() == pytest.approx(np.sqrt(4 / np.pi - 1), rel=0.1)  # Rayleigh
 
 
-@pytest.mark.parametrize("region", ["volume", "slice"])
-def test_mean_and_deviation_do_not_give_the_diagnosis_away(region):
-    images = [[draw(100 * d + i, d)[region == "slice"] for i in range(30)] for d in (0, 1, 2)]
-    for measure in (np.mean, np.std):
-        assert kruskal(*([measure(image) for image in some] for some in images)).pvalue > 0.05
+def test_mean_and_deviation_do_not_give_the_diagnosis_away():
+    knees = [[draw(100 * d + i, d) for i in range(30)] for d in (0, 1, 2)]
+    for region in (0, 1):  # the volume, and the slice through the ligament
+        for measure in (np.mean, np.std):
+            assert kruskal(*([measure(knee[region]) for knee in some] for some in knees)).pvalue > 0.05
 
 
 def along_the_ligament(seed: int, diagnosis: int) -> np.ndarray:

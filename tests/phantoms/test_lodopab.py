@@ -12,7 +12,7 @@ from scipy.stats import mannwhitneyu
 
 from monai_freq.data import check_images, plan_folds, read_image, read_lodopab
 from monai_freq.phantoms import lodopab, write_phantom
-from monai_freq.phantoms.lodopab import FIELD_OF_VIEW, draw_lung_slice, draw_lungs
+from monai_freq.phantoms.lodopab import FIELD_OF_VIEW
 from monai_freq.phantoms.nodule import draw_nodule
 
 SMALL = {"train": 140, "validation": 6, "test": 9, "size": 32}
@@ -25,10 +25,10 @@ def folder(tmp_path_factory):
 
 
 def draw(seed: int, malignancy: int, size: int = 64, radius: float = 12) -> tuple[np.ndarray, np.ndarray]:
-    look = draw_lungs(np.random.default_rng([seed, 0]))
+    look = lodopab._draw_lungs(np.random.default_rng([seed, 0]))
     rng = np.random.default_rng([seed, 1])
     place = (70.0, 10.0) if seed % 2 else (-70.0, -20.0)
-    return draw_lung_slice(rng, look, malignancy, radius=radius, place=place, height=0.0, size=size)
+    return lodopab._draw_slice(rng, look, malignancy, radius=radius, place=place, height=0.0, size=size)
 
 
 def datasets(folder: Path) -> dict[str, np.ndarray]:
@@ -157,8 +157,8 @@ def test_nodules_lie_in_the_lungs_wherever_they_are_asked_for():
     places = []
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        look, place = draw_lungs(rng), rng.uniform(-120, 120, 2)
-        image, nodule = draw_lung_slice(rng, look, 1, radius=10, place=place, height=0, size=64)
+        look, place = lodopab._draw_lungs(rng), rng.uniform(-120, 120, 2)
+        image, nodule = lodopab._draw_slice(rng, look, 1, radius=10, place=place, height=0, size=64)
         places.append(np.argwhere(nodule > 0.5).mean(0))
         around = binary_dilation(nodule > 0, iterations=1) & (nodule == 0)
         assert np.median(image[around]) < 0.4 * WATER

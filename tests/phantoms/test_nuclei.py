@@ -14,11 +14,8 @@ FOUND = {"red": (0.05, 0.14), "dentate": (0.03, 0.12)}
 
 
 @pytest.fixture(scope="module")
-def drawn():
-    return {
-        nucleus: [draw_nucleus_case(np.random.default_rng(seed), SIZE, nucleus=nucleus) for seed in SEEDS]
-        for nucleus in VOLUMES
-    }
+def drawn(draw_patients):
+    return {nucleus: draw_patients(nucleus, len(SEEDS)) for nucleus in VOLUMES}
 
 
 @pytest.fixture(params=VOLUMES)

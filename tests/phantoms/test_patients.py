@@ -1,35 +1,16 @@
 """The cases of every phantom for segmentation are scans that differ from patient to patient."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
-
 import nibabel
 import numpy as np
 import pytest
 
-from monai_freq.phantoms.heart import draw_heart_case
-from monai_freq.phantoms.hippocampus import draw_hippocampus_case
-from monai_freq.phantoms.nuclei import draw_nucleus_case
-from monai_freq.phantoms.spleen import draw_spleen_case
-
-
-class Task(NamedTuple):
-    draw: Callable
-    size: tuple[int, int, int]
-    spacing: tuple[float, float, float]
-    labels: int = 1
-    kind: type = np.int16
-
-
+#: task -> size, voxel edges in mm, number of labels, type of the image
 TASKS = {
-    "heart": Task(draw_heart_case, (64, 64, 32), (5.125, 5.125, 4.5)),
-    "spleen": Task(draw_spleen_case, (64, 64, 32), (5.75, 5.75, 6)),
-    "hippocampus": Task(draw_hippocampus_case, (56, 56, 40), (0.75, 1, 1), labels=2),
-    **{
-        name: Task(partial(draw_nucleus_case, nucleus=name), (64, 64, 48), (2.5, 2.5, 128 / 48), kind=np.float32)
-        for name in ("red", "dentate")
-    },
+    "heart": ((64, 64, 32), (5.125, 5.125, 4.5), 1, np.int16),
+    "spleen": ((64, 64, 32), (5.75, 5.75, 6), 1, np.int16),
+    "hippocampus": ((56, 56, 40), (0.75, 1, 1), 2, np.int16),
+    "red": ((64, 64, 48), (2.5, 2.5, 128 / 48), 1, np.float32),
+    "dentate": ((64, 64, 48), (2.5, 2.5, 128 / 48), 1, np.float32),
 }
 ORGANS = ("heart", "spleen", "hippocampus")
 
@@ -40,24 +21,20 @@ def name(request):
 
 
 @pytest.fixture(scope="module")
-def task(name):
-    return TASKS[name]
-
-
-@pytest.fixture(scope="module")
-def cases(task):
-    return [task.draw(np.random.default_rng(seed), task.size) for seed in range(5)]
+def cases(name, draw_patients):
+    return draw_patients(name, 5)
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
     return 2 * (a & b).sum() / (a.sum() + b.sum())
 
 
-def test_types_and_affines_are_those_of_a_scan(task, cases):
+def test_types_and_affines_are_those_of_a_scan(name, cases):
+    size, spacing, _, kind = TASKS[name]
     for image, label, affine in cases:
-        assert (image.shape, image.dtype, label.shape, label.dtype) == (task.size, task.kind, task.size, np.uint8)
+        assert (image.shape, image.dtype, label.shape, label.dtype) == (size, kind, size, np.uint8)
         assert nibabel.aff2axcodes(affine) == ("R", "A", "S")
-        np.testing.assert_allclose(affine.diagonal(), [*task.spacing, 1])
+        np.testing.assert_allclose(affine.diagonal(), [*spacing, 1])
 
 
 @pytest.mark.parametrize("name", ORGANS, indirect=True)
@@ -65,11 +42,12 @@ def test_patients_do_not_lie_at_one_place(cases):
     assert len({tuple(affine[:3, 3]) for _, _, affine in cases}) == len(cases)
 
 
-def test_the_labels_lie_inside_the_volume(task, cases):
-    border = np.ones(task.size, dtype=bool)
+def test_the_labels_lie_inside_the_volume(name, cases):
+    size, _, labels, _ = TASKS[name]
+    border = np.ones(size, dtype=bool)
     border[1:-1, 1:-1, 1:-1] = False
     for _, label, _ in cases:
-        assert set(np.unique(label)) == set(range(1 + task.labels))
+        assert set(np.unique(label)) == set(range(1 + labels))
         assert not label[border].any()
 
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from scipy.stats import kruskal
 
-from monai_freq.phantoms.dead_leaves import scatter_leaves
-from monai_freq.phantoms.source_images import CUES, STATISTICS, draw_source_image, png
+from monai_freq.phantoms import dead_leaves, source_folders
+from monai_freq.phantoms.source_images import CUES, STATISTICS, draw_source_image
 
 LUMA = np.array([0.299, 0.587, 0.114])
 CELLS = [(statistics, cue) for statistics in STATISTICS for cue in CUES]
@@ -101,7 +101,7 @@ def test_little_is_clipped():
 
 def test_leaves_have_radii_distributed_as_the_inverse_cube():
     """Then each octave of radii covers as much as any other, so what is seen looks alike at all scales."""
-    leaves = scatter_leaves(np.random.default_rng(0), 600, 2, 64)
+    leaves = dead_leaves._scatter_leaves(np.random.default_rng(0), 600, 2, 64)
     areas = np.bincount(leaves.ravel())[1:]
     radius = np.sqrt(areas[areas > 0] / np.pi)
     counts = [((radius > r) & (radius <= 2 * r)).sum() for r in (4, 8, 16)]
@@ -111,7 +111,7 @@ def test_leaves_have_radii_distributed_as_the_inverse_cube():
 
 def test_leaves_cover_the_picture_and_hide_one_another():
     for seed in range(3):
-        leaves = scatter_leaves(np.random.default_rng(seed), 128, 2, 40)
+        leaves = dead_leaves._scatter_leaves(np.random.default_rng(seed), 128, 2, 40)
         assert leaves.shape == (128, 128)
         assert (leaves == 0).mean() < 0.1
         assert len(np.unique(leaves)) > 100
@@ -119,7 +119,7 @@ def test_leaves_cover_the_picture_and_hide_one_another():
 
 def test_pictures_survive_their_file():
     image = draw(0, size=32)
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png(image)))), image)
-    grey = np.asarray(Image.open(io.BytesIO(png(image, "L"))))
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(source_folders._png(image)))), image)
+    grey = np.asarray(Image.open(io.BytesIO(source_folders._png(image, "L"))))
     assert grey.shape == (32, 32)
     assert np.abs(grey - image @ LUMA).max() < 1

@@ -7,14 +7,12 @@ from scipy.ndimage import label as components
 
 from monai_freq.phantoms import spleen as module
 from monai_freq.phantoms.canvas import scan_canvas
-from monai_freq.phantoms.spleen import AIR, FIELD_OF_VIEW, draw_spleen_case
-
-SIZE = (64, 64, 32)
+from monai_freq.phantoms.spleen import AIR, FIELD_OF_VIEW
 
 
 @pytest.fixture(scope="module")
-def cases():
-    return [draw_spleen_case(np.random.default_rng(seed), SIZE) for seed in range(8)]
+def cases(draw_patients):
+    return draw_patients("spleen", 6)
 
 
 def test_the_spleen_is_one_piece_of_a_plausible_volume(cases):
@@ -65,7 +63,7 @@ def test_noise_is_stronger_in_the_body_than_in_the_air(cases):
 
 
 def test_where_the_spleen_is_labelled_it_is_painted():
-    canvas, _ = scan_canvas(SIZE, FIELD_OF_VIEW)
+    canvas, _ = scan_canvas((64, 64, 32), FIELD_OF_VIEW)
     look = module._draw_abdomen(np.random.default_rng(0))
     module._paint_abdomen(canvas, look, np.random.default_rng(1))
     units, spleen = canvas.averaged()
