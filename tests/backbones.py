@@ -42,11 +42,11 @@ SEGMENTERS = {
     ),
     "DynUNet": (dynunet, 16, (2, 3)),
     "DynUNet supervised": (lambda d: dynunet(d, deep_supervision=True, deep_supr_num=2), 16, (2, 3)),
-    "VNet": (lambda d: nets.VNet(**channels(d), act="relu"), 32, (2, 3)),
+    "VNet": (lambda d: nets.VNet(**channels(d), act="relu"), 16, (2, 3)),
     "HighResNet": (lambda d: nets.HighResNet(**channels(d)), 16, (2, 3)),
     "AHNet": (
         lambda d: nets.AHNet(**channels(d), layers=(1, 1, 1, 1), upsample_mode="nearest", psp_block_num=2),
-        64,
+        32,
         (2, 3),
     ),
     "UNETR": (
@@ -56,13 +56,17 @@ SEGMENTERS = {
         32,
         (2, 3),
     ),
-    "SwinUNETR": (lambda d: nets.SwinUNETR(FEATURES, CLASSES, spatial_dims=d, feature_size=12), (64, 32, 32), (2, 3)),
+    "SwinUNETR": (
+        lambda d: nets.SwinUNETR(FEATURES, CLASSES, spatial_dims=d, feature_size=12, depths=(2, 1, 1, 1)),
+        (64, 32, 32),
+        (2, 3),
+    ),
     "FlexibleUNet": (
         lambda d: nets.FlexibleUNet(FEATURES, CLASSES, "efficientnet-b0", spatial_dims=d, decoder_channels=(8,) * 5),
         32,
         (2, 3),
     ),
-    "MedNeXt": (lambda d: nets.MedNeXt(**channels(d), init_filters=4), 32, (2, 3)),
+    "MedNeXt": (lambda d: nets.MedNeXt(**channels(d), init_filters=4), 16, (2, 3)),
 }
 
 CLASSIFIERS = {
@@ -88,7 +92,7 @@ CLASSIFIERS = {
 
 
 def resnet(build, dims):
-    return build(spatial_dims=dims, n_input_channels=FEATURES, num_classes=CLASSES)
+    return build(spatial_dims=dims, n_input_channels=FEATURES, num_classes=CLASSES, widen_factor=0.25)
 
 
 def cases(table):

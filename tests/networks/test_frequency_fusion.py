@@ -34,31 +34,30 @@ def trained(module, output):
     return {name for name, parameter in module.named_parameters() if parameter.grad is not None}
 
 
-def check_arm(backbone, dims, size, **settings):
+def check_arms(backbone, dims, size, **settings):
     """The wrapper returns what its backbone returns, and trains all that the backbone trains and all of its own."""
     torch.manual_seed(0)
     sizes = size[:dims] if isinstance(size, tuple) else (size,) * dims
     direct = backbone.train()(torch.rand(2, FEATURES, *sizes))
     needed = {f"backbone.{name}" for name in trained(backbone, direct)}
-    network = wrap(backbone, dims, **settings).train()
-    output = network(torch.rand(2, 2, *sizes))
-    assert structure(output) == structure(direct)
-    own = {name for name, _ in network.named_parameters() if not name.startswith("backbone.")}
-    assert own
-    assert trained(network, output) == needed | own
-    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
+    for fusion in ARMS:
+        network = wrap(backbone, dims, fusion, **settings).train()
+        output = network(torch.rand(2, 2, *sizes))
+        assert structure(output) == structure(direct)
+        own = {name for name, _ in network.named_parameters() if not name.startswith("backbone.")}
+        assert own
+        assert trained(network, output) == needed | own
+        assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
 
 
-@pytest.mark.parametrize("fusion", ARMS)
 @pytest.mark.parametrize(("build", "size", "dims"), cases(SEGMENTERS))
-def test_any_segmenter(build, size, dims, fusion):
-    check_arm(build(dims), dims, size, fusion=fusion)
+def test_any_segmenter(build, size, dims):
+    check_arms(build(dims), dims, size)
 
 
-@pytest.mark.parametrize("fusion", ARMS)
 @pytest.mark.parametrize(("build", "size", "dims"), cases(CLASSIFIERS))
-def test_any_classifier(build, size, dims, fusion):
-    check_arm(build(dims), dims, size, fusion=fusion, task="classification")
+def test_any_classifier(build, size, dims):
+    check_arms(build(dims), dims, size, task="classification")
 
 
 @pytest.mark.parametrize("name", ["SegResNetDS", "DynUNet supervised", "SegResNetVAE"])
