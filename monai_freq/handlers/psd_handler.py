@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import re
 from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
@@ -18,13 +19,14 @@ from monai.handlers import TensorBoardHandler
 from torch import Tensor, nn
 
 from ..files import set_aside
+from ..quoting import written
 from ..seeding.generators import seeded
 from ..spectral.frequency_axis import finest_axis, on_axis
 from ..spectral.learning_priority import Loss, learning_priority
 from ..spectral.psd import radial_psd
 from ..transforms.artifact import artifact_residual
 from ..transforms.foreign import as_artifact, dictionary_keys
-from .engine_parts import bare, check_tag, folder_of, positive
+from .engine_parts import bare, folder_of, positive
 from .first_samples import FirstSamples
 from .psd_history import KINDS, PSDHistory, as_float64, axis_per_voxel
 from .sample_losses import InferredNetwork, SampleLosses
@@ -125,7 +127,7 @@ class PSDHandler(TensorBoardHandler):
         if trainer is not None and evaluator is not None:
             raise ValueError("give 'evaluator' and attach to the trainer, or 'trainer' and attach to the evaluator.")
         self.network, self.loss, self.trainer, self.evaluator = network, loss, trainer, evaluator
-        check_tag(tag)
+        _check_tag(tag)
         self.tag = tag
         folder = getattr(summary_writer, "log_dir", None) or getattr(summary_writer, "logdir", None)  # tensorboardX's
         self.file = (Path(str(folder)) if folder else folder_of("log_dir", log_dir)) / f"{tag}.npz"
@@ -324,6 +326,13 @@ def _finite(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
 
 def _itself(value: Tensor, label: Tensor) -> Tensor:
     return value
+
+
+def _check_tag(tag: str) -> None:
+    """Refuse a tag that would name a file outside its folder, or none."""
+    parts = re.split(r"[/\\]", tag) if isinstance(tag, str) and tag.isprintable() else [""]
+    if any(part.strip() in ("", ".", "..") or part[1:2] == ":" for part in parts):
+        raise ValueError(f'\'tag\' must name a file within the folder, as "psd" or "train/psd", got {written(tag)}.')
 
 
 def _as_density(artifact: object) -> tuple[Tensor, Tensor] | None:

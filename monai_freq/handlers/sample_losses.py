@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
-__all__ = ["InferredNetwork", "SampleLosses", "of_sample"]
+__all__ = ["InferredNetwork", "SampleLosses"]
 
 
 class InferredNetwork(nn.Module):
@@ -56,26 +57,13 @@ class SampleLosses(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Losses ``(B,)`` of images ``(B, C, *spatial)``."""
-        output = self.network(images)
-        each = (slice(place, place + 1) for place in range(len(images)))
-        return torch.stack([self.loss(of_sample(output, one, len(images)), self.labels[one]).mean() for one in each])
+        output, size = self.network(images), len(images)
 
+        def of(one: slice) -> Any:
+            """One sample of an output that may be nested; what is not of the batch's size is for all samples."""
+            return tree_map(
+                lambda item: item[one] if isinstance(item, Tensor) and item.ndim and len(item) == size else item, output
+            )
 
-def of_sample(output: Any, one: slice, size: int) -> Any:
-    """One sample of an output that may be nested; what is not of the batch's size is for all samples.
-
-    Args:
-        output: tensor, or lists, tuples and dictionaries of such.
-        one: the sample, as a slice of length 1.
-        size: size of the batch.
-
-    Example:
-        >>> of_sample({"scores": torch.tensor([[1.0], [2.0]]), "penalty": torch.tensor(3.0)}, slice(1, 2), size=2)
-        {'scores': tensor([[2.]]), 'penalty': tensor(3.)}
-    """
-    if isinstance(output, dict):
-        return {key: of_sample(value, one, size) for key, value in output.items()}
-    if isinstance(output, (list, tuple)):
-        parts = [of_sample(value, one, size) for value in output]
-        return output._make(parts) if hasattr(output, "_make") else type(output)(parts)  # named, or not
-    return output[one] if isinstance(output, Tensor) and output.ndim and len(output) == size else output
+        each = (slice(place, place + 1) for place in range(size))
+        return torch.stack([self.loss(of(one), self.labels[one]).mean() for one in each])

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..quoting import written
-from .anti_alias import anti_aliased
 from .image import as_image, like_image, require_finite, source_of
 from .label_grid import Structure, nearest_voxels, resize_label
 from .naming import naming
@@ -94,7 +93,7 @@ class AlignedResize(InvertibleTransform):
         if self.mode == LABEL:
             return self._label(tracked, image, shape)
         floating = image.to(torch.float32, copy=True)  # of the result's type, and no part of the image that was given
-        return self._resize(like_image(anti_aliased(floating, shape), tracked))
+        return self._resize(like_image(_anti_aliased(floating, shape), tracked))
 
     def _label(self, tracked: NdarrayOrTensor, image: Tensor, shape: tuple[int, ...]) -> Tensor:
         if image.shape[0] != 1:
@@ -165,6 +164,21 @@ class AlignedResized(MapTransform, InvertibleTransform):
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Bring the images, labels and predictions of an item back to their own grids."""
         return {**data, **{key: self.transforms[key].inverse(data[key]) for key in self.key_iterator(data)}}
+
+
+def _anti_aliased(image: Tensor, shape: Sequence[int]) -> Tensor:
+    r"""Smoothed so that no high frequency comes back as a low one, as scikit-image's ``resize`` does.
+
+    A Gaussian of :math:`\sigma = (N / n - 1) / 2` voxels along each axis of N voxels that is to have n, fewer ones. The
+    image is continued by its mirror image, so that a constant stays that constant and the mean of any image is kept.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    widths = [max(0.0, (have / want - 1) / 2) for have, want in zip(image.shape[1:], shape, strict=True)]
+    if not any(widths):
+        return image
+    smooth = gaussian_filter(image.detach().cpu().numpy(), [0, *widths], mode="reflect")
+    return torch.from_numpy(smooth).to(image)
 
 
 def _array(label: Tensor) -> NDArray[Any]:
