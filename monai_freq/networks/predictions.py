@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
 
 __all__ = ["Task", "Wanted", "replaced", "shapes_in", "tensors_in"]
 
@@ -60,25 +61,17 @@ def replaced(output: Any, change: Callable[[Tensor], Any]) -> Any:
 
     Args:
         output: output of a network.
-        change: tensor -> what takes its place.
+        change: function from a tensor to what takes its place.
 
     Example:
         >>> import torch
         >>> replaced({"out": [torch.ones(2), None]}, lambda item: item.shape)
         {'out': [torch.Size([2]), None]}
     """
-    if isinstance(output, Tensor):
-        return change(output)
-    if isinstance(output, Mapping):
-        pairs = {name: replaced(part, change) for name, part in output.items()}
-        return pairs if type(output) is dict else type(output)(pairs)  # type: ignore[call-arg]
-    if isinstance(output, (list, tuple)):
-        parts = [replaced(part, change) for part in output]
-        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
-    return output
+    return tree_map(lambda item: change(item) if isinstance(item, Tensor) else item, output)
 
 
-def tensors_in(output: Any) -> Iterator[Tensor]:
+def tensors_in(output: Any) -> list[Tensor]:
     """Tensors of lists, tuples and dictionaries, in their order.
 
     Args:
@@ -89,14 +82,7 @@ def tensors_in(output: Any) -> Iterator[Tensor]:
         >>> [len(item) for item in tensors_in([torch.rand(2), (None, torch.rand(3))])]
         [2, 3]
     """
-    if isinstance(output, Tensor):
-        yield output
-    elif isinstance(output, Mapping):
-        for part in output.values():
-            yield from tensors_in(part)
-    elif isinstance(output, (list, tuple)):
-        for part in output:
-            yield from tensors_in(part)
+    return [item for item in tree_leaves(output) if isinstance(item, Tensor)]
 
 
 def shapes_in(output: Any) -> str:
