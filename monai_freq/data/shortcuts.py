@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +81,7 @@ def plan_shortcut(
             f"fraction of {fraction} of them rounds to none. "
             "Raise 'fraction' (0 marks none without complaint) or add items."
         )
-    ordered = _sorted_by_name(items, candidates)
-    _refuse_repeated(items, set(candidates), label_key)
+    ordered = _sorted_by_name(items, set(candidates), label_key)
     marked = set(permuted(ordered, f"shortcut {seed}")[:marks])
     return [{**item, flag_key: index in marked} for index, item in enumerate(items)]
 
@@ -122,36 +120,32 @@ def _candidates(items: Sequence[Mapping[str, Any]], label_key: str, label: Any) 
     return found
 
 
-def _sorted_by_name(items: Sequence[Mapping[str, Any]], candidates: Sequence[int]) -> list[int]:
-    # The name comes first so that a list from another folder is planned in the same way; the rest tells apart slices of
-    # one file, and items that have no path.
-    keyed = sorted((_image_name(items[index]), _canonical(items[index], index), index) for index in candidates)
-    for (*before, first), (*after, second) in pairwise(keyed):
-        if before == after:
-            raise DataError(
-                f"{_named(items[first], first)} is listed twice, the other time as item {second}. "
-                "Plan on single entries and repeat them afterwards."
-            )
-    return [index for *_, index in keyed]
+def _sorted_by_name(items: Sequence[Mapping[str, Any]], candidates: Collection[int], label_key: str) -> list[int]:
+    """The candidates, if no two items are one image, whatever the spelling of its path, and alike in all but the label.
 
-
-def _refuse_repeated(items: Sequence[Mapping[str, Any]], candidates: Collection[int], label_key: str) -> None:
-    """Refuse two items of one image that differ in nothing but the spelling of its path, or the label."""
+    The name comes first so that a list from another folder is planned in the same way; the rest tells apart slices of
+    one file, and items that have no path.
+    """
+    names = [_image_name(item) for item in items]
+    keyed = sorted((names[index], _canonical(items[index], index), index) for index in candidates)
     real = RealFiles()
     seen: dict[Hashable, int] = {}
     for index, item in enumerate(items):
-        if not isinstance(image := item.get("image"), str | os.PathLike):
-            continue
+        left_out = ("image", label_key) if names[index] else ()
         try:
-            rest = _canonical({key: value for key, value in item.items() if key not in ("image", label_key)}, index)
+            rest = _canonical({key: value for key, value in item.items() if key not in left_out}, index)
         except DataError:  # in an item without the label: those with it have been told apart
             continue
-        first = seen.setdefault((real.of(image), rest), index)
+        first = seen.setdefault((real.of(item["image"]) if names[index] else None, rest), index)
         if first != index and not np.array_equal(items[first][label_key], item[label_key]):
             both = f"{items[first][label_key]!r:.40} as item {first} and {item[label_key]!r:.40}"
             raise DataError(f"{_named(item, index)} has two labels, {both}. Correct the list.")
         if first != index and index in candidates:
-            raise DataError(f"{_named(items[first], first)} is listed twice, the other time as item {index} ({image}).")
+            raise DataError(
+                f"{_named(items[first], first)} is listed twice, the other time as {_named(item, index, 'item')}. "
+                "Plan on single entries and repeat them afterwards."
+            )
+    return [index for *_, index in keyed]
 
 
 def _image_name(item: Mapping[str, Any]) -> str:
@@ -183,6 +177,6 @@ def _plain(value: Any) -> Any:
     return array.dtype.str, array.shape, hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def _named(item: Mapping[str, Any], index: int) -> str:
+def _named(item: Mapping[str, Any], index: int, word: str = "Item") -> str:
     image = item.get("image") if isinstance(item, Mapping) else item
-    return f"Item {index} ({image})" if isinstance(image, str | os.PathLike) else f"Item {index}"
+    return f"{word} {index} ({image})" if isinstance(image, str | os.PathLike) else f"{word} {index}"
