@@ -9,6 +9,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 from monai_freq.data import DataError, compare_folds, divide_folds, fold_items, plan_folds, read_folds, save_folds
 
@@ -28,13 +29,6 @@ def patients(seed, count, most, root="/data"):
 
 def knees(count=60, root="/data"):
     return [{"image": f"{root}/vol{i % 3}/{i}.pck#12", "label": int(i % 3 == 0), "exam": str(i)} for i in range(count)]
-
-
-def refusal(function, *arguments, **settings):
-    with pytest.raises(DataError) as caught:
-        function(*arguments, **settings)
-    assert 2 <= len(str(caught.value).splitlines()) <= 3
-    return str(caught.value)
 
 
 def groups_of(items):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from refusals import refusal
 
 from monai_freq.data import SUPERCLASSES, DataError, check_images, read_imagenet, superclass_labels
 from monai_freq.data.wordnet import read_hierarchy
@@ -37,13 +38,6 @@ def folder(tmp_path):
     (tmp_path / "train" / DOG / "._of_macos.png").touch()
     (tmp_path / "train" / "readme.txt").touch()
     return tmp_path / "train"
-
-
-def refusal(function, *arguments, **settings):
-    with pytest.raises(DataError) as caught:
-        function(*arguments, **settings)
-    assert 2 <= len(str(caught.value).splitlines()) <= 3
-    return str(caught.value)
 
 
 def test_a_class_is_its_number_in_the_order_of_ids(folder):

@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 from PIL import Image
+from refusals import refusal
 
 from monai_freq.data import DataError, check_images, read_image, slice_address
 from monai_freq.data.volumes import count_slices
@@ -16,13 +17,6 @@ from monai_freq.transforms import LoadSlice, LoadSliced
 
 GREY = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-
-
-def refusal(function, *arguments, **settings):
-    with pytest.raises(DataError) as caught:
-        function(*arguments, **settings)
-    assert 2 <= len(str(caught.value).splitlines()) <= 3
-    return str(caught.value)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from refusals import refusal
 
 from monai_freq.data import DataError, check_images, read_image, read_kneemri, read_pck
 from monai_freq.data.kneemri import central_slices
@@ -41,13 +42,6 @@ def folder(tmp_path):
 
 def write(folder: Path, lines: list[str], header: str = HEADER) -> None:
     (folder / "metadata.csv").write_text("\n".join([header, *lines]) + "\n")
-
-
-def refusal(function, *arguments, **settings):
-    with pytest.raises(DataError) as caught:
-        function(*arguments, **settings)
-    assert 2 <= len(str(caught.value).splitlines()) <= 3
-    return str(caught.value)
 
 
 def test_one_slice_an_exam_in_the_middle_of_its_region(folder):

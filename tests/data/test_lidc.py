@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import SimpleITK
+from refusals import refusal
 from scipy.ndimage import gaussian_filter, zoom
 
 from monai_freq.data import DataError, read_lodopab
@@ -177,13 +178,6 @@ def test_a_reader_counts_once_for_a_slice_with_the_highest(tmp_path):
     file = tmp_path / "069.xml"
     write_readings(file, [[(2, "ab"), (4, "b"), (3, "b")], [(5, "b")], [(None, "abc"), (0, "c"), (6, "c")], []])
     assert read_malignancies(file) == {"a": [2], "b": [4, 5]}
-
-
-def refusal(function, *arguments, **settings):
-    with pytest.raises(DataError) as caught:
-        function(*arguments, **settings)
-    assert 2 <= len(str(caught.value).splitlines()) <= 3
-    return str(caught.value)
 
 
 BOMB = (
