@@ -1,4 +1,4 @@
-"""Split and fuse as thin matrix products against Fourier transforms, and what fusion costs a training step."""
+"""Split and fuse as thin matrix products against Fourier transforms, and the cost of fusion in a training step."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ THETA = 0.1
 LARGE = ((1, 1, 320, 320, 128), (1, 8, 160, 160, 128))
 SMALL = (2, 8, 64, 64, 32)
 TINY = (1, 2, 20, 20, 8)
-#: Seconds after which a comparison on large volumes stops, once it has three rounds.
+#: Time after which a comparison on large volumes stops, if it has three rounds.
 BUDGET_S = 15.0
 TOLERANCE = 1e-5
 TRAIN = Path(__file__).parents[1] / "bundles" / "heart_fd" / "configs" / "train.json"
 ARMS = ("none", "early", "late")
-#: Steps of a small network are short: this many for each round of the rest.
+#: Number of training steps, which are short, in each round.
 STEPS_PER_ROUND = 3
 
 Shape = tuple[int, ...]
@@ -60,14 +60,14 @@ def cases(shapes: Sequence[Shape]) -> list[tuple[str, Shape]]:
 
 
 def split_into_one(x: Tensor, theta: float) -> tuple[Tensor, Tensor]:
-    """As the transform does: both parts in one new tensor."""
+    """Both parts in one new tensor, as in the transform."""
     parts = torch.empty((2, *x.shape), device=x.device)
     low, high = split(x, theta, spatial_dims=3, out=(parts[0], parts[1]))
     return low, high
 
 
 def disentangle(x: Tensor, theta: float) -> tuple[Tensor, Tensor]:
-    """The transform itself, batch and channels as channels; it also looks for NaN."""
+    """The transform itself, which also looks for NaN; batch and channels become channels."""
     from monai_freq.transforms.fourier import FourierDisentangle
 
     low, high = FourierDisentangle(theta)(x.flatten(0, -4)).chunk(2)
@@ -101,7 +101,7 @@ COARSE_FUSES: dict[str, Function] = {
 }
 OUR_FUSE, OUR_COARSE = "`fuse`", "`fuse`, coarse low"
 
-#: A fresh process for each: in a quick run only one.
+#: Contenders for peak memory, each in a fresh process; a quick run has only one.
 MEMORY = [("split", name) for name in SPLITS] + [("fuse", name) for name in FUSES | COARSE_FUSES]
 TINY_MEMORY = [("split", INTO_ONE)]
 
@@ -133,7 +133,7 @@ def race_fuse(device: str, shape: Shape, rounds: int) -> Iterator[Race]:
 def with_backward(
     functions: Mapping[str, Function], inputs: Sequence[Tensor], seen: Sequence[Tensor]
 ) -> dict[str, Call]:
-    """Calls that return the gradients for all inputs, given those ``seen`` at the outputs."""
+    """Calls that return the gradients of all inputs, given the gradients ``seen`` of the outputs."""
     leaves = [tensor.detach().requires_grad_() for tensor in inputs]
 
     def gradients(function: Function) -> tuple[Tensor, ...]:
@@ -144,7 +144,7 @@ def with_backward(
 
 
 def require_agreement(calls: Mapping[str, Call]) -> None:
-    """Refuse to compare different things; also the warm-up, at full size."""
+    """Refuse to compare functions with different results; this is also the warm-up, at full size."""
     first, *others = calls
     expected = tensors(calls[first]())
     for name in others:
@@ -161,7 +161,7 @@ def tensors(result: object) -> Sequence[Tensor]:
 def memory_rows(
     contenders: Sequence[tuple[str, str]], shapes: Sequence[Shape], threads: int
 ) -> Iterator[tuple[str, str, Shape, float]]:
-    """Device, operation, shape, and peak memory as a multiple of what the operation returns."""
+    """Device, operation, shape, and peak memory as a multiple of the operation's results."""
     for device, shape in cases(shapes):
         for operation, name in contenders:
             peak = measure.peak_memory(ready, operation, name, shape, device, device=device, threads=threads)
@@ -233,23 +233,23 @@ def report(
 ) -> Iterator[str]:
     """Parts of the section."""
     yield (
-        f"theta = {THETA}, float32. The contenders take turns within each round; times are medians, ratios are medians "
-        "of each round's ratio. Where two results are compared they agree to 1e-5 of the largest value, gradients too."
+        f"theta = {THETA}, float32. The contenders take turns within each round. Times are medians; ratios are medians "
+        "of each round's ratio. Results agree to 1e-5 of the largest value, and so do gradients."
     )
     yield measure.targets_table(targets(splits, fuses, memory, training))
-    yield "### Split\n\nHow many times faster than each FFT, and the price in units of cloning the image twice."
+    yield "### Split\n\nTimes faster than each FFT, and the cost in units of cloning the image twice."
     yield measure.table(
         [*_LEADING, COMPLEX, REAL, ONCE, "/ clone twice"],
         [row for race in splits for row in split_rows(race)],
     )
     yield (
-        "### Fuse\n\nHow many times faster than each FFT; gradients go to both inputs. The network fuses on the coarse "
-        "grid; the FFTs are given the same input. Against FFTs of two full-size maps, as published: last column."
+        "### Fuse\n\nTimes faster than each FFT, with gradients of both inputs. The network fuses on the coarse grid, "
+        "and the FFTs get the same input. The last column has FFTs of two full-size maps, as published."
     )
     yield measure.table(
         [*_LEADING, COMPLEX, REAL, "complex FFT, full-size low"], [row for race in fuses for row in fuse_rows(race)]
     )
-    yield "### Peak memory\n\nBeyond the input, as a multiple of what is returned (split: two images, fuse: one)."
+    yield "### Peak memory\n\nBeyond the input, as a multiple of the results (split: two images, fuse: one)."
     yield measure.table(["device", "operation", "shape", "peak / outputs"], memory)
     yield "### Training step\n\nForward, DiceLoss, backward and Adam, float32; as a multiple of fusion `none`."
     yield measure.table(
@@ -307,10 +307,10 @@ def _clones(race: Race, name: str) -> float:
 def targets(
     splits: Sequence[Race], fuses: Sequence[Race], memory: Sequence[Sequence[object]], training: Sequence[Race]
 ) -> Iterator[Target]:
-    """What the design promises on a CPU, beside what was measured."""
+    """Targets of the design on a CPU, beside the measurements."""
     for race in _promised(splits, "forward"):
         yield f"split {race.shape}: times faster than complex FFT", compare(race, COMPLEX, INTO_ONE), 6, True
-        yield f"split {race.shape}: price in units of cloning twice", compare(race, INTO_ONE, CLONES), 2.2, False
+        yield f"split {race.shape}: cost in units of cloning twice", compare(race, INTO_ONE, CLONES), 2.2, False
     for race in _promised(fuses, "forward + backward"):
         promise = f"fuse {race.shape}, forward + backward: times faster than complex FFT"
         yield promise, compare(race, COMPLEX, OUR_FUSE), 4, True
@@ -324,7 +324,7 @@ def targets(
 
 
 def _promised(races: Sequence[Race], direction: str) -> list[Race]:
-    """Those on the CPU, on large volumes where any were measured."""
+    """Races on the CPU, on large volumes if there are any."""
     large = [race for race in races if race.device == "cpu" and race.direction == direction and race.shape in LARGE]
     return large or [race for race in races if race.device == "cpu" and race.direction == direction]
 

@@ -1,4 +1,4 @@
-"""The published way to split and to fuse: Fourier transforms of the whole image. What `bands.py` races."""
+"""The published way to split and to fuse, Fourier transforms of the whole image: the rivals in `bands.py`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = [
     "real_split_once",
 ]
 
-#: The volume's axes; the block is cut along the first two.
+#: Axes of the volume; the block is cut along the first two.
 _AXES = (-3, -2, -1)
 
 
 def complex_split(x: Tensor, theta: float) -> tuple[Tensor, Tensor]:
-    """One complex transform, a mask made in the call, two inverse transforms."""
+    """One complex transform, a mask computed in the call, and two inverse transforms."""
     inside, outside = _masks(x, theta)
     spectrum = fftn(x, dim=_AXES)
     return ifftn(spectrum * inside, dim=_AXES).real, ifftn(spectrum * outside, dim=_AXES).real
@@ -37,7 +37,7 @@ def real_split(x: Tensor, theta: float) -> tuple[Tensor, Tensor]:
 
 
 def real_split_once(x: Tensor, theta: float) -> tuple[Tensor, Tensor]:
-    """The best that we know with whole transforms: the high part is what the low one leaves."""
+    """The fastest known way with whole transforms: the high part is the image less the low part."""
     inside, _ = _masks(x, theta)
     low = irfftn(rfftn(x, dim=_AXES) * inside, x.shape[-3:], dim=_AXES)
     return low, x - low
@@ -60,7 +60,7 @@ def real_fuse(low: Tensor, high: Tensor, theta: float) -> Tensor:
 
 
 def complex_fuse_coarse(coarse: Tensor, high: Tensor, theta: float) -> Tensor:
-    """The same with low features that hold the block and nothing else, as the published low branch does."""
+    """The same with low features that hold the block alone, as in the published low branch."""
     spectrum = fftn(high, dim=_AXES)
     spectrum[_block(high, theta)] = fftn(coarse, dim=_AXES).flatten(-3, -2) * _gain(coarse, high)
     return ifftn(spectrum, dim=_AXES).real
@@ -74,7 +74,7 @@ def real_fuse_coarse(coarse: Tensor, high: Tensor, theta: float) -> Tensor:
 
 
 def _inside(size: int, theta: float, device: torch.device) -> Tensor:
-    """Which bins of an axis belong to the block around DC: ``|k| < theta N / 2``."""
+    """Whether each bin of an axis belongs to the block around DC: ``|k| < theta N / 2``."""
     frequencies = torch.fft.fftfreq(size, d=1 / size, device=device)
     return frequencies.abs().round() < theta * size / 2 - 1e-9
 
@@ -86,12 +86,12 @@ def _masks(x: Tensor, theta: float) -> tuple[Tensor, Tensor]:
 
 
 def _block(x: Tensor, theta: float) -> tuple[object, ...]:
-    """Index of the block in a spectrum, its two axes as one."""
+    """Index of the block in a spectrum, with its two axes as one."""
     inside, _ = _masks(x, theta)
     rows, columns = inside[..., 0].nonzero(as_tuple=True)
     return ..., rows, columns, slice(None)
 
 
 def _gain(coarse: Tensor, high: Tensor) -> float:
-    """A constant keeps its value on the coarse grid, so its transform shrinks with the number of samples."""
+    """Ratio of the numbers of samples: a constant keeps its value on the coarse grid, so its transform shrinks."""
     return math.prod(high.shape[-3:]) / math.prod(coarse.shape[-3:])

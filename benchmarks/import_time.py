@@ -1,4 +1,4 @@
-"""How long importing monai_freq takes once MONAI is there.
+"""Time to import monai_freq after MONAI.
 
 python benchmarks/import_time.py
 """
@@ -21,11 +21,11 @@ ALL = "all of them"
 
 
 def main() -> None:
-    """Time everything in turn, each import in a process that has imported MONAI and no more."""
+    """Time all imports in turn, each in a process that has imported MONAI alone."""
     arguments = options(__doc__ or "", rounds=11)
     rounds = 1 if arguments.quick else arguments.rounds
     alone = statistics.median(seconds_of_monai() for _ in range(1 if arguments.quick else 5))
-    importlib.import_module("monai")  # for all that is forked from here
+    importlib.import_module("monai")  # for all forks of this process
 
     parts = sorted(f"monai_freq.{name}" for name in monai_freq.__all__ if name != "__version__")
     imports = {"monai_freq": ["monai_freq"], **{part: [part] for part in parts}, ALL: parts}
@@ -46,13 +46,13 @@ def main() -> None:
 
 
 def seconds_of_monai() -> float:
-    """To import MONAI in a new process."""
+    """Time to import MONAI in a new process."""
     code = "import time; start = time.perf_counter(); import monai; print(time.perf_counter() - start)"
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
 def seconds_in_fork(modules: Iterable[str]) -> float:
-    """To import modules in a copy of this process, which itself stays as it is."""
+    """Time to import modules in a copy of this process, which itself stays unchanged."""
     reading, writing = os.pipe()
     if os.fork() == 0:
         start = time.perf_counter()
@@ -68,7 +68,7 @@ def seconds_in_fork(modules: Iterable[str]) -> float:
 
 
 def forget() -> None:
-    """Have this process as if it had never imported monai_freq."""
+    """Make this process forget that it has imported monai_freq."""
     for name in [name for name in sys.modules if name.split(".")[0] == "monai_freq"]:
         del sys.modules[name]
 

@@ -1,4 +1,4 @@
-"""What every benchmark shares: interleaved timing, peak memory in a fresh process, its section of RESULTS.md."""
+"""Common parts of the benchmarks: interleaved timing, peak memory in a fresh process, sections of RESULTS.md."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ _SECTION = "\n## "
 
 Call = Callable[[], object]
 Times = dict[str, list[float]]
-#: What is promised, what was measured, the bound, and whether the bound is the least or the most that is promised.
+#: Name of a target, measurement, bound, and whether it is a lower bound (True) or an upper one (False).
 Target = tuple[str, float, float, bool]
 
 
 def options(description: str, rounds: int = 7) -> argparse.Namespace:
     """Command line of a benchmark: ``rounds``, ``threads`` and ``quick``."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--rounds", type=int, default=rounds, help="how often everything is measured in turn")
-    parser.add_argument("--threads", type=int, default=1, help="intra-op threads")
+    parser.add_argument("--rounds", type=int, default=rounds, help="number of rounds of all contenders in turn")
+    parser.add_argument("--threads", type=int, default=1, help="number of intra-op threads")
     parser.add_argument("--quick", action="store_true", help="small sizes, one round, printed instead of written")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -57,12 +57,12 @@ def options(description: str, rounds: int = 7) -> argparse.Namespace:
 
 
 def devices() -> list[str]:
-    """The CPU, and CUDA where there is a device."""
+    """The CPU, and CUDA if there is a device."""
     return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
 
 def interleave(calls: Mapping[str, Call], rounds: int, budget_s: float = float("inf"), at_least: int = 3) -> Times:
-    """Seconds of each call in each round, A B C A B C ...; beyond ``budget_s`` only ``at_least`` rounds are made."""
+    """Seconds of each call in each round, A B C A B C ...; after ``budget_s`` no round starts beyond ``at_least``."""
     times: Times = {name: [] for name in calls}
     start = time.perf_counter()
     for done in range(rounds):
@@ -74,19 +74,20 @@ def interleave(calls: Mapping[str, Call], rounds: int, budget_s: float = float("
 
 
 def ratio(times: Times, numerator: str, denominator: str) -> float:
-    """Median over the rounds of how many times longer one call took than the other of the same round."""
+    """Median over the rounds of the ratio of two calls' times in the same round."""
     return statistics.median(a / b for a, b in zip(times[numerator], times[denominator], strict=True))
 
 
 def milliseconds(times: Times, name: str) -> float:
-    """Median time of a call."""
+    """Median time of a call in milliseconds."""
     return 1000 * statistics.median(times[name])
 
 
 def peak_memory(prepare: Callable[..., Call], *args: object, device: str = "cpu", threads: int = 1) -> float:
-    """Most bytes that ``prepare(*args)()`` held beyond what was held before, in a fresh process; NaN if unknown.
+    """Peak memory of ``prepare(*args)()`` in a fresh process, in bytes beyond the memory before; NaN if unknown.
 
-    ``prepare`` belongs to a module, so that it can be sent: it makes the input resident and warms up on a tiny one.
+    ``prepare`` is a function of a module, so that it can be sent. It makes the input resident, and warms up on a tiny
+    one.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_peak, prepare, args, device, threads).result()
@@ -99,13 +100,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def targets_table(targets: Iterable[Target]) -> str:
-    """Table of what is promised beside what was measured."""
+    """Table of the targets beside the measurements."""
     header = ["target", "bound", "measured", "reached"]
     return table(header, [_target_row(*target) for target in targets])
 
 
 def machine(threads: int) -> str:
-    """One line with the facts about the machine and the versions that figures depend on."""
+    """One line about the machine and the versions, on which the figures depend."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device was present"
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, monai {version('monai')}"
     cpu = f"{cpu_model()}, {os.cpu_count()} cores, {threads} intra-op thread{'s' if threads > 1 else ''}"
@@ -120,7 +121,7 @@ def cpu_model() -> str:
 
 
 def publish(title: str, body: str, arguments: argparse.Namespace) -> None:
-    """Print a section, and write it to RESULTS.md unless the run was a quick one."""
+    """Print a section, and write it to RESULTS.md unless the run is a quick one."""
     body = f"{machine(arguments.threads)}\n\n{body}"
     print(f"## {title}\n\n{body}")
     if not arguments.quick:
@@ -139,7 +140,7 @@ def write_section(title: str, body: str, path: Path = RESULTS) -> None:
 
 
 def _seconds(call: Call) -> float:
-    """Time of one call; freeing its result is left out, waiting for the device is not."""
+    """Seconds of one call, with the wait for the device, but without freeing the result."""
     _synchronise()
     start = time.perf_counter()
     result = call()
@@ -171,7 +172,7 @@ def _cuda_peak(call: Call) -> float:
 
 
 def _resident_peak(call: Call) -> float:
-    """From Linux' own high-water mark, set back just before the call."""
+    """Peak of the resident memory by the high-water mark of Linux, reset just before the call."""
     if not Path("/proc/self/clear_refs").exists():
         return float("nan")
     Path("/proc/self/clear_refs").write_text("5")

@@ -1,4 +1,4 @@
-"""Non-local means against scikit-image, dipy and OpenCV, as far as they are installed: time, memory, agreement."""
+"""Non-local means against scikit-image, dipy and OpenCV, if they are installed: time, memory, agreement."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from torch import Tensor
 from monai_freq.spectral.nonlocal_means import nonlocal_means
 
 SIGMA = 0.05
-#: The strength that dipy's classic method has.
+#: Strength of the filter, that of dipy's classic method.
 H = 2**0.25 * SIGMA
-#: Seconds after which a comparison stops, once it has two rounds.
+#: Time after which a comparison stops, if it has two rounds.
 BUDGET_S = 60.0
-#: Of 8-bit integers to a unit, for OpenCV.
+#: Number of levels of 8-bit integers per unit, for OpenCV.
 LEVELS = 160.0
 THREADS = os.cpu_count() or 1
 MIB, GB = 2**20, 1e9
@@ -32,7 +32,7 @@ Result = Tensor | Sequence[np.ndarray]
 
 
 class Case(NamedTuple):
-    """Images, each by itself, and radii along every axis; and whether slow contenders are worth waiting for."""
+    """Shape of a batch of images, radii along every axis, and whether the slow contenders take part."""
 
     shape: tuple[int, ...]
     patch: int
@@ -63,7 +63,7 @@ class Contender(NamedTuple):
         return f"{self.name}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
     def enters(self, case: Case) -> bool:
-        """Whether it is installed and takes such images."""
+        """Whether the contender is installed and takes images of this dimension."""
         return case.dims in self.dims and find_spec(self.package) is not None
 
 
@@ -77,7 +77,7 @@ class Race(NamedTuple):
 SLICE, SLICES = Case((1, 320, 320), 2, 5, slow=True), Case((16, 320, 320), 2, 5)
 CUBE, WIDE = Case((1, 96, 96, 96), 1, 3, slow=True), Case((1, 96, 96, 96), 2, 5)
 VOLUME = Case((1, 160, 160, 128), 1, 3)
-#: case -> how many times faster than scikit-image's fast mode
+#: case -> target for the ratio of times, scikit-image's fast mode to ours
 PROMISED = {SLICE: 4.0, SLICES: 4.5, CUBE: 7.0, VOLUME: 7.0, WIDE: 5.0}
 SMALL = Case((1, 48, 48), 2, 5), Case((1, 24, 24, 24), 1, 3)
 QUICK = Case((2, 40, 40), 2, 5, slow=True), Case((1, 16, 16, 16), 1, 3, slow=True)
@@ -97,7 +97,7 @@ def main() -> None:
 
 
 def noisy(shape: Sequence[int]) -> Tensor:
-    """Discs or balls within each other on an empty background, magnitudes with Rician noise; ``(N, *spatial)``."""
+    """Nested discs or balls on an empty background, magnitudes with Rician noise, ``(N, *spatial)``."""
     axes = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in shape[1:]), indexing="ij")
     signal = torch.zeros(*shape[1:])
     for level, radius in ((0.5, 0.9), (0.8, 0.6), (0.3, 0.35), (1.0, 0.15)):
@@ -113,7 +113,7 @@ def ours(x: Tensor, case: Case, threads: int, noise_model: Any = "gaussian") -> 
 
 
 def transform(x: Tensor, case: Case, threads: int) -> Tensor:
-    """It looks for NaN and estimates sigma, too."""
+    """The transform, which also looks for NaN and estimates sigma."""
     from monai_freq.transforms import NonLocalMeans
 
     torch.set_num_threads(threads)
@@ -128,7 +128,7 @@ def scikit_image(x: Tensor, case: Case, threads: int, fast: bool) -> Result:
 
 
 def dipy(x: Tensor, case: Case, threads: int, method: str) -> Result:
-    """Strength and, in the classic method, window are ours."""
+    """A method of dipy with our strength and, in the classic method, our window."""
     from dipy.denoise.nlmeans import nlmeans
 
     block = case.search + (case.patch if method == "classic" else 0)
@@ -166,12 +166,12 @@ CONTENDERS = (
 
 
 def entered(case: Case) -> dict[str, Contender]:
-    """Contenders in a case, each once."""
+    """Contenders in a case, by name."""
     return {str(contender): contender for contender in CONTENDERS if contender.enters(case)}
 
 
 def race_on_cpu(case: Case, rounds: int) -> Iterator[Race]:
-    """Against fast contenders, then a few times against slow ones."""
+    """Comparison with the fast contenders, then a short one with the slow ones."""
     x, contenders = noisy(case.shape), entered(case)
     for contender in contenders.values():
         warm_up(contender, case, "cpu")
@@ -184,7 +184,7 @@ def race_on_cpu(case: Case, rounds: int) -> Iterator[Race]:
 
 
 def gpu_rows(cases: Sequence[Case], rounds: int) -> Iterator[Sequence[object]]:
-    """Time, memory, and how much of the bandwidth of a copy is used."""
+    """Case, contender, time, data moved, share of the bandwidth of a copy, and memory."""
     big = torch.empty(2**28, device="cuda")
     copies = measure.interleave({"copy": big.clone}, 9)["copy"]
     bandwidth = 2 * big.nbytes / sorted(copies)[len(copies) // 2]
@@ -202,7 +202,7 @@ def gpu_rows(cases: Sequence[Case], rounds: int) -> Iterator[Sequence[object]]:
 
 
 def bytes_moved(case: Case) -> float:
-    """Least that the operations of all offsets read and write."""
+    """Lower bound of the bytes that the operations of all offsets read and write."""
     along_row, across = 2 + 3 * case.patch, 2 * (case.dims - 1)
     transfers = 3 + 2 + along_row + 2 + across + 2 * (4 + 3)
     pairs = (2 * case.search + 1) ** case.dims // 2
@@ -231,7 +231,7 @@ def warm_up(contender: Contender, case: Case, device: str) -> None:
 
 
 def agreement_rows(cases: Sequence[Case]) -> Iterator[Sequence[object]]:
-    """Case, contender, and how far it is from ours in float64, of the same noise model."""
+    """Case, contender, and its differences from ours in float64 with the same noise model."""
     for case in cases:
         x = noisy(case.shape)
         exact = {c.rician: c.function(x.double(), case, 1) for c in (OURS, RICIAN)}
@@ -251,23 +251,23 @@ def report(
     peers = {"scikit-image": "skimage", "dipy": "dipy", "opencv-python-headless": "cv2"}
     found = [f"{name} {version(name)}" for name, module in peers.items() if find_spec(module)]
     yield (
-        f"Side by side with {', '.join(found) or 'none of its peers'}. Cases are shape, then sides of patch and search "
-        f"window in voxels; float32, noise of SD {SIGMA}, h = {H:.3g}. The contenders take turns within each round; "
-        "times are medians, ratios medians of each round's ratio. scikit-image and dipy's classic method run on one "
-        "thread here. Conventions differ: scikit-image's fast mode leaves out a tap of the patch along each axis and "
-        "approximates the exponential, its slow mode weights the patch, dipy's blockwise method averages blocks and is "
-        "not the same from run to run on two threads, and OpenCV takes integers only, of 8 bits here."
+        f"Side by side with {', '.join(found) or 'none of its peers'}. A case is a shape, then the sides of patch and "
+        f"search window in voxels; float32, noise of SD {SIGMA}, h = {H:.3g}. The contenders take turns within each "
+        "round. Times are medians; ratios are medians of each round's ratio. scikit-image and dipy's classic method "
+        "run on one thread. Conventions differ. scikit-image's fast mode leaves out a tap of the patch along each axis "
+        "and approximates the exponential; its slow mode weights the patch. dipy's blockwise method averages blocks, "
+        "and varies from run to run on two threads. OpenCV takes integers only, here of 8 bits."
     )
     yield measure.targets_table(targets(races, memory))
-    yield f"### Time\n\nAs multiples of that of {OURS}."
+    yield f"### Time\n\nAs a multiple of the time of {OURS}."
     rows = [row for race in races for row in time_rows(race)]
     yield measure.table(["case", "contender", "rounds", "ms", "multiple"], rows)
     if gpu:
-        yield "### GPU\n\nWhat the operations move at the least, and its share of the bandwidth of a copy."
+        yield "### GPU\n\nLower bound of the data moved, and its share of the bandwidth of a copy."
         yield measure.table(["case", "contender", "ms", "GB moved", "share of bandwidth", "peak (MiB)"], gpu)
-    yield "### Peak memory\n\nBeyond the input, the result included."
+    yield "### Peak memory\n\nBeyond the input, with the result."
     yield measure.table(["case", "contender", "MiB"], memory)
-    yield "### Agreement\n\nDifference from ours in float64 with the same noise model; the images reach 1."
+    yield "### Agreement\n\nDifference from ours in float64 with the same noise model. The largest signal is 1."
     rows = [[*names, *(f"{error:.0e}" for error in errors)] for *names, errors in agreement]
     yield measure.table(["case", "contender", "largest", "RMS"], rows)
 
@@ -279,7 +279,7 @@ def time_rows(race: Race) -> Iterator[Sequence[object]]:
 
 
 def targets(races: Sequence[Race], memory: Sequence[Sequence[object]]) -> Iterator[Target]:
-    """What is promised on one thread, beside what was measured."""
+    """Targets on one thread, beside the measurements."""
     for case, times in races:
         if str(FAST) in times and case in PROMISED:
             promise = f"{case}: times faster than scikit-image's fast mode"

@@ -1,4 +1,4 @@
-"""Simulated studies in which no arm differs: how often a report would say that one does."""
+"""Simulated studies in which no arm differs: the rate of reports with a false alarm."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from monai_freq.study.run.results import Result
 from monai_freq.study.run.spec import ARMS
 
 STUDIES = 500
-#: In units of Dice, in further studies, to see what can be found.
+#: Planted difference in units of Dice, in further studies, for the power of the tests.
 PLANTED = 0.03
-#: Test cases of each task: the paper's, but 12 of the hippocampus' 52, which keeps this short.
+#: Number of test cases of each task: the paper's, but 12 of the hippocampus' 52, to save time.
 CASES = {"red_nucleus_fd": 16, "spleen_fd": 9, "heart_fd": 4, "hippocampus_fd": 12}
-SIZES = {4: 0.72, 8: 0.80}  # and the Dice that is reached with so many training cases
+SIZES = {4: 0.72, 8: 0.80}  # number of training cases -> Dice
 DRAWS = 10
-#: Standard deviations in units of Dice, near those levels: cases are hard or easy, subsets good or bad, a case suits an
-#: arm or not, and the rest; and what a single training adds to all of its cases.
+#: Standard deviations in units of Dice, near those levels, of: case, training subset, arm within a case, residual, and
+#: the luck of a single training, which all of its cases share.
 HARD, SUBSET, SUITS, REST, LUCK = 0.06, 0.02, 0.01, 0.03, 0.015
 ALPHA = 0.05
-#: The validation curve of trained networks; that of one draw is enough.
+#: Validation curve of trained networks; one draw needs it.
 LEVEL = {"epochs": [1.0, 2, 3, 4, 5, 6, 7, 8], "val_mean_dice": [0.8] * 8}
 
 Array = NDArray[np.float64]
@@ -47,7 +47,7 @@ class Rates(NamedTuple):
 
 
 def main() -> None:
-    """Simulate and print; the section is written by a full run."""
+    """Simulate and print; a full run also writes the section."""
     arguments = measure.options(__doc__ or "", rounds=1)
     studies = 40 if arguments.quick else STUDIES
     start = time.process_time()
@@ -69,12 +69,12 @@ def rates(studies: int, luck: float) -> Rates:
 
 
 def called(comparison: Comparison) -> bool:
-    """Whether the report says that the arm differs."""
+    """Whether the report calls the arm different."""
     return comparison.verdict in ("improvement", "deterioration")
 
 
 def study(rng: np.random.Generator, luck: float, planted: float = 0.0) -> list[Result]:
-    """Results of all tasks, sizes, arms and draws; ``planted`` is what early fusion adds to the Dice."""
+    """Results of all tasks, sizes, arms and draws; early fusion adds ``planted`` to the Dice."""
     results = []
     for bundle, cases in CASES.items():
         hard, suits = HARD * rng.standard_normal(cases), SUITS * rng.standard_normal((len(ARMS), cases))
@@ -90,7 +90,7 @@ def study(rng: np.random.Generator, luck: float, planted: float = 0.0) -> list[R
 
 
 def bounded(dice: Array) -> Array:
-    """Near 0.75 the number itself; flattened towards 0 and 1, so that easy cases vary less."""
+    """Logistic curve that is the number itself near 0.75, and flat towards 0 and 1, so that easy cases vary less."""
     return 1 / (1 + np.exp(-(math.log(3) + (dice - 0.75) / (0.75 * 0.25))))
 
 
@@ -144,7 +144,7 @@ def power_rows(studies: int) -> list[list[object]]:
 
 
 def power(luck: float, studies: int) -> dict[str, float]:
-    """Share of planted differences that are found, for each task."""
+    """Share of planted differences that the reports find, for each task."""
     seeds = range(10_000, 10_000 + studies)
     reports = [compare(conditions_of(study_of(study(np.random.default_rng(seed), luck, PLANTED)))) for seed in seeds]
     planted = [one for report in reports for one in report if one.condition.arm == "early" and one.metric == DICE]

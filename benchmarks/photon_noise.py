@@ -1,4 +1,4 @@
-"""CT photon noise through a reconstruction, against scikit-image, ODL and ASTRA doing the same."""
+"""CT photon noise through a reconstruction, against the same with scikit-image, ODL and ASTRA."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from monai_freq.spectral.polar_grid import tables
 from monai_freq.spectral.tomography import ParallelBeam
 from monai_freq.transforms import PhotonNoise
 
-#: Pixels and angles, over 26 cm: LoDoPaB-CT's, and those of a quick run.
+#: Numbers of pixels and angles over 26 cm: those of LoDoPaB-CT, and those of a quick run.
 LODOPAB, TINY = (362, 1000), (96, 90)
 EXTENT_MM, PHOTONS, LEAST = 260.0, 4096.0, 0.1
-#: Slices one after another in a measured call of ours, which is short otherwise; and slices of a volume.
+#: Number of slices in a measured call of ours, which would be short otherwise; number of slices of a volume.
 IN_A_ROW, SLICES = 10, 16
-#: Seconds after which a comparison stops, once it has three rounds.
+#: Time after which a comparison stops, if it has three rounds.
 BUDGET_S = 60.0
-#: Standard deviations in mm, positions and heights of the blobs that are scanned, per mm.
+#: Positions and standard deviations in mm, and heights per mm, of the blobs of the phantom.
 BLOBS = ((0, 0, 28, 0.03), (40, -30, 10, 0.008), (-50, 20, 5, 0.01))
 
 Size = tuple[int, int]
@@ -35,7 +35,7 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class Scanner(NamedTuple):
-    """Line integrals of an image and their filtered back-projection, by one library, in mm."""
+    """Line integrals of an image and their filtered back-projection, by one library; lengths are in mm."""
 
     project: Callable[[Array], Array]
     reconstruct: Callable[[Array], Array]
@@ -100,7 +100,7 @@ def odl(size: Size) -> Scanner:
 
 
 def astra(size: Size) -> Scanner:
-    """ASTRA on the CPU. It is under the GPL: only ever imported here."""
+    """ASTRA on the CPU. It is under the GPL, so that only this benchmark imports it."""
     import astra
 
     beam, half = geometry(size), EXTENT_MM / 2
@@ -142,12 +142,12 @@ EXACT, FAST, WITH_TORCH = "`PhotonNoise`, exact", "`PhotonNoise`, fast", "our pr
 
 
 def peers(size: Size) -> dict[str, Scanner]:
-    """Those that are installed."""
+    """Peers that are installed."""
     return {name: make(size) for name, (package, make) in PEERS.items() if has(package)}
 
 
 def with_noise(scanner: Scanner, mu: Array) -> Array:
-    """What is raced: an image with the noise of its scan, as our transform makes it."""
+    """Image with the noise of its scan, as our transform makes it, by a peer."""
     random = np.random.default_rng(0)
     integrals = scanner.project(mu)
     counts = random.poisson(PHOTONS * np.exp(-integrals))
@@ -168,7 +168,7 @@ def our_noise_with_torch(mu: Tensor, beam: ParallelBeam) -> Tensor:
 
 
 def races_on(device: str, size: Size, rounds: int) -> Iterator[Race]:
-    """Slices one by one, and a volume through the transform; on the CPU with one thread and with all in turn."""
+    """Slices one by one, and a volume through the transform; on the CPU with one thread and with all threads."""
     mu, beam = phantom(size).to(device), geometry(size)
     ours: dict[str, Call] = {
         EXACT: partial(our_noise, mu, beam, "poisson"),
@@ -192,7 +192,7 @@ def races_on(device: str, size: Size, rounds: int) -> Iterator[Race]:
 def raced(
     device: str, what: str, slices: int, ours: Mapping[str, Call], theirs: Mapping[str, Call], rounds: int
 ) -> Race:
-    """Interleaved, after a warm-up; the peers do one slice even where we do several."""
+    """Interleaved comparison after a warm-up; peers compute one slice even where ours compute several."""
     one = torch.get_num_threads()
     calls = {name: threaded(one, call) for name, call in {**ours, **theirs}.items()}
     if device == "cpu" and one < CORES:
@@ -227,14 +227,14 @@ def threaded(threads: int, call: Call) -> Call:
 
 
 def faster(race: Race, peer: str, name: str) -> float:
-    """How many times, for each slice."""
+    """Times faster than a peer, for each slice."""
     if peer not in race.times or name not in race.times:
         return math.nan
     return measure.ratio(race.times, peer, name) * race.slices
 
 
 def memory_rows(size: Size, warm_up: Size, threads: int) -> Iterator[tuple[str, str, float]]:
-    """Device, contender and peak beyond what it holds, in MB."""
+    """Device, contender, and peak memory in MB beyond the memory before the call."""
     contenders = [f"{EXACT}, first of a geometry", EXACT, FAST, *(name for name in PEERS if has(PEERS[name][0]))]
     for device in measure.devices():
         for name in contenders:
@@ -244,7 +244,7 @@ def memory_rows(size: Size, warm_up: Size, threads: int) -> Iterator[tuple[str, 
 
 
 def ready(name: str, size: Size, warm_up: Size, device: str) -> Call:
-    """A call that is warmed up on a small slice; ours keeps its geometry unless the first call of one is asked for."""
+    """A call after a warm-up on a small slice; our geometry is cached, but for the first call of a geometry."""
     call_of(name, warm_up, device)()
     if name in (EXACT, FAST):
         tables(geometry(size)._grid, torch.float32, torch.device(device))
@@ -258,7 +258,7 @@ def call_of(name: str, size: Size, device: str) -> Call:
 
 
 def agreement_rows(size: Size) -> Iterator[tuple[str, float, float]]:
-    """Peer, relative RMS difference of its line integrals from ours, and PSNR of its reconstruction of its own."""
+    """Library, relative RMS difference of its line integrals from ours, and PSNR of its own reconstruction."""
     mu, beam = phantom(size), geometry(size)
     ours = beam.project(mu)
     yield "`ParallelBeam`", 0.0, psnr(beam.fbp(ours).numpy(), mu.numpy())
@@ -271,7 +271,7 @@ def agreement_rows(size: Size) -> Iterator[tuple[str, float, float]]:
 
 
 def at_bins_of_skimage(beam: ParallelBeam, mu: Tensor) -> Array:
-    """Ours where scikit-image has its bins: y is up there, and the centre half a pixel off."""
+    """Our line integrals at the bins of scikit-image, where y points up, and the centre is half a pixel off."""
     sinogram, pixel = beam.project(mu.flip(0)).numpy(), beam.spacing[0]
     bins, angles = (np.arange(beam.shape[0]) - beam.shape[0] // 2) * pixel, beam.angles.numpy()
     half = pixel / 2 * (beam.shape[0] % 2 == 0)
@@ -288,7 +288,7 @@ def psnr(result: Array, expected: Array) -> float:
 
 
 def bandwidth_rows(races: Sequence[Race], size: Size) -> Iterator[tuple[str, float, float, float]]:
-    """Device, MB that a slice has to move, its GB/s, and the share of what copying reaches there; GPUs only."""
+    """Device, MB moved for a slice, GB/s, and the share of the bandwidth of a copy; GPUs only."""
     for race in races:
         if race.device == "cuda" and race.slices == IN_A_ROW:
             block = torch.empty(1 << 28, dtype=torch.uint8, device="cuda")
@@ -300,7 +300,7 @@ def bandwidth_rows(races: Sequence[Race], size: Size) -> Iterator[tuple[str, flo
 
 
 def bytes_moved(size: Size) -> float:
-    """Everything that is kept read once, and every intermediate result written and read once."""
+    """Bytes if each cached matrix is read once, and each intermediate result is written and read once."""
     kept = tables(geometry(size)._grid, torch.float32, torch.device("cuda"))
     parts = [tensor for each in kept for tensor in (each if isinstance(each, tuple) else (each,)) if tensor is not None]
     constant = sum(tensor.numel() * tensor.element_size() for tensor in parts)
@@ -318,23 +318,23 @@ def report(
     missing = [name for name, (package, _) in PEERS.items() if not has(package)]
     yield (
         f"{LODOPAB[0]} x {LODOPAB[0]} pixels, {LODOPAB[1]} angles, {PHOTONS:g} photons: project, draw counts, "
-        "reconstruct, add, float32. The contenders take turns within each round; times are medians, of one thread "
-        "unless said otherwise; ratios are medians of each round's ratio, for each slice. The peers draw with NumPy "
-        "and do one slice, for volumes too. ODL projects with ASTRA."
+        "reconstruct, add, float32. The contenders take turns within each round. Times are medians, on one thread "
+        "unless stated otherwise; ratios are medians of each round's ratio, for each slice. The peers draw with NumPy "
+        "and compute one slice, even against volumes. ODL projects with ASTRA."
         + (f" Not installed: {', '.join(missing)}." if missing else "")
     )
     yield measure.targets_table(targets(races))
     header = ["device", "what", "rounds", "ours", "ms per slice", *(f"times faster than {name}" for name in PEERS)]
     yield measure.table(header, [row for race in races for row in race_rows(race)])
-    yield "### Peak memory\n\nBeyond the image and what is kept of the geometry."
+    yield "### Peak memory\n\nBeyond the image and the cached geometry."
     yield measure.table(["device", "contender", "peak (MB)"], memory)
     yield (
-        "### Agreement\n\nOf a smooth phantom: line integrals, as relative RMS difference from ours (scikit-image's "
-        "bins are others: ours are interpolated to them), and the PSNR of each library's reconstruction of its own."
+        "### Agreement\n\nOn a smooth phantom: relative RMS difference of the line integrals from ours (interpolated "
+        "to the bins of scikit-image, which differ), and PSNR of each library's own reconstruction."
     )
     yield measure.table(["library", "difference", "PSNR (dB)"], agreement)
     if bandwidth:
-        yield "### Memory bandwidth\n\nOf one slice on the GPU, exact, beside that of copying."
+        yield "### Memory bandwidth\n\nBandwidth of one exact slice on the GPU, beside that of a copy."
         yield measure.table(["device", "MB moved", "GB/s", "share"], bandwidth)
 
 
@@ -346,7 +346,7 @@ def race_rows(race: Race) -> Iterator[Sequence[object]]:
 
 
 def targets(races: Sequence[Race]) -> Iterator[Target]:
-    """What is promised of a slice and one thread on the CPU."""
+    """Targets for a slice on one thread of the CPU."""
     for race in races:
         if race.device == "cpu" and race.slices == IN_A_ROW:
             for name, bounds in ((EXACT, (100, 40, 40)), (FAST, (180, 70, 70))):

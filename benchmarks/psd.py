@@ -16,22 +16,22 @@ from torch import Tensor
 
 from monai_freq.spectral.psd import radial_psd
 
-#: Calls of milliseconds differ from one to the next: this many rounds of them for each round of the rest.
+#: Number of rounds of calls of milliseconds, whose times vary, for each round of the rest.
 ROUNDS_OF_SHORT_CALLS = 5
-#: Seconds after which a comparison with the loop stops, once it has three rounds.
+#: Time after which a comparison with the loop stops, if it has three rounds.
 BUDGET_S = 20.0
 
 Shape = tuple[int, ...]
 
 
 class Case(NamedTuple):
-    """Images, and how many of their axes are space."""
+    """Shape of the images, and number of their spatial axes."""
 
     shape: Shape
     spatial_dims: int
 
     def images(self, device: str) -> Tensor:
-        """The same ones each time."""
+        """Random images, the same each time."""
         return torch.rand(self.shape, device=device, generator=torch.Generator(device).manual_seed(0))
 
 
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 class Race(NamedTuple):
-    """One case: against its transform, against the loop, and how far it is from the loop in float64."""
+    """One case: times against its transform and against the loop, and difference from the loop in float64."""
 
     device: str
     case: Case
@@ -73,7 +73,7 @@ def transform(x: Tensor, spatial_dims: int) -> Tensor:
 
 
 def loop(x: Tensor, spatial_dims: int) -> NDArray[np.floating]:
-    """As one would write it: for each image a mask for each ring."""
+    """A plain implementation: a mask for each ring of each image."""
     array = x.cpu().numpy()
     spatial = array.shape[-spatial_dims:]
     axes = [np.fft.fftshift(np.fft.fftfreq(size)) for size in spatial]
@@ -108,13 +108,13 @@ def race(device: str, case: Case, rounds: int) -> Race:
 
 
 def largest_difference(x: Tensor, spatial_dims: int) -> float:
-    """From the loop in float64, relative to its value."""
+    """Largest difference from the loop in float64, relative to its value."""
     expected = loop(x.double(), spatial_dims)
     return float(np.abs(density(x, spatial_dims).cpu().numpy() / expected - 1).max())
 
 
 def memory_row(device: str, case: Case, threads: int) -> Sequence[object]:
-    """Peak of each contender as a multiple of the input."""
+    """Peak memory of each contender as a multiple of the input."""
     size = 4 * math.prod(case.shape)
     peaks = (measure.peak_memory(ready, name, case, device, device=device, threads=threads) for name in CONTENDERS)
     return [device, case.shape, *(peak / size for peak in peaks)]
@@ -129,14 +129,14 @@ def ready(name: str, case: Case, device: str) -> Call:
 def report(races: Sequence[Race], memory: Sequence[Sequence[object]]) -> Iterator[str]:
     """Parts of the section."""
     yield (
-        "float32, no gradients. The contenders take turns within each round; times are medians, ratios are medians of "
-        "each round's ratio. Everything here runs on CUDA tensors without moving them to the host, but for the loop."
+        "float32, no gradients. The contenders take turns within each round. Times are medians; ratios are medians of "
+        "each round's ratio. All but the loop run on CUDA tensors without moving them to the host."
     )
     yield measure.targets_table(targets(races))
     yield (
-        "### Spectrum\n\nAgainst the real Fourier transform of all images in one call, which it contains, and against "
-        "a loop in numpy: for each image the transform, `fftshift`, and for each ring a mask and a mean. The "
-        "difference is the largest over all rings, from the same loop in float64, relative to its value."
+        "### Spectrum\n\nAgainst the real Fourier transform of all images in one call, which is a part of it, and "
+        "against a loop in numpy: for each image the transform and `fftshift`, for each ring a mask and a mean. The "
+        "difference is the largest over all rings, relative to the same loop in float64."
     )
     yield measure.table(
         [*_LEADING, "`rfftn` (ms)", "/ `rfftn`", "loop (ms)", "times faster than the loop", "difference"],
@@ -164,11 +164,11 @@ def spectrum_row(race: Race) -> Sequence[object]:
 
 
 def targets(races: Sequence[Race]) -> Iterator[Target]:
-    """What the design promises on a CPU, beside what was measured."""
+    """Targets of the design on a CPU, beside the measurements."""
     promised = [race for race in races if race.device == "cpu" and race.case != SMALL]
     for race in promised:
         cost = measure.ratio(race.against_transform, OURS, TRANSFORM)
-        yield f"`radial_psd` {race.case.shape}: price in units of its `rfftn`", cost, 1.5, False
+        yield f"`radial_psd` {race.case.shape}: cost in units of its `rfftn`", cost, 1.5, False
 
 
 if __name__ == "__main__":

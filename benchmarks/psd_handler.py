@@ -1,4 +1,4 @@
-"""What logging power spectrum densities costs a training."""
+"""The cost of logging power spectrum densities in a training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 class Run(NamedTuple):
-    """A training: how long it took, and how much of that was spent in the handler."""
+    """Seconds of a training, and those spent in the handler."""
 
     seconds: float
     inside: float
@@ -45,12 +45,12 @@ class Trainings(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Time in the handler's own callbacks / time of the run."""
+        """Median of: time in the handler's own callbacks / time of the run."""
         return statistics.median(run.inside / run.seconds for run in self.logged)
 
     @property
     def longer(self) -> float:
-        """By how much the median run is longer with the handler, as a part of one without."""
+        """Increase of the median run's time by the handler, relative to a run without it."""
         medians = [statistics.median(run.seconds for run in runs) for runs in (self.logged, self.without)]
         return medians[0] / medians[1] - 1
 
@@ -67,7 +67,7 @@ def race_handlers(rounds: int, threads: int, quick: bool) -> Iterator[Trainings]
 
 
 def train_heart(logged: bool, device: str, threads: int, quick: bool) -> Run:
-    """The bundle as it is, for two thirds of its epochs; the time in which it is set up is left out."""
+    """The bundle for two thirds of its epochs, timed without its set-up."""
     from monai.bundle import ConfigWorkflow
 
     settings = {"epochs": 2, "psd_interval": 2, "train_size": 2} if quick else {"epochs": 40}
@@ -94,7 +94,7 @@ def train_heart(logged: bool, device: str, threads: int, quick: bool) -> Run:
 
 
 def train_resnet(logged: bool, device: str, quick: bool) -> Run:
-    """A classifier of random images, with the first stride of 2 that ResNets were published with."""
+    """A classifier of random images, with a first stride of 2 as in the published ResNets."""
     from monai.engines import SupervisedTrainer
     from monai.networks.nets import resnet18
 
@@ -122,7 +122,7 @@ def timed(trainer: Any, handler: Any) -> Run:
 
 @contextmanager
 def stopwatch(engine: Engine, spent: list[float]) -> Iterator[None]:
-    """Callbacks that are added meanwhile report the seconds of each call."""
+    """Let callbacks that are added in the block report the seconds of each call."""
     add = engine.add_event_handler
 
     def add_timed(event: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -150,9 +150,9 @@ def now() -> float:
 def report(trainings: Sequence[Trainings]) -> Iterator[str]:
     """Parts of the section."""
     yield (
-        "The same training with and without `PSDHandler`, in turn; setting up is left out. *Share*: time "
-        "within the handler's own callbacks / time of the run, median. *Longer*: how much longer the median run is "
-        "than the median run without the handler, with the noise of both."
+        "The same training with and without `PSDHandler`, in turn, without the set-up. *Share*: median of the time "
+        "within the handler's own callbacks / time of the run. *Longer*: increase of the median run's time over that "
+        "of the median run without the handler, with the noise of both."
     )
     yield measure.targets_table(targets(trainings))
     yield measure.table(
@@ -172,7 +172,7 @@ def training_row(trainings: Trainings) -> Sequence[object]:
 
 
 def targets(trainings: Sequence[Trainings]) -> Iterator[Target]:
-    """What the design promises on a CPU, beside what was measured."""
+    """Targets of the design on a CPU, beside the measurements."""
     for each in trainings:
         if each.device == "cpu" and "heart_fd" in each.name:
             yield "`PSDHandler`: share of a `heart_fd` run", each.share, 0.05, False

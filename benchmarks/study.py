@@ -1,4 +1,4 @@
-"""A study's throughput: four runs two at a time against the same four one after another, and the driver's overhead."""
+"""Throughput of a study: four runs, two at a time, against the same one after another; overhead of the driver."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIZE = "[64,64,32]"
 
 
 class Study(NamedTuple):
-    """Seconds from its command to its end, and its results."""
+    """Seconds from the command to its end, and the results."""
 
     seconds: float
     results: Sequence[Result]
@@ -36,7 +36,7 @@ class Study(NamedTuple):
 
     @property
     def rest(self) -> float:
-        """Seconds beyond that, where one runs at a time: starting Ray and ending it, and what each run adds."""
+        """Seconds beyond that, if one runs at a time: start and end of Ray, and the overhead of each run."""
         return self.seconds - self.trainings
 
 
@@ -49,7 +49,7 @@ class Round(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """Of the times of four runs."""
+        """Time of four runs two at a time / one after another."""
         return self.two_at_a_time.seconds / self.one_by_one.seconds
 
     @property
@@ -62,7 +62,7 @@ def main() -> None:
     """Run all ways in turn, print, and write the section."""
     arguments = measure.options(__doc__ or "", rounds=3)
     epochs = QUICK_EPOCHS if arguments.quick else EPOCHS
-    study(ONE, QUICK_EPOCHS, 1)  # generates the phantoms, and fills the disk's cache
+    study(ONE, QUICK_EPOCHS, 1)  # generates the phantoms, and fills the cache of the disk
     rounds = [
         Round(study(ONE, epochs, 1), study(FOUR, epochs, 1), study(FOUR, epochs, 2))
         for _ in range(1 if arguments.quick else arguments.rounds)
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def study(runs: Sequence[str], epochs: int, at_once: int) -> Study:
-    """Runs of one core each, in a folder that is removed."""
+    """Run a study with one core for each run, in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "monai_freq.study", "run", str(BUNDLE), *runs, "--epochs", str(epochs)]
         where = ["--at_once", str(at_once), "--output_dir", folder, "--set", f"image_size={SIZE}"]

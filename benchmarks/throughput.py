@@ -1,4 +1,4 @@
-"""Transforms in use: slices per second through a DataLoader with workers, and the memory of the workers."""
+"""Transforms in a DataLoader with workers: slices per second, and the memory of the workers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from monai.transforms import Transform
 from monai_freq.transforms import RandNonLocalMeansd, RandPhotonNoised
 
 WORKERS, BATCH = 2, 4
-#: Batches that the workers are ahead, at most.
+#: Largest number of batches that the workers are ahead.
 IN_FLIGHT = 2 * WORKERS
-#: Batches that memory is watched over; and after how many time and memory count, when all workers have what they keep.
+#: Number of batches; number of the first ones that do not count, until all workers have filled their caches.
 BATCHES, EARLY = 500, 20
 TINY_BATCHES, TINY_EARLY = 40, 10
 
@@ -27,7 +27,7 @@ Item = Mapping[str, Any]
 
 
 class Entry(NamedTuple):
-    """What is measured: the images of a data set, and a dictionary transform of the key ``image``."""
+    """The images of a data set, and a dictionary transform of the key ``image``."""
 
     items: Callable[[bool], Sequence[Item]]
     transform: Callable[[], Transform]
@@ -43,7 +43,7 @@ class Passage(NamedTuple):
 
 
 def ct_slices(quick: bool) -> list[Item]:
-    """Slices of a cylinder of water in air, in HU, of LoDoPaB-CT's size."""
+    """Slices of a cylinder of water in air, in HU, of the size of LoDoPaB-CT."""
     pixels = 96 if quick else 362
     mm = (torch.arange(pixels) - (pixels - 1) / 2) * (260 / pixels)
     radii = (60, 80, 100, 110)
@@ -69,7 +69,7 @@ def nonlocal_means() -> Transform:
     return RandNonLocalMeansd("image", prob=1.0, h_factor=(0.6, 1.8), patch_radius=2)
 
 
-#: One line for each transform.
+#: name -> images and transform
 ENTRIES: dict[str, Entry] = {
     "`RandPhotonNoised`, 362 x 362": Entry(ct_slices, photon_noise),
     "`RandNonLocalMeansd`, 320 x 320, 5/11": Entry(mr_slices, nonlocal_means),
@@ -98,7 +98,7 @@ def throughput(name: str, entry: Entry, rounds: int, quick: bool) -> Sequence[ob
 
 
 def alone_per_second(transform: Transform, items: Sequence[Item], slices: int) -> float:
-    """In this process, after a warm-up."""
+    """Slices per second in this process, after a warm-up."""
     transform(items[0])
     start = time.perf_counter()
     for index in range(slices):
@@ -112,20 +112,20 @@ def loader(entry: Entry, items: Sequence[Item], batches: int) -> DataLoader:
 
 
 def passage(make_loader: Callable[[], DataLoader], count: int, early: int) -> Passage:
-    """Through all batches; time and memory count once the first ones are through."""
+    """One run through all batches; time and memory count after the first ones."""
     batches = iter(make_loader())
     for _ in range(early):
         next(batches)
     workers = [worker.pid for worker in batches._workers]
     readings, start, seen = [resident_mb(workers)], time.perf_counter(), 0
     for seen, _ in enumerate(batches, start=1):
-        if seen in (count // 2 - early, count - early - IN_FLIGHT):  # they end with the last batch
+        if seen in (count // 2 - early, count - early - IN_FLIGHT):  # the workers end with the last batch
             readings.append(resident_mb(workers))
     return Passage(seen * BATCH / (time.perf_counter() - start), *readings)
 
 
 def resident_mb(processes: Sequence[int]) -> float:
-    """Memory of processes together, shared pages counted in each; 0 once one has ended, NaN where it is not known."""
+    """Total memory of processes, with shared pages counted in each; 0 if one has ended, NaN if unknown."""
     if not Path("/proc/self/status").exists():
         return float("nan")
     return sum(resident) if all(resident := [*map(_resident, processes)]) else 0.0
@@ -141,8 +141,8 @@ def report(rows: Sequence[Sequence[object]]) -> Iterator[str]:
     """Parts of the section."""
     yield (
         "Slices per second of the transform alone, in one process with one thread, and through a DataLoader with "
-        f"{WORKERS} workers and batches of {BATCH}; the resident memory of the workers together in the course of "
-        f"{BATCHES} batches, of the passage where it grew most: the heap of a worker grows into its final shape first."
+        f"{WORKERS} workers and batches of {BATCH}. The memory is the total resident memory of the workers over "
+        f"{BATCHES} batches, of the run in which it grew most. The heap of a worker grows first, then stays."
     )
     memory = [f"MB after {count}" for count in (EARLY, BATCHES // 2, BATCHES)]
     header = ["transform", "alone", f"{WORKERS} workers", "ratio", *memory]

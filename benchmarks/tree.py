@@ -1,4 +1,4 @@
-"""How the code is written, in figures: the table of CONTRIBUTING.md.
+"""Figures on the style of the code: the table of CONTRIBUTING.md.
 
 python benchmarks/tree.py
 """
@@ -37,12 +37,12 @@ def main() -> None:
 
 
 def lines(source: str) -> int:
-    """Lines of a module, docstrings included."""
+    """Number of lines of a module, with its docstrings."""
     return len(source.splitlines())
 
 
 def body_lines(function: Function) -> int:
-    """Lines of a function below its signature and docstring."""
+    """Number of lines of a function below its signature and docstring."""
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
     return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
 
@@ -102,7 +102,7 @@ def middle_and_end(figures: Iterable[int]) -> str:
 
 
 def share(flags: Iterable[bool]) -> str:
-    """Percentage of those that are true."""
+    """Percentage of the flags that are true."""
     values = list(flags)
     return f"{100 * sum(values) / len(values):.0f}%"
 

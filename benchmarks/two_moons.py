@@ -1,4 +1,4 @@
-"""Two moons with a gap between them: what spectral decoupling learns beyond the gap (Pezeshki et al. 2021)."""
+"""Two moons with a gap between them: the gain by spectral decoupling beyond the gap (Pezeshki et al. 2021)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from monai_freq.losses import SpectralDecouplingLoss
 MARGIN = 0.1
 LAMBDA = 0.06
 SEEDS = range(5)
-#: How far each moon is moved back towards the other; the last takes back all by which the training data moves them.
+#: Shifts of each moon back towards the other; the last one undoes the shift of the training data.
 SHIFTS = (0.0, 0.1, 0.2, 0.3, 0.4)
-#: As in the authors' script: full batches, SGD with momentum, 500 hidden units.
+#: Settings of the authors' script: full batches, SGD with momentum, 500 hidden units.
 STEPS, POINTS, HIDDEN = 1000, 300, 500
 TEST_POINTS = 4000
-#: Test points are drawn from seeds that no training uses.
+#: First seed of the test points; no training uses these seeds.
 TEST_SEED = 1000
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "two_moons.png"
 PLAIN, DECOUPLED = "plain", f"spectral decoupling, λ = {LAMBDA}"
@@ -61,12 +61,13 @@ def main() -> None:
 
 
 def two_moons(seed: int, margin: float, points: int) -> tuple[Tensor, Tensor]:
-    """Two half circles with noise of 0.1, parted along the first axis by twice the margin.
+    """Two half circles with noise of 0.1, separated along the first axis by twice the margin.
 
-    Each moon is moved by 0.3 away from the other, points beyond the middle are mirrored into their own half, and the
-    margin moves each once more: with a positive one, the sign of the first coordinate tells the moons apart.
+    Each moon is moved by 0.3 away from the other. Points beyond the middle are mirrored into their own half. The margin
+    then moves each moon once more. With a positive margin, the sign of the first coordinate tells the moons apart.
 
-    Returns positions ``(points, 2)`` and labels ``(points, 1)``, 0 or 1.
+    Returns:
+        Positions ``(points, 2)`` and labels ``(points, 1)``, 0 or 1.
     """
     generator = torch.Generator().manual_seed(seed)
     angle = torch.linspace(0, math.pi, points // 2)
@@ -80,7 +81,7 @@ def two_moons(seed: int, margin: float, points: int) -> tuple[Tensor, Tensor]:
 
 
 def train(lam: float, seed: int, steps: int) -> Run:
-    """A network with one hidden layer, trained on the parted moons and tested on moons moved back."""
+    """Train a network with one hidden layer on the separated moons, and test it on moons moved back."""
     start = time.perf_counter()
     x, y = two_moons(seed, MARGIN, POINTS)
     torch.manual_seed(seed)
@@ -106,11 +107,10 @@ def report(runs: Runs, seconds: float) -> Iterator[str]:
     """Parts of the section."""
     yield (
         f"Margin {MARGIN}, {POINTS} points, {STEPS} full-batch steps of SGD (0.01, momentum 0.9), {HIDDEN} hidden "
-        "units, one logit, no weight decay; penalty λ/2 z². Trained on moons that the first coordinate alone tells "
-        f"apart, tested on {TEST_POINTS} other points, where each moon is moved back by a shift. The shift of "
-        f"{SHIFTS[-1]} takes back the 0.3 and the margin by which the training data parts the moons, though not the "
-        "mirroring of stray points: there both coordinates are needed. The gain is the difference of the accuracies; "
-        "how large it is depends on the shift."
+        "units, one logit, no weight decay; penalty λ/2 z². The first coordinate alone tells the training moons apart. "
+        f"The tests have {TEST_POINTS} other points, with each moon moved back by a shift. The shift of {SHIFTS[-1]} "
+        "undoes the 0.3 and the margin that separate the training moons, but not the mirroring of stray points: both "
+        "coordinates are needed there. The gain is the difference of the accuracies, and depends on the shift."
     )
     yield measure.targets_table(targets(runs, seconds))
     yield "Accuracy, mean ± SD over seeds, and the lowest and highest gain of a seed:"
@@ -149,7 +149,7 @@ def spread(arm: Sequence[Run], place: int) -> tuple[float, float]:
 
 
 def picture(runs: Runs) -> Figure:
-    """Boundaries with the training points, of either arm, and the accuracy against the shift."""
+    """Boundaries of both arms with the training points, and the accuracy against the shift."""
     figure = new_figure(10.5, 3.6)
     *planes, right = figure.subplots(1, 3)
     for axes, (name, arm) in zip(planes, runs.items(), strict=True):
@@ -165,7 +165,7 @@ def picture(runs: Runs) -> Figure:
 
 @torch.no_grad()
 def draw_boundaries(axes: Axes, name: str, arm: Sequence[Run]) -> None:
-    """Training points of the first seed, the side of each place after its training, and the boundary of each seed."""
+    """Training points and predicted classes of the first seed, and the boundary of each seed."""
     line = torch.linspace(-1.8, 1.8, 181)
     places = torch.cartesian_prod(line, line)
     x, y = two_moons(SEEDS[0], MARGIN, POINTS)
