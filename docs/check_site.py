@@ -1,6 +1,6 @@
-"""Check the built site: links and anchors, public names, search, and that no page loads anything from elsewhere.
+"""Check the built site: links and anchors, public names, search, and that no page loads files of other sites.
 
-Sphinx checks the links between the sources; this reads what a reader gets.
+Sphinx checks the links between the sources. This script checks the pages that a reader gets.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from sphinx.util.inventory import InventoryFile
 import monai_freq
 from monai_freq import spectral
 
-#: what a reader may type into the search
+#: words that a reader may search for
 SOUGHT = ("whiten", "shortcut", "theta", "FrequencyFusion", "delta_ood", "resume", "dataset_dir")
-#: elements and the attribute by which a browser fetches something for the page itself
+#: element -> attribute with the address of a file that a browser loads for the page
 LOADED = {"script": "src", "img": "src", "link": "href", "source": "src", "iframe": "src"}
 
 
 class Page(HTMLParser):
-    """Anchors, links and what is loaded, of one HTML file."""
+    """Anchors, links and loaded files of one HTML file."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Page(HTMLParser):
         self.feed(file.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what the tag names, refers to and loads."""
+        """Note the anchors, links and loaded files of a tag."""
         given = {name: value for name, value in attrs if value}
         self.anchors |= {given[name] for name in ("id", "name") if name in given}
         if tag == "a" and "href" in given:
@@ -49,7 +49,7 @@ class Page(HTMLParser):
 
 
 def check_links(site: Path) -> Iterator[str]:
-    """Links to pages, files and anchors that are not there."""
+    """Links to missing pages, files and anchors, and files loaded from other sites."""
     pages = {file: Page(file) for file in sorted(site.rglob("*.html"))}
     for file, page in pages.items():
         for link in [*page.links, *page.loaded]:
@@ -64,7 +64,7 @@ def check_links(site: Path) -> Iterator[str]:
 
 
 def check_names(site: Path) -> Iterator[str]:
-    """Public names that the reference lacks."""
+    """Public names missing in the reference."""
     described = set()
     for kind, names in InventoryFile.loads((site / "objects.inv").read_bytes(), uri="").data.items():
         described |= set(names) if kind.startswith("py:") else set()
@@ -74,7 +74,7 @@ def check_names(site: Path) -> Iterator[str]:
 
 
 def public_modules() -> Iterator[ModuleType]:
-    """The package's parts, and the modules of its mathematics."""
+    """Subpackages, and the modules of ``spectral``."""
     for part in pkgutil.iter_modules(monai_freq.__path__):
         if part.ispkg:
             yield importlib.import_module(f"monai_freq.{part.name}")
@@ -92,7 +92,7 @@ def check_search(site: Path) -> Iterator[str]:
 
 
 def main() -> None:
-    """Exit with what is wrong, or say what was checked."""
+    """Exit with the faults, or print what was checked."""
     site = Path(sys.argv[1])
     wrong = [*check_links(site), *check_names(site), *check_search(site)]
     if wrong:

@@ -1,8 +1,8 @@
-"""How Sphinx builds the documentation: ``make docs``.
+"""Configuration of Sphinx, which builds the documentation: ``make docs``.
 
-The source folder is the repository's root, so that a page reads the same on a code host as on the site, and every
-relative link between README, pages, bundles and benchmarks is checked. What only the site has, its sidebar and the
-transforms' pictures in the reference, is added here.
+The source folder is the root of the repository. A page therefore reads the same on a code host as on the site, and
+Sphinx checks every relative link between README, pages, bundles and benchmarks. This file adds what only the site has:
+the sidebar, and the pictures of the transforms in the reference.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
-    "sphinx-mathjax-offline",  # MathJax beside the pages: formulas need no network
+    "sphinx-mathjax-offline",  # puts MathJax beside the pages: formulas need no network
     "sphinx_copybutton",
 ]
 
@@ -46,7 +46,7 @@ include_patterns = [
 ]
 exclude_patterns = [".*", "out*", "build", "dist", "docs/_build", "bundles/*/runs", "bundles/*/.cache"]
 
-#: page -> title of a group in the sidebar -> its pages; with a star, those that are there
+#: page -> title of a group in the sidebar -> pages of the group; a name with a star stands for existing pages
 CONTENTS = {
     "docs/index": {
         "Tutorial": ["README: all on one page </README>", "tutorial", "/tutorials/*"],
@@ -78,9 +78,9 @@ CONTENTS = {
 }
 
 myst_enable_extensions = ["dollarmath"]
-myst_fence_as_directive = ["math"]  # as code hosts write formulas
+myst_fence_as_directive = ["math"]  # the notation of code hosts for formulas
 myst_heading_anchors = 3
-nb_execution_mode = "off"  # the notebooks are run by a test, and kept with their results
+nb_execution_mode = "off"  # a test runs the notebooks; the repository has their results
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
@@ -94,7 +94,7 @@ napoleon_use_rtype = False
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|monai|numpy|np|matplotlib|ignite|collections|contextlib|pathlib|typing|os|argparse)\..*"),
-    ("py:class", r"[A-Z]\w*|nn\.Module"),  # annotations of a class's arguments come as they are written
+    ("py:class", r"[A-Z]\w*|nn\.Module"),  # annotations of a class's arguments appear as written
     ("py:class", r".*\.T"),
 ]
 
@@ -128,7 +128,7 @@ def any_file(page: str, pattern: str) -> bool:
 
 
 def add_picture(_: Sphinx, what: str, name: str, described: Any, __: Any, lines: list[str]) -> None:
-    """Show what a transform does beside what it says; its dictionary form refers to it."""
+    """Add the picture of a transform to its description; the dictionary form refers to the array form."""
     if what != "class" or not name.startswith("monai_freq.transforms.") or issubclass(described, (Keyed, RandKeyed)):
         return
     short = name.rpartition(".")[2]
@@ -140,14 +140,14 @@ def add_picture(_: Sphinx, what: str, name: str, described: Any, __: Any, lines:
 
 
 def keep_one_return_type(_: Sphinx, __: str, ___: str, content: nodes.Element) -> None:
-    """Remove what autodoc adds to every list of fields: a docstring has one before its shapes and one after."""
+    """Remove the second return type: autodoc adds one to each list of fields, before and after the shapes."""
     found = [field for field in content.findall(nodes.field) if field[0].astext() == "rtype"]
     for field in found[1:]:
         field.parent.remove(field)
 
 
 def setup(app: Sphinx) -> None:
-    """Connect what this file adds."""
+    """Connect the functions of this file."""
     app.connect("source-read", add_contents)
     app.connect("autodoc-process-docstring", add_picture)
     app.connect("object-description-transform", keep_one_return_type, priority=900)

@@ -1,4 +1,4 @@
-"""Draw the pictures of the explanations, and print the figures that they quote."""
+"""Draw the pictures of the explanations, and print the numbers that the explanations quote."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PER_VOXEL = "spatial frequency (cycles / voxel)"
 
 
 def theta() -> Figure:
-    """Low and high parts of a slice for several widths of the low block, with the share of energy in each."""
+    """Low and high parts of a slice for several widths of the low block, with the high part's share of the variance."""
     image, widths = mr_slice(), (0.05, 0.1, 0.2, 0.4)
     figure = new_figure(10.4, 5.6)
     axes = figure.subplots(2, len(widths))
@@ -38,7 +38,7 @@ def theta() -> Figure:
 
 
 def tell_corner() -> None:
-    """Print what the two conventions that cut around the Nyquist frequency leave of a slice."""
+    """Print the parts of a slice in the conventions that cut around the Nyquist frequency."""
     image = mr_slice()
     corner, rest = split(image, 0.1, spatial_dims=2, convention="released")
     share = float(corner.square().sum() / (image - image.mean()).square().sum())
@@ -47,7 +47,7 @@ def tell_corner() -> None:
 
 
 def same_density() -> Figure:
-    """A slice, a picture of noise with the same magnitudes, and their densities, which are one curve."""
+    """A slice, noise with the same magnitudes, and their densities, which coincide."""
     image = mr_slice()
     noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
     phase = torch.fft.rfft2(noise)
@@ -65,13 +65,13 @@ def same_density() -> Figure:
 
 
 def plot(axes: Axes, image: Tensor, label: str, color: str, style: str, spacing: float = 1) -> None:
-    """Density of a slice for each of its voxels, DC left out."""
+    """Plot the density of a slice, without DC."""
     frequencies, density = radial_psd(image, [spacing] * 2, spatial_dims=2)
     axes.plot(frequencies[1:], density[0, 1:], color=color, linestyle=style, label=label)
 
 
 def voxel_size() -> Figure:
-    """One slice on two grids: its densities over cycles per voxel and over cycles per mm."""
+    """One slice on two grids, with its densities over cycles per voxel and over cycles per mm."""
     fine = mr_slice()
     coarse = torch.nn.functional.avg_pool2d(fine, 2)
     figure = new_figure(9.6, 3.1)
@@ -89,7 +89,7 @@ def voxel_size() -> Figure:
 
 
 def delta_ood() -> Figure:
-    """AUC and its loss for a network whose score follows the disease, the artifact, and the artifact's disturbance."""
+    """AUC and AUC drop of a network whose score follows the disease, the artifact, and the artifact's disturbance."""
     disease, reliance = 2.0, torch.linspace(0, 4, 81)
     disturbances = {"disturbs towards healthy": (-1.5, BLUE, "-."), "does not disturb": (0.0, "black", "-")}
     disturbances |= {"disturbs towards ill": (1.5, VERMILLION, "--")}
@@ -114,7 +114,7 @@ def normal(z: Tensor) -> Tensor:
 
 
 def sources() -> Figure:
-    """Source phantoms of both statistics, and their mean densities whatever tells the class."""
+    """Source phantoms of both statistics, and their mean densities for both class cues."""
     figure = new_figure(9.6, 3.1)
     axes = figure.subplots(1, 3, width_ratios=[1, 1, 1.5])
     for place, (statistics, color) in enumerate((("dead_leaves", "black"), ("smooth", VERMILLION))):
@@ -153,7 +153,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
 
 
 def main() -> None:
-    """Draw all."""
+    """Draw all pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     tell_corner()
     for name, draw in PICTURES.items():

@@ -1,6 +1,6 @@
 """Draw the pictures of the documentation from the phantoms: ``make pictures``.
 
-The segmentation is that of ``bundles/heart_fd/runs/early/models/model.pt``: run ``make heart`` before.
+The segmentation comes from ``bundles/heart_fd/runs/early/models/model.pt``: run ``make heart`` first.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def heart_case() -> DrawnCase:
 
 
 def prediction_of(case: DrawnCase) -> np.ndarray:
-    """What the trained network makes of it."""
+    """Segmentation of a case by the trained network."""
     parser = ConfigParser()
     parser.read_config(str(CONFIG))
     parser["bundle_root"] = str(CONFIG.parent.parent)
@@ -83,7 +83,7 @@ def conventions() -> Figure:
 
 
 def draw_band(axes: Axes, theta: float, convention: str, size: int = 64) -> None:
-    """The low band in the plane of the two cut frequencies, DC in the middle: the response to an impulse."""
+    """Draw the low band in the plane of the two cut frequencies, with DC in the middle: the response to an impulse."""
     impulse = torch.zeros(size, size)
     impulse[0, 0] = 1
     low, _ = split(impulse, theta, spatial_dims=2, convention=convention)
@@ -97,7 +97,7 @@ def draw_band(axes: Axes, theta: float, convention: str, size: int = 64) -> None
 
 
 def regions() -> Figure:
-    """A case of each task with its regions."""
+    """One case of each task with its regions."""
     return show_regions(task_cases())
 
 
@@ -117,7 +117,7 @@ def first_case(bundle: str) -> DrawnCase:
 
 
 def main() -> None:
-    """Draw all."""
+    """Draw all pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     figures = {"overview": overview, "conventions": conventions, "regions": regions, "bands": bands}
     for name, draw in figures.items():

@@ -1,4 +1,4 @@
-"""Draw what each transform does, with power spectrum densities before and after, on phantoms: ``make pictures``."""
+"""Draw the effect of each transform on a phantom, with power spectrum densities before and after: ``make pictures``."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def ct_slice() -> Tensor:
 
 
 def mark(image: Tensor) -> Tensor:
-    """Image as an item that a plan has marked, after ``ApplyShortcutd``."""
+    """Image of a marked item after ``ApplyShortcutd``."""
     item = {"image": image, "shortcut": True}
     return torch.as_tensor(ApplyShortcutd("image", GibbsNoise(alpha=0.6))(item)["image"])
 
 
 def low_part(image: Tensor) -> Tensor:
-    """First half of what ``FourierDisentangle`` returns."""
+    """First half of the result of ``FourierDisentangle``."""
     return torch.as_tensor(FourierDisentangle(theta=0.1)(image))[:1]
 
 
-#: file -> title, image, what is done to it, and what its result and residual are called
+#: file -> title, image, transform, and names of the result and the residual
 PICTURES: dict[str, tuple[str, Callable[[], Tensor], Callable[[Tensor], Tensor], tuple[str, str]]] = {
     "fourier_disentangle": ("FourierDisentangle(theta=0.1)", mr_slice, low_part, ("low", "high")),
     "fourier_low_pass": (
@@ -121,7 +121,7 @@ def draw(name: str) -> Figure:
 
 
 def noise_power_spectra() -> Figure:
-    """Photon noise in water: its picture, and its power against theory and against noise drawn per pixel."""
+    """Photon noise in water: its picture, and its power beside theory and beside noise drawn per pixel."""
     size, extent, photons, scans = 256, 200.0, 4096, 40
     pixel = extent / size
     r = (torch.arange(size) - (size - 1) / 2) * pixel
@@ -153,7 +153,7 @@ def noise_power_spectra() -> Figure:
 
 
 def show(axes: Axes, image: Tensor, title: str, limits: tuple[float, float]) -> None:
-    """A slice in the radiological convention."""
+    """Draw a slice in the radiological convention."""
     axes.imshow(image[0].T, cmap="gray", origin="lower", vmin=limits[0], vmax=limits[1])
     axes.invert_xaxis()
     axes.set_axis_off()
@@ -161,25 +161,25 @@ def show(axes: Axes, image: Tensor, title: str, limits: tuple[float, float]) -> 
 
 
 def robust(image: Tensor) -> tuple[float, float]:
-    """Range without the outermost half percents."""
+    """Range from the 0.5th to the 99.5th percentile."""
     low, high = torch.quantile(image, torch.tensor([0.005, 0.995])).tolist()
     return low, high
 
 
 def plot_density(axes: Axes, image: Tensor, label: str, color: str, style: str) -> None:
-    """Density of a slice, DC left out."""
+    """Plot the density of a slice, without DC."""
     frequencies, density = radial_psd(image, spatial_dims=2)
     axes.plot(frequencies[1:], density[0, 1:], color=color, linestyle=style, label=label)
 
 
 def main() -> None:
-    """Draw all."""
+    """Draw all pictures."""
     for path in draw_all():
         print(f"drew {path}")
 
 
 def draw_all() -> Iterator[Path]:
-    """Paths of the pictures, as they are made."""
+    """Draw all pictures, and yield the path of each."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     for name in PICTURES:
         path = IMAGES / f"{name}.png"
