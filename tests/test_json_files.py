@@ -1,4 +1,4 @@
-"""A name that stands twice in JSON is refused, wherever JSON is read."""
+"""A repeated name in JSON is refused by every reader of JSON."""
 
 import ast
 import json
@@ -75,7 +75,7 @@ def test_mappings_of_a_command_line(text, name):
 
 
 def readers(file):
-    """Calls of the readers that keep the last of two."""
+    """Calls of readers that silently keep the last of two values."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             name = f"{node.value.id}.{node.attr}"

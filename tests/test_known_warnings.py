@@ -1,4 +1,4 @@
-"""What nobody who runs a bundle can change is not said; everything else is."""
+"""Warnings that no user of a bundle can act on are silenced; all others are not."""
 
 import logging
 import subprocess
@@ -25,7 +25,7 @@ KNOWN = [
 
 
 def heard(message, category, module):
-    """Whether a warning that a module gives is heard."""
+    """Whether a warning of a module is shown."""
     with warnings.catch_warnings(record=True, action="always") as found:
         silence_known_warnings()
         warnings.warn_explicit(message, category, f"{module}.py", 1, module=module)
@@ -60,7 +60,7 @@ def test_an_import_leaves_warnings_as_they_are():
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
-    """What a run of the command prints, on either stream, up to its first refusal."""
+    """Output of the command on both streams, up to its first refusal."""
     config = ROOT / "bundles/heart_fd/configs/evaluate.json"
     command = [sys.executable, "-m", "monai_freq", "run", "--config_file", config, "--checkpoint", "no_such.pt"]
     variables = {key: value for key, value in environment().items() if key != "PYTHONWARNINGS"}
