@@ -1,4 +1,4 @@
-"""The networks that MONAI has, as small as they can be, and a wrapper around one of them."""
+"""MONAI's networks, as small as possible, and a wrapper around one of them."""
 
 import pytest
 from monai.networks import nets

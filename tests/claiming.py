@@ -15,7 +15,7 @@ time.sleep(60)
 
 @contextmanager
 def claimed_elsewhere(folder):
-    """Within it, a process claims a folder and keeps it; yields whether it got it."""
+    """Let another process claim a folder during the block; yields whether it has the claim."""
     process = subprocess.Popen([sys.executable, "-c", CLAIMS, str(folder)], stdout=subprocess.PIPE, text=True)
     try:
         yield process.stdout.readline().strip() == "True"

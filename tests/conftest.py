@@ -1,4 +1,4 @@
-"""Settings that every test shares."""
+"""Settings of all tests."""
 
 import faulthandler
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-torch.set_num_threads(1)  # pytest runs one process a core: intra-op threads would only contend
+torch.set_num_threads(1)  # pytest runs one process on each core: more threads would contend for it
 
 #: environment variable of the folder in which a worker that crashes leaves its traceback
 CRASHES = "MONAI_FREQ_TEST_CRASHES"
@@ -33,7 +33,7 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(autouse=True)
 def _device(request, monkeypatch):
-    """A GPU for the tests that are marked cuda; none for the others, which are the same on every machine."""
+    """Hide the GPU from all tests but those marked cuda, so that they are the same on every machine."""
     marked, available = request.node.get_closest_marker("cuda"), torch.cuda.is_available()
     if marked and not available:
         pytest.skip("needs a CUDA device")

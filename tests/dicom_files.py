@@ -1,4 +1,4 @@
-"""DICOM files of one slice, written byte by byte as the standard says (explicit VR, little endian)."""
+"""DICOM files of one slice, written byte by byte after the standard (explicit VR, little endian)."""
 
 import struct
 from pathlib import Path

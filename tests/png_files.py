@@ -1,4 +1,4 @@
-"""PNG files of every kind, written byte by byte as the standard says."""
+"""PNG files of every kind, written byte by byte after the standard."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""The random states of the process, to be compared."""
+"""Random states of the process, for comparisons."""
 
 import random
 

@@ -33,7 +33,7 @@ def heard(message, category, module):
 
 
 @pytest.mark.parametrize(("message", "category", "module"), KNOWN)
-def test_only_the_very_warning_is_left_out(message, category, module):
+def test_only_known_warnings_are_silenced(message, category, module):
     assert not heard(message, category, module)
     assert heard(message, category, "my_program")
     assert heard(message, DeprecationWarning, module)
@@ -41,7 +41,7 @@ def test_only_the_very_warning_is_left_out(message, category, module):
     assert heard("the learning rate is 0", category, module)
 
 
-def test_of_monais_lines_only_the_very_one_is_left_out(caplog):
+def test_only_one_log_line_of_monai_is_silenced(caplog):
     silence_known_warnings()
     silence_known_warnings()
     for name in ("monai.bundle.workflows", "my_program"):
@@ -69,7 +69,7 @@ def said(tmp_path_factory):
 
 
 def test_the_command_runs_a_bundle_without_them(said):
-    """Options reach the configuration, and the only lines are the two of its refusal."""
+    """Options reach the configuration, and the output is the refusal alone."""
     assert said.stderr.splitlines() == [
         "There is no checkpoint no_such.pt.",
         "Train first, with the same --fusion and --output_dir, or pass --checkpoint <file>.",

@@ -102,7 +102,7 @@ def test_addresses_of_memory_are_left_out(tmp_path):
     assert reason_of(ValueError("magic number 0x1f8b expected")) == "magic number 0x1f8b expected"
 
 
-def test_what_an_error_does_not_say_its_type_does():
+def test_an_error_without_a_text_is_named_by_its_type():
     assert reason_of(EOFError()) == "EOFError"
     assert reason_of(KeyError("frequencies")) == "KeyError: 'frequencies'"
     assert reason_of(caught(open, "no/such/file")) == "No such file or directory"
@@ -239,13 +239,13 @@ def test_no_message_shows_where_an_object_is_in_memory(refuse, value):
 
 
 @pytest.mark.parametrize("mark", [np.zeros(2, dtype=bool), torch.ones(2, dtype=torch.bool)])
-def test_a_mark_of_several_is_refused_as_one_of_another_kind_is(mark):
+def test_a_mark_of_several_values_is_refused(mark):
     with pytest.raises(ValueError, match=r"'mark' must be True or False, got an? (ndarray|Tensor)"):
         REFUSED["mark"](mark)
 
 
-def test_no_message_of_ours_shows_a_value_as_it_writes_itself():
-    """What quotes with ``!r`` is of the text of files, or a text of ours."""
+def test_no_message_shows_a_value_by_its_repr():
+    """Only texts, of files or of ours, may be quoted with ``!r``."""
     texts = ("data", "study", "json_files.py", "quoting.py")
     shows = re.compile(r"(?:got|not|no \w+) \{[^{}]*!r\}")
     files = [file for file in sorted(ROOT.rglob("*.py")) if file.relative_to(ROOT).parts[0] not in texts]

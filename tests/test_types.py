@@ -1,4 +1,4 @@
-"""Whatever takes an image takes it in any type of NumPy and torch, or says that it holds no real numbers."""
+"""Functions of images take any type of NumPy and torch, and refuse values that are not real numbers."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def seeded(transform):
     return transform.set_random_state(3)
 
 
-#: makers, as random ones draw anew; ``artifact_psd`` and ``ApplyShortcutd`` have tests of their own below
+#: makers, since random transforms change with each draw; ``artifact_psd`` and ``ApplyShortcutd`` have tests below
 TRANSFORMS = {
     "FourierDisentangle": lambda: transforms.FourierDisentangle(0.2),
     "FourierLowPass": lambda: transforms.FourierLowPass(0.2),
@@ -77,7 +77,7 @@ def bare(result):
 
 
 def close(found, expected, dtype):
-    """As computed in float32 and, where the type is a half, rounded to it."""
+    """Compare with a result in float32, rounded if the type is a half."""
     tolerance = 2.0 ** {torch.float16: -9, torch.bfloat16: -6}.get(dtype, -18)
     says = f"of {dtype}: {{}}".format
     one, two = bare(found).double(), bare(expected).double()
@@ -99,7 +99,7 @@ def test_transforms_take_every_type_of_torch(name):
 
 
 def laid_out(array, tmp_path):
-    """One array in all the ways that it can lie in memory."""
+    """One array in all memory layouts."""
     reversed_ = np.ascontiguousarray(array[..., ::-1])[..., ::-1]
     transposed = np.ascontiguousarray(array.swapaxes(1, 2)).swapaxes(1, 2)
     spread = np.zeros((1, SIZE, 2 * SIZE), array.dtype)
@@ -275,7 +275,7 @@ def of_a_network(function, x):
     return function(network, nn.CrossEntropyLoss(), x[None], torch.tensor([1]))
 
 
-#: what takes ``(1, SIZE, SIZE)``, and whether halves come back as they came
+#: functions of ``(1, SIZE, SIZE)``, and whether a half-precision input gives a half-precision result
 FUNCTIONS = {
     "split": (lambda x: torch.cat(split(x, 0.2, spatial_dims=2)), True),
     "coarse_low": (lambda x: coarse_low(x, 0.2, spatial_dims=2), True),
@@ -322,7 +322,7 @@ def test_functions_take_every_type_of_torch(name):
 @every_function
 def test_functions_refuse_what_is_no_real_number(name):
     for dtype in (torch.complex64, torch.quint8):
-        if name == "ramp":  # of its tensor, it takes the type and the device
+        if name == "ramp":  # it takes only type and device of its tensor
             return
         image = quantized(dtype) if dtype == torch.quint8 else ONES.to(dtype)
         with pytest.raises(ValueError, match=f"must be (real|of integers or floating point), got {dtype}"):
@@ -333,7 +333,7 @@ VOLUME = (np.arange(5 * 6 * 4).reshape(5, 6, 4) % 3 == 0).astype("f4")
 
 
 def drawn(image, mask):
-    """Every figure of an image, as pixels."""
+    """All figures of an image, as pixels."""
     case = DrawnCase("case", image, mask, image, image, (1, 1, 1), {1: "one"})
     panel = new_figure(1, 1)
     show_plane(panel.subplots(), image, 2, 1, mask=mask)

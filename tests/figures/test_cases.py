@@ -1,4 +1,4 @@
-"""Cases side by side: the right planes of the right volumes, with outlines where they belong."""
+"""Cases side by side: the right planes of the right volumes, with outlines in the right places."""
 
 import io
 import itertools
@@ -54,7 +54,7 @@ def test_bands_are_drawn_side_by_side():
 
 
 def test_names_with_dollar_signs_are_drawn_as_they_are():
-    name = r"$\frac 1$"  # which would be taken for a formula, and a faulty one
+    name = r"$\frac 1$"  # a faulty formula, if it were one
     figure = show_regions([case(title=name)._replace(classes={1: name})])
     figure.savefig(io.BytesIO())
     assert texts(figure.subfigs[0]) == [r"\$\frac 1\$"] * 2

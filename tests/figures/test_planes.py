@@ -1,10 +1,9 @@
-"""Pictures show the right planes, the right way up and in true proportions; nothing here depends on the layout."""
+"""Figures show the right planes, upright and in true proportions; no test depends on the layout."""
 
 import io
 
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from monai_freq.figures import PLANES, center_of, new_figure, show_plane, three_planes
 
@@ -22,7 +21,7 @@ def block(*corner: int, size: int = 3) -> np.ndarray:
 
 
 def drawn(figure) -> list[np.ndarray]:
-    """The arrays of all images in a figure."""
+    """Arrays of all images in a figure."""
     return [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
 
 
@@ -96,14 +95,14 @@ def test_the_legend_names_the_classes_but_not_the_background():
 
 
 def test_names_with_dollar_signs_are_drawn_as_they_are():
-    name = r"$\frac 1$"  # which would be taken for a formula, and a faulty one
+    name = r"$\frac 1$"  # a faulty formula, if it were one
     figure = three_planes(volume(), {name: block(5, 4, 3)}, classes={1: name}, title=name)
     figure.savefig(io.BytesIO())
     assert figure.legends[0].get_texts()[0].get_text() == r"\$\frac 1\$"
 
 
 def brightest(axis: int, voxel: tuple[int, int, int]) -> tuple[float, float]:
-    """Where one bright voxel of a RAS volume appears: fractions of the picture from the left and from the bottom."""
+    """Position of one bright voxel of a RAS volume: fractions of the picture from the left and from the bottom."""
     image = np.zeros(SHAPE, np.float32)
     image[voxel] = 1
     figure = new_figure(4, 4)
@@ -158,9 +157,3 @@ def test_a_mask_of_another_shape_is_refused(shape):
         three_planes(volume(), masks)
     assert str(SHAPE) in str(caught.value)
     assert str(shape) in str(caught.value)
-
-
-def test_figures_are_not_kept_by_matplotlib():
-    before = pyplot.get_fignums()
-    three_planes(volume(), {"reference": block(5, 4, 3)})
-    assert pyplot.get_fignums() == before

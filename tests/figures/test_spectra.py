@@ -1,4 +1,4 @@
-"""Curves and heat maps show the numbers that they are given, in the right place, whatever these are."""
+"""Curves and heat maps show any numbers in the right place."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from matplotlib import pyplot
 from matplotlib.colors import LogNorm
 
-from monai_freq.figures import density_curve, density_map, new_figure
+from monai_freq.figures import density_curve, density_map, new_figure, three_planes
 from monai_freq.spectral.psd import BANDS, radial_psd
 
 K = np.linspace(0, 0.5, 17)
@@ -19,7 +19,7 @@ def lines(figure):
 
 
 def mesh(figure):
-    """What a heat map shows: its borders along x and y, and its colours' values (K, E)."""
+    """Borders of a heat map along x and y, and the values of its colours (K, E)."""
     (quads,) = figure.axes[0].collections
     corners = quads.get_coordinates()
     return corners[0, :, 0], corners[:, 0, 1], np.asarray(quads.get_array()).reshape(len(corners) - 1, -1)
@@ -103,7 +103,7 @@ def test_a_logarithmic_heat_map_spans_three_decades():
 
 
 def of_frequencies(*frequencies):
-    """Densities of as many frequencies: everything about them is ordinary."""
+    """Ordinary densities of a number of frequencies."""
     k = np.array(frequencies, dtype=np.float64)
     return k, 1 + k, 0.1 + k
 
@@ -158,6 +158,7 @@ def test_figures_are_not_kept_by_matplotlib():
     before = pyplot.get_fignums()
     density_curve(K, K, K, unit="")
     density_map(np.array([1]), K, K[None])
+    three_planes(np.zeros((4, 5, 6)), {})
     new_figure(2, 2)
     assert pyplot.get_fignums() == before
 

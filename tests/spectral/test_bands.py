@@ -1,4 +1,4 @@
-"""Bands of frequencies, against physics and a plain Fourier transform in float64."""
+"""Frequency bands, against physics and a plain Fourier transform in float64."""
 
 import itertools
 import math
@@ -17,7 +17,7 @@ THETAS = (0.05, 0.1, 0.3, 0.5, 0.95)
 
 
 def low_mask(shape, axes, theta, convention):
-    """Which bins of an unshifted ``fftn`` a convention calls low, from the definitions, frequency by frequency."""
+    """Bins of an unshifted ``fftn`` in the low band of a convention, from the definitions, frequency by frequency."""
     inside = torch.ones(shape, dtype=torch.bool)
     for axis in axes:
         size = shape[axis]
@@ -33,7 +33,7 @@ def reference_low(x, spatial_dims, axes, theta, convention):
     dims = tuple(range(-spatial_dims, 0))
     mask = low_mask(x.shape[-spatial_dims:], axes, theta, convention)
     low = torch.fft.ifftn(torch.fft.fftn(x.double(), dim=dims) * mask, dim=dims)
-    assert low.imag.abs().max() < 1e-12  # our blocks are symmetric: nothing is lost with an imaginary part
+    assert low.imag.abs().max() < 1e-12  # blocks are symmetric, so that the imaginary part is zero
     return low.real
 
 
@@ -89,8 +89,8 @@ def test_a_tone_in_the_low_band_is_in_low_and_one_outside_in_high(convention, sh
         assert gone.abs().max() < 1e-12
 
 
-def test_the_paper_s_sizes():
-    """160 voxels, 10%: k = -7..7 around DC; 73..80 around Nyquist, without the 72 that the release leaves unpaired."""
+def test_sizes_of_the_paper():
+    """160 voxels, 10%: k = -7..7 around DC; 73..80 around Nyquist, without 72, which the release leaves unpaired."""
     assert block_frequencies(160, 0.1) == range(8)
     assert block_frequencies(160, 0.1, "nyquist") == range(73, 81)
     assert coarse_size(160, 0.1) == 15
@@ -170,7 +170,7 @@ def test_fuse_takes_each_band_from_its_own_argument(convention):
 
 
 def test_coarse_fusion_is_fourier_upsampling():
-    """The upsampled field is the trigonometric polynomial through the coarse nodes, here from their own spectrum."""
+    """The upsampled field is the trigonometric polynomial through the coarse nodes, here from the nodes' spectrum."""
     theta, shape = 0.4, (30, 24)
     rows, columns = (coarse_size(n, theta) for n in shape)
     coarse = torch.randn(1, rows, columns, dtype=torch.float64)
@@ -303,7 +303,7 @@ def test_low_pass_equals_a_masked_fourier_transform_and_is_a_projection(shape):
 
 
 def parts_and_fusion(theta, convention):
-    """A function that goes through all that is made for a size."""
+    """A function that uses all bases of a size."""
 
     def call(x):
         low, high = split(x, theta, spatial_dims=2, convention=convention)

@@ -1,4 +1,4 @@
-"""What is kept is found again, however many threads ask."""
+"""Cached tensors are found again by any number of threads."""
 
 from threading import Event, Thread
 
@@ -10,13 +10,13 @@ from monai_freq.spectral.cache import cached
 
 
 def crowd_out() -> None:
-    """Ask for so many tensors that all others are dropped."""
+    """Fill the cache, so that all other tensors are dropped."""
     for number in range(cache._ENTRIES):
         cached(("crowd", number), lambda: torch.zeros(1))
 
 
 class Interrupted:
-    """Part of a key: when it is looked up for the n-th time, another thread crowds it out, if it can."""
+    """Part of a key: at its n-th look-up, another thread fills the cache, if it can."""
 
     def __init__(self, lookup: int) -> None:
         self.lookup, self.done = lookup, Event()
@@ -30,7 +30,7 @@ class Interrupted:
 
 
 @pytest.mark.parametrize("lookup", [1, 2, 3])
-def test_what_another_thread_drops_meanwhile_is_returned_all_the_same(lookup):
+def test_a_tensor_dropped_by_another_thread_is_still_returned(lookup):
     part = Interrupted(lookup=99)
     kept = cached(("interrupted", part), lambda: torch.ones(2))
     part.lookup = lookup

@@ -1,4 +1,4 @@
-"""Densities of images of several sizes on one axis: nothing is lost, DC stays where it is, and no order matters."""
+"""Densities of images of several sizes on one axis: levels and DC are kept, and the order does not matter."""
 
 import itertools
 import math
@@ -18,7 +18,7 @@ def axis_of(size):
 
 
 def slow_on_axis(frequencies, own, density):
-    """One frequency after the other, from the words of the definition."""
+    """The definition, frequency by frequency."""
     found = np.zeros(len(frequencies))
     borders = [(a + b) / 2 for a, b in itertools.pairwise(frequencies) if a > 0]
     edges = [0, *borders, frequencies[-1] + (frequencies[-1] - frequencies[-2]) / 2]
@@ -61,7 +61,7 @@ def test_dc_is_mixed_with_nothing():
 
 @pytest.mark.parametrize("size", [32, 48, 97])
 def test_white_noise_of_any_size_has_one_level(size):
-    """Of 400 samples; a ring has 3 independent frequencies at least, whose powers have an SD of 1."""
+    """The mean over 400 samples; a ring has at least 3 independent frequencies, whose powers have an SD of 1."""
     noise = torch.randn(400, size, size, generator=torch.Generator().manual_seed(size))
     frequencies, power = radial_psd(noise, power=2, norm="ortho", spatial_dims=2)
     level = on_axis(axis_of(97), frequencies, power.mean(0))[1:]
@@ -84,7 +84,7 @@ def test_a_tone_stays_in_its_ring(size, k):
 
 
 def test_a_mean_over_sizes_is_the_mean_of_the_levels():
-    """Of white noise with the SDs 1, 2 and 6: power 1, 4 and 36."""
+    """White noise with the SDs 1, 2 and 6 has the powers 1, 4 and 36."""
     spectra = [
         radial_psd(sd * torch.randn(300, n, n, generator=NOISE), power=2, norm="ortho", spatial_dims=2)
         for n, sd in ((97, 1), (32, 2), (48, 6))

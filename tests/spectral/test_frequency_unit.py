@@ -1,4 +1,4 @@
-"""Frequencies in cycles per mm say so, wherever they go, and pass for no others."""
+"""Frequencies in cycles per mm keep their unit, and do not pass for cycles per voxel."""
 
 import copy
 import io
@@ -89,13 +89,13 @@ OTHER = {
 
 
 @pytest.mark.parametrize("compute", OTHER.values(), ids=OTHER)
-def test_what_is_computed_from_them_is_a_plain_tensor(compute):
+def test_other_results_are_plain_tensors(compute):
     found = compute(PER_MM)
     assert type(found) is torch.Tensor
     torch.testing.assert_close(found, compute(NUMBERS))
 
 
-def test_they_are_numbers_like_any_others():
+def test_frequencies_per_mm_act_as_numbers():
     assert f"{PER_MM[1]:.2f} {float(PER_MM[2]):.1f}" == "0.10 0.2"
     assert repr(PER_MM) == "PerMillimetre([0.0000, 0.1000, 0.2000])"
     np.testing.assert_array_equal(np.asarray(PER_MM), NUMBERS)
@@ -106,7 +106,7 @@ def test_they_are_numbers_like_any_others():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.5, 0.5), (3.0, 3.0), (0.7, 2.5)])
-def test_a_voxel_size_gives_them(spacing, dtype):
+def test_a_voxel_size_gives_frequencies_per_mm(spacing, dtype):
     image = torch.rand(1, 12, 9, dtype=dtype)
     frequencies, density = radial_psd(image, spacing, spatial_dims=2)
     assert (type(frequencies), unit_of(frequencies)) == (PerMillimetre, "cycles / mm")
@@ -118,7 +118,7 @@ def test_a_voxel_size_gives_them(spacing, dtype):
         require_per_voxel(frequencies * spacing[0])
 
 
-def test_frequencies_that_are_written_into_are_not_those_of_the_next_call():
+def test_writing_into_frequencies_changes_no_later_call():
     image = torch.rand(8, 8)
     radial_psd(image, spatial_dims=2)[0].mul_(100)
     assert radial_psd(image, spatial_dims=2)[0].tolist() == [0, 0.125, 0.25, 0.375, 0.5]
@@ -153,6 +153,6 @@ K = torch.linspace(0, 0.5, 6)
         (K[None], "must be rising from 0 in one dimension"),
     ],
 )
-def test_others_are_refused(frequencies, message):
+def test_other_axes_are_refused(frequencies, message):
     with pytest.raises(ValueError, match=message):
         require_per_voxel(frequencies, "axis")

@@ -1,4 +1,4 @@
-"""Kaiser-Bessel gridding: a spectrum read between the points of an FFT."""
+"""Kaiser-Bessel gridding: a spectrum interpolated between the points of an FFT."""
 
 import math
 
@@ -14,7 +14,7 @@ def test_the_spectrum_between_the_points_of_the_grid(size):
     length, centre = grid_length(size), (size - 1) / 2
     position = torch.rand(50, dtype=torch.float64) * length / 2
     points, weights = taps(position, size)
-    shift = torch.exp(2j * math.pi * points * centre / length)  # the kernel wants the image about the origin
+    shift = torch.exp(2j * math.pi * points * centre / length)  # the kernel needs the image about the origin
     spectrum = torch.fft.fft(x * deapodisation(size), n=length)
     read = (spectrum[points % length] * shift * weights).sum(1)
     index = torch.arange(size, dtype=torch.float64) - centre

@@ -1,4 +1,4 @@
-"""Learning priority: the right gradient, and a network that does not notice."""
+"""Learning priority: the right gradient, and a network left unchanged."""
 
 import copy
 import math
@@ -30,7 +30,7 @@ class Matched(nn.Module):
 
 
 class Typed(Matched):
-    """Notes the type of what it gets."""
+    """Network that notes the type of its input."""
 
     def forward(self, x):
         self.got = x.dtype
@@ -70,7 +70,7 @@ def test_each_sample_has_the_gradient_of_its_own_loss(reduction):
 
 
 class Busy(nn.Module):
-    """Batch norm, dropout, frozen parts, several outputs."""
+    """Network with batch norm, dropout, frozen parts and several outputs."""
 
     def __init__(self, kind):
         super().__init__()
@@ -115,7 +115,7 @@ def test_the_network_comes_back_as_it_was(kind):
     assert not images.requires_grad
 
 
-def test_a_loss_that_counts_its_calls_does_not_count_these():
+def test_the_call_count_of_a_loss_is_unchanged():
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
     loss = SpectralDecouplingLoss(nn.CrossEntropyLoss(), lam=0.1, delay=3)
     images, labels = torch.rand(2, 1, 8, 8), torch.tensor([0, 1])
@@ -128,7 +128,7 @@ def test_a_loss_that_counts_its_calls_does_not_count_these():
 
 
 class Restless(Matched):
-    """Its buffers change at every call, in evaluation mode too: one in place, one by another tensor."""
+    """Network whose buffers change at every call, even in evaluation mode: one in place, one by another tensor."""
 
     def __init__(self):
         super().__init__(torch.ones(8, 8))
@@ -160,7 +160,7 @@ def test_what_autograd_has_saved_is_not_touched():
     assert network.head.weight.grad is not None
 
 
-def test_it_comes_back_after_an_error_too():
+def test_the_network_comes_back_after_an_error():
     network = Busy("plain").train()
     with pytest.raises(RuntimeError):
         learning_priority(network, nn.CrossEntropyLoss(), torch.rand(1, 3, 8, 8), torch.zeros(1))

@@ -1,4 +1,4 @@
-"""The SD of the noise: that which was put in, whatever the anatomy and the background."""
+"""The estimated noise SD is the planted one, whatever the anatomy and the background."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SHAPES = [(320, 256), (255, 257), (72, 64, 60)]
 
 
 def head(shape):
-    """A head of three tissues with shading, in an empty background that takes half of the image or more."""
+    """A head of three tissues with shading, in an empty background of half of the image or more."""
     axes = torch.meshgrid(*(torch.linspace(-1, 1, n, dtype=torch.float64) for n in shape), indexing="ij")
     radius = torch.stack([axis.square() for axis in axes]).sum(0).sqrt()
     image = 0.6 * (radius < 0.8).double()
@@ -26,13 +26,13 @@ def noise(shape, sigma, seed=0):
 
 
 def magnitude(signal, sigma, seed=0):
-    """With noise in both of its channels."""
+    """Magnitude of a signal with noise in both of its channels."""
     return torch.hypot(signal + noise(signal.shape, sigma, 2 * seed), noise(signal.shape, sigma, 2 * seed + 1))
 
 
 @pytest.mark.parametrize("sigma", [0.01, 0.03, 0.08])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_noise_put_in_is_found(shape, sigma):
+def test_the_planted_noise_is_found(shape, sigma):
     signal = head(shape)
     gaussian = estimate_noise_sigma(signal + noise(shape, sigma), spatial_dims=len(shape))
     rician = estimate_noise_sigma(magnitude(signal, sigma), spatial_dims=len(shape))
@@ -60,7 +60,7 @@ def test_a_background_cut_out_does_not_count():
 
 
 def pixels(image, count, values):
-    """Some voxels, anywhere, with other values."""
+    """Image with other values in some random voxels."""
     generator = torch.Generator().manual_seed(count)
     image = image.clone()
     image.view(-1)[torch.randperm(image.numel(), generator=generator)[:count]] = values(count, generator)
@@ -68,7 +68,7 @@ def pixels(image, count, values):
 
 
 def drawn_over(image, values, place=(slice(5, 15), slice(4, 44))):
-    """A box at the border, which is noise before."""
+    """Image with values drawn over a box of background noise."""
     image = image.clone()
     image[place] = values(image[place].shape, torch.Generator().manual_seed(3))
     return image
@@ -131,7 +131,7 @@ def disk(n, seed=0):
 
 
 def written_on(image, text, value, size, *, smooth=True, place=(4, 4)):
-    """Text of a scanner, of which smooth letters have grey edges."""
+    """Image with the text of a scanner; smooth letters have grey edges."""
     mask = Image.new("L", image.shape[::-1])
     draw = ImageDraw.Draw(mask)
     draw.fontmode = "L" if smooth else "1"
@@ -199,7 +199,7 @@ def ball(shape, radius=0.85):
 @pytest.mark.parametrize("shape", [(200, 190), (48, 48, 48)], ids=["2D", "3D"])
 @pytest.mark.parametrize("field", [0.0, 5.0])
 def test_a_masked_image_may_be_zero_centred(shape, background, field):
-    """Z-scored within a mask, or susceptibility; with a background that the values lie around, or far from."""
+    """Z-scores within a mask, or susceptibility; the background lies among the values, or far from them."""
     axes = torch.meshgrid(*(torch.linspace(0, 3, n) for n in shape), indexing="ij")
     for seed in range(2):
         values = field * torch.stack([axis.sin() for axis in axes]).prod(0) + noise(shape, 0.5, seed).float()
@@ -223,7 +223,7 @@ def test_integers(sigma):
 
 
 def test_an_image_of_constants_has_no_noise():
-    """However many they are: an edge is none."""
+    """However many constants there are: an edge is no noise."""
     regions = torch.randint(0, 5, (40, 40), generator=torch.Generator().manual_seed(0)).float()
     enlarged = regions.repeat_interleave(7, 0).repeat_interleave(7, 1)
     for image in (head((100, 120)) > 0.5, enlarged, enlarged.to(torch.uint8), F.pad(torch.ones(9, 9, 9), (4, 5) * 3)):
@@ -236,7 +236,7 @@ def test_smooth_anatomy_is_no_noise():
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_each_image_has_its_own(shape):
+def test_each_image_has_its_own_estimate(shape):
     sigmas = torch.tensor([[0.01, 0.02, 0.05], [0.1, 0.2, 1.0]], dtype=torch.float64)
     images = torch.stack([head(shape) + noise(shape, s, seed) for seed, s in enumerate(sigmas.flatten())])
     found = estimate_noise_sigma(images.view(2, 3, *shape), spatial_dims=len(shape))

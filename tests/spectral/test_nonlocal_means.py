@@ -1,4 +1,4 @@
-"""Non-local means: what the definition gives, on any grid, in any tiles, and what denoising ought to do."""
+"""Non-local means: the definition, on any grid and in any tiles, and the effects of denoising."""
 
 import itertools
 import math
@@ -152,7 +152,7 @@ def test_images_of_a_batch_do_not_see_each_other(shape):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_same_twice(model):
+def test_results_repeat(model):
     x = rand(3, 30, 31)
     first, second = (nonlocal_means(x, 0.2, spatial_dims=2, noise_model=model) for _ in range(2))
     assert torch.equal(first, second)
@@ -279,14 +279,14 @@ def schraudolph(distance):
 
 @pytest.mark.parametrize(("shape", "size", "search"), [((40, 41), 5, 5), ((32, 30), 3, 4), ((14, 15, 13), 3, 3)])
 def test_the_same_as_scikit_image_but_for_its_conventions(shape, size, search):
-    """Its fast mode leaves out the first tap of each axis, counts it all the same, and approximates the exponential."""
+    """The fast mode leaves out the first tap of each axis, but counts it, and approximates the exponential."""
     x, dims, h = rand(*shape, dtype=torch.float64), len(shape), 0.15
     theirs = denoise_nl_means(x.numpy(), patch_size=size, patch_distance=search, h=h, fast_mode=True)
     taps = list(itertools.product(range(-(size // 2) + 1, size // 2 + 1), repeat=dims))
     window = line(search, dims)
     emulated = by_definition(x, h, taps, window, norm=size**dims, kernel=schraudolph)
     np.testing.assert_allclose(theirs, emulated, rtol=0, atol=1e-12)
-    # nothing else differs: with all taps and the exponential itself, the same lines give our result
+    # nothing else differs: with all taps and the exact exponential, the same lines give our result
     whole = by_definition(x, h, line(size // 2, dims), window)
     ours = nonlocal_means(x, h, spatial_dims=dims, patch_radius=size // 2, search_radius=search, noise_model="gaussian")
     np.testing.assert_allclose(ours, whole, rtol=0, atol=1e-12)

@@ -32,7 +32,7 @@ def counts(expected, n, sampler="poisson", seed=0, device="cpu"):
 
 
 def chi_square_p_value(drawn, expected):
-    """Of whole counts, with the tails that have fewer than 20 joined."""
+    """p value of whole counts, with the rare ones in the tails joined."""
     distribution = stats.poisson(np.float32(expected))
     low, high = (int(distribution.ppf(q)) for q in (30 / len(drawn), 1 - 30 / len(drawn)))
     steps = max(1, (high - low) // 200)
@@ -53,19 +53,19 @@ def test_counts_are_poisson(expected):
 
 
 @pytest.mark.parametrize("expected", [8.1, 100.0])
-def test_the_test_would_know_a_normal_distribution(expected):
+def test_the_chi_square_test_rejects_a_normal_distribution(expected):
     normal = np.random.default_rng(0).normal(np.float32(expected), math.sqrt(expected), 400_000).round()
     assert chi_square_p_value(normal, expected) < 1e-6
 
 
 @pytest.mark.parametrize("expected", [0.01, 8.1, 100.0, 12345.6])
-def test_the_test_would_know_another_mean(expected):
+def test_the_chi_square_test_rejects_another_mean(expected):
     assert chi_square_p_value(counts(expected + 0.03 * math.sqrt(expected), 400_000).round(), expected) < 1e-6
 
 
 @pytest.mark.parametrize(("low", "high"), [(8, 9), (8, 40), (30, 300), (300, 5000), (5000, 1e5)])
 def test_each_count_is_the_quantile_of_its_deviate(low, high):
-    """Exactly, also for deviates as large as there are; not only in distribution."""
+    """The equality is exact, and holds for the largest deviates: more than a property of the distribution."""
     generator = seeded(1)
     expected = torch.empty(1, 50_000).uniform_(low, high, generator=generator)
     normal = torch.randn(1, 50_000, generator=generator)
@@ -91,7 +91,7 @@ def test_fast_counts_have_the_first_three_moments(expected):
 
 @pytest.mark.parametrize("expected", [32.0, 100.0, 1000.0])
 def test_fast_counts_are_nearly_poisson_once_rounded(expected):
-    """Total variation distance, by the probability of the normal deviates that are rounded to each count."""
+    """Total variation distance, from the probability of the normal deviates that round to each count."""
     normal = torch.linspace(-8, 8, 400_001, dtype=torch.float64)
     root = torch.tensor(math.sqrt(expected), dtype=torch.float64).expand_as(normal)
     position = expected + photon_statistics._expanded(root, normal)
@@ -108,7 +108,7 @@ def test_fast_counts_are_exact_where_there_are_few(expected):
 
 @pytest.mark.parametrize("sampler", ["poisson", "fast"])
 def test_expectations_of_all_sizes_side_by_side(sampler):
-    """Each as if alone: means and variances of many draws."""
+    """Mean and variance of many draws at each expectation."""
     sizes = torch.tensor([0.0, 1e-6, 0.5, 5.0, 20.0, 100.0, 1e4, 1e6, 1e8, 1e12])
     expected = sizes.repeat(40_000, 1)
     deviation = poisson_deviation(expected, seeded(), sampler).double()
@@ -151,7 +151,7 @@ def test_the_logarithm_has_the_mean_and_variance_of_theory():
 
 @pytest.mark.parametrize("min_count", [0.1, 0.5, 3.0])
 @pytest.mark.parametrize("photons", [4096.0, 20.0])
-def test_counts_below_the_least_are_taken_for_it(min_count, photons):
+def test_counts_have_a_lower_bound(min_count, photons):
     integral = torch.full((500, 400), math.log(photons / 1.5))  # 1.5 photons expected: 22% are zero
     noise, lowest = log_noise(integral, photons, seeded(), min_count)
     measured = (integral + noise).double()
@@ -162,7 +162,7 @@ def test_counts_below_the_least_are_taken_for_it(min_count, photons):
     assert float(lowest) == pytest.approx(1.5, rel=1e-4)
 
 
-def test_rays_that_nothing_passes():
+def test_rays_without_photons():
     noise, lowest = log_noise(torch.tensor([[0.0, 50.0, 200.0, 1e4]]), 4096, seeded())
     measured = torch.tensor([[0.0, 50.0, 200.0, 1e4]]) + noise
     torch.testing.assert_close(measured[0, 1:], torch.full((3,), -math.log(0.1 / 4096)), rtol=1e-6, atol=1e-3)
@@ -170,15 +170,15 @@ def test_rays_that_nothing_passes():
 
 
 @pytest.mark.parametrize("sampler", ["poisson", "fast"])
-def test_more_photons_less_noise_without_end(sampler):
+def test_noise_falls_with_the_root_of_the_number_of_photons(sampler):
     integral = torch.full((200, 500), 2.0)
     for photons in (1e5, 1e8, 1e12, 1e20, 1e30):
         noise, _ = log_noise(integral, photons, seeded(), sampler=sampler)
         assert float(noise.std()) == pytest.approx(math.exp(1) / math.sqrt(photons), rel=0.02)
 
 
-def test_parts_are_no_matter(monkeypatch):
-    """The rays are drawn in parts; the number of threads changes nothing either."""
+def test_parts_and_threads_do_not_matter():
+    """The rays are drawn in parts, of which the memory layout decides."""
     integral = torch.rand(150, 2, 257) * 5
     whole = log_noise(integral, 4096, seeded())[0]
     padded = torch.zeros(150, 2, 300)
@@ -206,7 +206,7 @@ def test_the_variance_is_the_integral_of_the_power():
     assert noise_variance(2.0, 0.7, 900) == pytest.approx(math.pi**2 * 2 / (12 * 900 * 0.7**2), rel=1e-6)
 
 
-# Noise of reconstructions, in a square of 260 mm. Region and window: a Hann window on the central 96 x 96 pixels.
+# Noise of reconstructions in a square of 260 mm. Spectra are of the central 96 x 96 pixels, with a Hann window.
 
 SIZE, ROI, ANGLES, WATER = 256, 96, 500, 0.02
 BEAM = ParallelBeam((SIZE, SIZE), (260 / SIZE, 260 / SIZE), ANGLES)
@@ -229,7 +229,7 @@ def window():
 
 
 def ray_variance(mu, photons, weight, near=None):
-    """Mean of exp(p) / N0 over the rays through a region, by how much of it they pass; of some angles, if given."""
+    """Mean of exp(p) / N0 over the rays (of some angles), weighted by their path through a region."""
     integral, share = (BEAM.project(image).double() for image in (mu, weight))
     rows = slice(None) if near is None else near
     share = share.clamp(min=0)[rows]
@@ -243,7 +243,7 @@ def windowed():
 
 
 def periodogram(noise):
-    """Mean over the realisations, mm^2, with the frequency along x and y in cycles per mm."""
+    """Mean over the realisations in mm^2, and the frequencies along x and y in cycles per mm."""
     roi = noise[:, MIDDLE, MIDDLE]
     spectrum = torch.fft.fft2((roi - roi.mean((1, 2), keepdim=True)) * window())
     power = spectrum.abs().square().mean(0) * BEAM.spacing[0] ** 2 / window().square().sum()
@@ -252,7 +252,7 @@ def periodogram(noise):
 
 
 def power_over_theory(noise, variance, filter="ramp"):
-    """Ratio in six rings from 0.15 to 0.9 of the Nyquist frequency."""
+    """Ratio of measured to theoretical power in six rings from 0.15 to 0.9 of the Nyquist frequency."""
     power, fx, fy = periodogram(noise)
     f = torch.hypot(fx, fy)
     rings = torch.linspace(0.15, 0.9, 7) * NYQUIST
@@ -275,7 +275,7 @@ def white_like(noise):
 
 
 def ramp_filtered_white(noise):
-    """White noise given the ramp-shaped spectrum and the strength of the real one, but without projections."""
+    """White noise with the ramp-shaped spectrum and the strength of the real noise, but without projections."""
     f = torch.fft.fftfreq(SIZE, BEAM.spacing[0], dtype=torch.float64)
     radius = torch.hypot(f, f[:, None])
     shaped = torch.fft.ifft2(torch.fft.fft2(white_like(noise)) * radius.sqrt() * (radius <= NYQUIST)).real
@@ -308,14 +308,14 @@ def disk_variance(noise, x, radius=20):
 
 
 @pytest.mark.parametrize("x", [0.0, 70.0, 105.0])
-def test_the_variance_is_that_of_theory_wherever_one_looks(disk_noise, x):
+def test_the_variance_follows_theory_at_every_place(disk_noise, x):
     where, variance = disk_variance(disk_noise, x)
     expected = noise_variance(ray_variance(ellipse(100, 100), 1e5, where), BEAM.bin_width, ANGLES)
     assert float(variance) == pytest.approx(expected, rel=0.05)
 
 
 def test_noise_that_is_shaped_without_projecting_is_the_same_everywhere(disk_noise):
-    """It has the right power spectrum and fails here."""
+    """A control: this noise has the right power spectrum, but the wrong variance near the edge."""
     shaped = ramp_filtered_white(disk_noise)
     spectrum = power_over_theory(shaped, ray_variance(ellipse(100, 100), 1e5, windowed()))
     assert (spectrum / spectrum.mean() - 1).abs().max() < 0.1
@@ -325,7 +325,7 @@ def test_noise_that_is_shaped_without_projecting_is_the_same_everywhere(disk_noi
 
 
 def strength_at(noise, degrees):
-    """Power at frequencies within 10 degrees of a direction, both sides alike."""
+    """Power at frequencies within 10 degrees of a direction."""
     power, fx, fy = periodogram(noise)
     angle = torch.rad2deg(torch.atan2(fy.abs(), fx.abs()))
     f = torch.hypot(fx, fy)
@@ -352,7 +352,7 @@ def test_the_variance_falls_with_the_number_of_photons():
     assert max(products) / min(products) < 1.05
 
 
-def test_without_end_of_photons_there_is_no_noise():
+def test_noise_vanishes_with_many_photons():
     mu = ellipse(100, 100)
     for photons in (1e12, 1e20):
         noise, _ = image_noise(mu, BEAM, photons, seeded())
@@ -380,7 +380,7 @@ def test_counts_are_poisson_on_cuda(expected):
 
 
 def test_counts_of_a_gpu_are_drawn_in_one_call():
-    """CUDA's calls in a row share random numbers where counts are few."""
+    """Successive calls on CUDA share random numbers where counts are low."""
     rays = torch.empty(1000, 513)
     assert len(photon_statistics._in_parts(rays)) > 1
     assert len(photon_statistics._in_parts(rays.to("meta"))) == 1

@@ -71,17 +71,17 @@ def test_gradients(grid):
     assert torch.autograd.gradgradcheck(lambda x: polar_spectrum(x, grid).abs().square(), x, fast_mode=True)
 
 
-def test_only_a_gradient_that_is_asked_for():
+def test_gradients_only_on_request():
     grid = PolarGrid((6, 6), (1.0, 1.0), 4, 16)
     assert not polar_spectrum(torch.randn(6, 6), grid).requires_grad
     with torch.inference_mode():
         polar_spectrum(torch.randn(6, 6), grid._replace(n_angles=6))
-    x = torch.randn(6, 6, requires_grad=True)  # what was made in inference mode is fit for training
+    x = torch.randn(6, 6, requires_grad=True)  # tables computed in inference mode are fit for training
     polar_spectrum(x, grid._replace(n_angles=6)).abs().sum().backward()
     assert x.grad.isfinite().all()
 
 
-def test_the_number_of_threads_is_no_matter():
+def test_the_number_of_threads_does_not_matter():
     grid = PolarGrid((200, 200), (1.0, 1.0), 400, 300)
     x = torch.rand(200, 200)
 

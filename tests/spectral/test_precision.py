@@ -1,4 +1,4 @@
-"""Precision in which things are computed; the switches can be looked at without a GPU."""
+"""Precision of computations; the switches can be read without a GPU."""
 
 from types import SimpleNamespace
 
@@ -14,13 +14,13 @@ MATMUL = torch.backends.cuda.matmul
 
 
 def tf32():
-    """Whether torch would use it; the newer switch is the only one that may always be read."""
+    """Whether torch would use TF32; only the newer switch may always be read."""
     return MATMUL.fp32_precision == "tf32" if hasattr(MATMUL, "fp32_precision") else MATMUL.allow_tf32
 
 
 @pytest.fixture(params=["set_float32_matmul_precision", "allow_tf32", "fp32_precision"])
 def _on(request):
-    """TF32 switched on, in each of torch's ways."""
+    """TF32 switched on, in each way of torch."""
     if request.param == "set_float32_matmul_precision":
         torch.set_float32_matmul_precision("high")
     elif hasattr(MATMUL, request.param):

@@ -1,4 +1,4 @@
-"""Whitening: a flat spectrum, the phase, the mean and the SD of before."""
+"""Whitening: a flat spectrum, with the phases, mean and SD of the image."""
 
 import math
 
@@ -11,7 +11,7 @@ SHAPES = [(16,), (32, 32), (31, 33), (24, 40), (1, 16), (16, 1), (2, 3), (12, 18
 
 
 def spectrum(x, spatial_dims):
-    """Every frequency but the mean, of each image and channel."""
+    """All frequencies but the mean of each image and channel."""
     return torch.fft.fftn(x, dim=tuple(range(-spatial_dims, 0))).flatten(-spatial_dims)[..., 1:]
 
 
@@ -54,7 +54,7 @@ def test_a_whitened_image_stays_as_it_is():
     torch.testing.assert_close(whiten(once, spatial_dims=2), once)
 
 
-def test_an_image_in_float32_gets_what_float64_gives():
+def test_float32_gives_the_result_of_float64():
     smooth = torch.linspace(0, 6, 64).sin()[:, None] * torch.linspace(0, 4, 50).cos()  # high frequencies near rounding
     expected = whiten(smooth.double(), spatial_dims=2)
     torch.testing.assert_close(whiten(smooth, spatial_dims=2).double(), expected, rtol=0, atol=1e-6)
@@ -102,10 +102,10 @@ def test_two_cosines_become_equally_strong():
 
 
 @pytest.mark.parametrize(("share", "is_there"), [(1e-8, True), (1e-9, True), (1e-11, False), (1e-12, False)])
-def test_a_frequency_is_nothing_below_what_float64_can_tell(share, is_there):
+def test_a_frequency_counts_as_zero_below_the_precision_of_float64(share, is_there):
     steps = 2 * math.pi * torch.arange(64, dtype=torch.float64) / 64
     strong, weak = torch.cos(3 * steps), torch.cos(20 * steps + 1)
-    expected = (strong + weak) / math.sqrt(2) if is_there else strong  # of the SD of before, which is the strong one's
+    expected = (strong + weak) / math.sqrt(2) if is_there else strong  # the SD is that of the strong wave
     torch.testing.assert_close(whiten(strong + share * weak, spatial_dims=1), expected, rtol=0, atol=1e-5)
 
 
