@@ -42,7 +42,7 @@ def polar_spectrum(x: Tensor, grid: PolarGrid) -> Tensor:
         >>> torch.allclose(spectrum[..., 0].real, torch.tensor(64.0), rtol=1e-2)
         True
     """
-    result: Tensor = _Sample.apply(as_computed(x), grid)  # type: ignore[no-untyped-call]
+    result: Tensor = _Transform.apply(as_computed(x), grid, False)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -65,30 +65,21 @@ def adjoint_polar_spectrum(spectrum: Tensor, grid: PolarGrid) -> Tensor:
         >>> torch.allclose((seen * y.conj()).real.sum(), (x * back).sum(), rtol=1e-4)
         True
     """
-    result: Tensor = _Spread.apply(spectrum, grid)  # type: ignore[no-untyped-call]
+    result: Tensor = _Transform.apply(spectrum, grid, True)  # type: ignore[no-untyped-call]
     return result
 
 
-class _Sample(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, grid: PolarGrid) -> Tensor:
-        ctx.grid = grid
-        return _sample(x, tables(grid, x.dtype, x.device), grid)
+class _Transform(torch.autograd.Function):
+    """The transform or its adjoint; the gradient of each is the other."""
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return adjoint_polar_spectrum(gradients[0], ctx.grid), None
-
-
-class _Spread(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, spectrum: Tensor, grid: PolarGrid) -> Tensor:
-        ctx.grid = grid
-        return _spread(spectrum, tables(grid, spectrum.real.dtype, spectrum.device), grid)
+    def forward(ctx: Any, x: Tensor, grid: PolarGrid, adjoint: bool) -> Tensor:
+        ctx.grid, ctx.adjoint = grid, adjoint
+        return (_spread if adjoint else _sample)(x, tables(grid, x.real.dtype, x.device), grid)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return polar_spectrum(gradients[0], ctx.grid), None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return _Transform.apply(gradients[0], ctx.grid, not ctx.adjoint), None, None  # type: ignore[no-untyped-call]
 
 
 def _sample(x: Tensor, kept: Tables, grid: PolarGrid) -> Tensor:
