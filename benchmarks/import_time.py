@@ -42,7 +42,7 @@ def main() -> None:
     rows = [[f"`{name}`" if name != ALL else name, 1000 * found, found / alone] for name, found in medians.items()]
     text = f"`import monai` takes {alone:.2f} s in a new process. Medians of {rounds} rounds, files in the page cache."
     body = [text, targets_table(targets), table(["imported after MONAI", "ms", "as a part of MONAI's"], rows)]
-    publish("Import", "\n\n".join(body), arguments)
+    publish("Import", body, arguments)
 
 
 def seconds_of_monai() -> float:

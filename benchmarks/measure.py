@@ -120,9 +120,10 @@ def cpu_model() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def publish(title: str, body: str, arguments: argparse.Namespace) -> None:
+def publish(title: str, parts: Iterable[str], arguments: argparse.Namespace) -> None:
     """Print a section, and write it to RESULTS.md unless the run is a quick one."""
-    body = f"{machine(arguments.threads)}\n\n{body}"
+    quick = ["A quick run: the figures mean nothing."] if arguments.quick else []
+    body = "\n\n".join([machine(arguments.threads), *quick, *parts])
     print(f"## {title}\n\n{body}")
     if not arguments.quick:
         write_section(title, body)

@@ -53,7 +53,7 @@ def main() -> None:
     start = time.process_time()
     shared, own = (rates(studies, luck) for luck in (0.0, LUCK))
     seconds = time.process_time() - start
-    measure.publish("Null studies", "\n\n".join(report(shared, own, studies, seconds)), arguments)
+    measure.publish("Null studies", report(shared, own, studies, seconds), arguments)
 
 
 def rates(studies: int, luck: float) -> Rates:

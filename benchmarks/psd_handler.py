@@ -24,8 +24,7 @@ def main() -> None:
     arguments = measure.options(__doc__ or "", rounds=3)
     trainings = list(race_handlers(2 if arguments.quick else arguments.rounds, arguments.threads, arguments.quick))
     parts = report(trainings)
-    body = "\n\n".join(["A quick run: the figures mean nothing.", *parts] if arguments.quick else parts)
-    measure.publish("PSDHandler", body, arguments)
+    measure.publish("PSDHandler", parts, arguments)
 
 
 class Run(NamedTuple):

@@ -67,7 +67,7 @@ def main() -> None:
         Round(study(ONE, epochs, 1), study(FOUR, epochs, 1), study(FOUR, epochs, 2))
         for _ in range(1 if arguments.quick else arguments.rounds)
     ]
-    measure.publish("Study", "\n\n".join(report(rounds, epochs)), arguments)
+    measure.publish("Study", report(rounds, epochs), arguments)
 
 
 def study(runs: Sequence[str], epochs: int, at_once: int) -> Study:

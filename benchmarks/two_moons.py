@@ -55,7 +55,7 @@ def main() -> None:
     start = time.perf_counter()
     runs = {name: [train(lam, seed, steps) for seed in seeds] for name, lam in LAMBDAS.items()}
     seconds = time.perf_counter() - start
-    measure.publish("Two moons", "\n\n".join(report(runs, seconds)), arguments)
+    measure.publish("Two moons", report(runs, seconds), arguments)
     if not arguments.quick:
         picture(runs).savefig(PICTURE, dpi=150)
 
