@@ -109,20 +109,20 @@ def result(bundle: str, size: int, arm: str, draw: int, dice: Array, distance: A
 def report(shared: Rates, own: Rates, studies: int, seconds: float) -> Iterator[str]:
     """Parts of the section."""
     yield (
-        f"{studies} studies each of {len(CASES)} tasks ({', '.join(map(str, CASES.values()))} test cases), "
-        f"{len(SIZES)} sizes, {DRAWS} draws and {len(ARMS)} arms that do not differ: {shared.tests} tests a report, of "
-        f"Dice and 95% Hausdorff distance. Standard deviations in points of Dice: {100 * HARD:g} between cases, "
+        f"{studies} studies, each of {len(CASES)} tasks ({', '.join(map(str, CASES.values()))} test cases), "
+        f"{len(SIZES)} sizes, {DRAWS} draws and {len(ARMS)} arms that do not differ: {shared.tests} tests per report, "
+        f"of Dice and 95% Hausdorff distance. Standard deviations in points of Dice: {100 * HARD:g} between cases, "
         f"{100 * SUBSET:g} between draws (the subset, shared by the arms), {100 * SUITS:g} between arms within a case, "
         f"{100 * REST:g} the rest. With luck, every training adds {100 * LUCK:g} of its own to all of its cases."
     )
     yield measure.targets_table(targets(shared, own, seconds))
     yield (
-        "The paper's t-test on the cases takes the trainings as they are: with luck, it calls an arm different in "
-        f"{own.of_cases:.1%} of the tests, and corrected over the tasks alone, {own.of_reports_by_tasks:.1%} of the "
-        f"reports hold a false alarm ({shared.of_reports_by_tasks:.1%} without luck). The report's verdict therefore "
-        "goes by the test that has the draws as random too, corrected over all tests of the report."
+        "The paper's t-test on the cases treats the trainings as fixed. With luck, it calls an arm different in "
+        f"{own.of_cases:.1%} of the tests; corrected over the tasks alone, {own.of_reports_by_tasks:.1%} of the "
+        f"reports have a false alarm ({shared.of_reports_by_tasks:.1%} without luck). The report's verdict therefore "
+        "uses the test in which the draws are random, too, corrected over all tests of the report."
     )
-    yield f"Share of planted differences of {100 * PLANTED:g} points of Dice that are called an improvement:"
+    yield f"Share of planted differences of {100 * PLANTED:g} points of Dice that the report calls an improvement:"
     yield measure.table(["task", "test cases", "without luck", "with luck"], power_rows(max(1, studies // 10)))
     yield "Coverage of the bootstrap 95% interval, over 1000 samples of normal differences:"
     yield measure.table(["test cases", "coverage"], [[cases, coverage(cases)] for cases in (4, 5, 9, 16, 52)])

@@ -85,9 +85,9 @@ def report(rounds: Sequence[Round], epochs: int) -> Iterator[str]:
     """Parts of the section."""
     yield (
         f"Four runs of the heart's phantom ({epochs} epochs of 4 cases of {SIZE[1:-1].replace(',', ' x ')}, then the "
-        f"evaluation), one core each, through the study's command; median of {len(rounds)} rounds in turn. What the "
-        "driver adds to a run is the time of the command less that of its trainings and evaluations, four runs against "
-        "one; what remains for one run is spent once a study, on the look at the data and the start and end of Ray."
+        f"evaluation), one core each, through the study's command; median of {len(rounds)} rounds in turn. The "
+        "driver's overhead for a run is the time of the command less that of its trainings and evaluations, four runs "
+        "against one. The rest is spent once in a study: on checking the data, and on starting and ending Ray."
     )
     yield measure.targets_table(targets(rounds))
     header = ["round", "one after another, s", "of which runs, s", "two at a time, s", "ratio", "once a study, s"]

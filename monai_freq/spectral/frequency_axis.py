@@ -114,7 +114,7 @@ def on_axis(frequencies: Tensor, own: Tensor, density: Tensor) -> Tensor:
     asked, known = frequencies > 0, own > 0
     if bool(asked.any()) and bool(known.any()) and float(frequencies[-1]) > float(own[-1]) + _last_step(own):
         raise ValueError(
-            f"'frequencies' must be where the density is, to {float(own[-1]):.3g}, got {frequencies[-1]:.3g}."
+            f"'frequencies' must end with those of the density, at {float(own[-1]):.3g}, got {frequencies[-1]:.3g}."
         )
     rows = density.new_zeros(*density.shape[:-1], len(frequencies))
     if bool((~known).any()) and bool((~asked).any()):

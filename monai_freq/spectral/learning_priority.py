@@ -170,5 +170,6 @@ def _first_tensor(output: Any) -> Tensor:
         parts = found.values() if isinstance(found, dict) else found
         found = next(iter(parts), None) if isinstance(parts, Iterable) and not isinstance(parts, str) else None
         if found is None:
-            raise ValueError(f"the network must return a tensor, or some with one first, got {type(output).__name__}.")
+            kind = type(output).__name__
+            raise ValueError(f"the network must return a tensor, or a collection that starts with one, got {kind}.")
     return found

@@ -179,7 +179,7 @@ def band_shares(
         if highest > (1 + _ROUNDING) * edges["high"][1]:
             warnings.warn(
                 f"the frequencies end at {highest:.3g} cycles per voxel, and the bands at 0.5: their shares do not sum "
-                "to 1. Leave the corners out, or give 'edges'; if a voxel size is in them, give 'edges' in their unit.",
+                "to 1. Leave the corners out, or give 'edges' (if the frequencies are in cycles per mm, in that unit).",
                 stacklevel=2,
             )
     _check_edges(edges, highest, unit_of(frequencies))

@@ -135,7 +135,7 @@ PER_MM = radial_psd(torch.rand(8, 8), (1.0, 1.0), spatial_dims=2)
         (lambda: on_one_axis([PER_MM, (axis_of(8), torch.rand(5))]), "all frequencies must be in one unit"),
         (lambda: on_axis(axis_of(8), *PER_MM), "'frequencies' are in cycles / voxel, and those of the density in"),
         (lambda: on_axis(axis_of(8), axis_of(9), torch.rand(4)), "'density' must have 5 frequencies, got 4"),
-        (lambda: on_axis(axis_of(8), axis_of(8) / 4, torch.rand(5)), "must be where the density is, to 0.125, got 0.5"),
+        (lambda: on_axis(axis_of(8), axis_of(8) / 4, torch.rand(5)), "must end with those of the density, at 0.125"),
         (
             lambda: on_one_axis([(axis_of(8), torch.rand(2, 5)), (axis_of(8), torch.rand(5))]),
             r"'spectra' must have the same leading dimensions, got \[\(\), \(2,\)\]",

@@ -280,7 +280,7 @@ def test_labels_that_cannot_be_counted_are_refused(labels):
 def test_a_network_without_a_tensor_is_refused(output):
     network = nn.Identity()
     network.forward = lambda x: output
-    with pytest.raises(ValueError, match="the network must return a tensor, or some with one first, got "):
+    with pytest.raises(ValueError, match="must return a tensor, or a collection that starts with one, got "):
         learning_priority(network, nn.CrossEntropyLoss(), torch.rand(2, 1, 8, 8), torch.tensor([0, 1]))
 
 
