@@ -85,5 +85,5 @@ def readers(file):
 
 def test_there_is_one_reader_of_json_and_one_of_tables():
     found = [call for file in sorted(PACKAGE.rglob("*.py")) for call in readers(file)]
-    ours = "study/published.py: csv.DictReader"  # of a table that comes with the package
+    ours = "study/report/published.py: csv.DictReader"  # of a table that comes with the package
     assert sorted(found) == ["data/tables.py: csv.reader", "json_files.py: json.loads", ours]

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import UsageError, ending_readably
 from ..json_files import read_json
+from .compare_command import add_compare
 from .run.checks import bundle_names
 from .run.missing import is_transfer
 from .run.plan import parse_source, plan, plan_pretraining, plan_transfers
@@ -82,13 +83,14 @@ def parser() -> argparse.ArgumentParser:
         [4, None]
     """
     top = argparse.ArgumentParser(prog="python -m monai_freq.study", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="run | transfer | report | figures")
+    commands = top.add_subparsers(required=True, metavar="run | transfer | report | compare | figures")
     _add_run(commands.add_parser("run", help="make the runs of a study that are missing", description=_RUN))
     transfer = "make the runs of a transfer study that are missing"
     _add_transfer(commands.add_parser("transfer", help=transfer, description=_TRANSFER))
     report = commands.add_parser("report", help="tables, figures and a page from the results of a study")
     report.add_argument("folder", help="the --output_dir of the study")
     report.set_defaults(command=_report)
+    add_compare(commands)
     _add_figures(commands.add_parser("figures", help="draw a case of each bundle", description=_FIGURES))
     return top
 

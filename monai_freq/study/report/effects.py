@@ -182,8 +182,9 @@ class Effects(NamedTuple):
     """Controls, AUC drops and differences of a study.
 
     Example:
-        >>> Effects([], [], []).drops
-        []
+        >>> control = Control(Setting("lodopab_transfer", "photon_noise"), "random", 0.62, 0.8)
+        >>> Effects([control], [], []).control_of(control.setting, "random").counts
+        False
     """
 
     controls: Sequence[Control]

@@ -54,8 +54,9 @@ def about_what_is_missing(lines: list[str]) -> Iterator[Block]:
         lines: one for each thing.
 
     Example:
-        >>> [block.text for block in about_what_is_missing([])]
-        ['What is missing', 'Nothing that was asked for.']
+        >>> heading, notes = about_what_is_missing(["Absent: draw 3"])
+        >>> heading.text, notes.lines
+        ('What is missing', ['Absent: draw 3'])
     """
     yield Heading("What is missing")
     yield Notes(lines) if lines else Paragraph("Nothing that was asked for.")
