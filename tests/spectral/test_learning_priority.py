@@ -219,18 +219,6 @@ def test_an_image_that_is_not_finite_makes_its_own_density_nan_only(value):
     torch.testing.assert_close(density[[0, 2]], expected[[0, 2]])
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64, torch.bool, torch.float16, torch.bfloat16])
-def test_images_of_integers_and_in_half_precision_are_computed_in_float32(dtype):
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
-    images, labels = (2 * torch.rand(2, 1, 8, 8)).to(dtype), torch.tensor([0, 2])
-    frequencies, density = learning_priority(network, nn.CrossEntropyLoss(), images, labels)
-    assert frequencies.dtype == density.dtype == torch.float32
-    expected = learning_priority(network, nn.CrossEntropyLoss(), images.float(), labels)[1]
-    torch.testing.assert_close(density, expected)
-    assert input_gradient(network, nn.CrossEntropyLoss(), images, labels).dtype == torch.float32
-
-
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 def test_a_network_gets_images_of_its_own_type(dtype):
     network, images = Typed(template(3)).to(dtype), torch.rand(2, 1, 16, 16, dtype=dtype)

@@ -292,14 +292,6 @@ def test_the_same_as_scikit_image_but_for_its_conventions(shape, size, search):
     np.testing.assert_allclose(ours, whole, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64, torch.bool])
-def test_integers_give_float32(dtype):
-    x = (rand(2, 16, 17) * 200).to(dtype)
-    result = nonlocal_means(x, 30.0, spatial_dims=2)
-    assert result.dtype == torch.float32
-    torch.testing.assert_close(result, nonlocal_means(x.double(), 30.0, spatial_dims=2).float())
-
-
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_returns_as_it_came_but_not_under_autocast(dtype):
     x = rand(2, 16, 17).to(dtype)
