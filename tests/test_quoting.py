@@ -115,10 +115,10 @@ OF_OURS = {
     "bundle/initial_weights.py",
     "bundle/normalization.py",
     "bundle/settings.py",
-    "data/images.py",
     "handlers/psd_handler.py",
     "spectral/psd.py",
-    "study/plan.py",
+    "study/run/missing.py",
+    "study/run/results.py",
     "transforms/foreign.py",
     "transforms/naming.py",
 }

@@ -16,7 +16,7 @@ from ...data.tables import read_rows
 from ...errors import UsageError
 from ...json_files import read_json
 from ...places import evaluation_of
-from ...quoting import named
+from ...quoting import named, reason_of
 from ..run.evaluations import read_cases
 from .long_table import METRICS
 from .statistics import bootstrap_interval, paired_test
@@ -146,7 +146,7 @@ def _side(folder: Path) -> Side:
     try:
         settings = read_json(record) if record.is_file() else {}
     except ValueError as error:
-        raise UsageError(f"{named(record)} cannot be read: {error}") from error
+        raise UsageError(f"{named(record)} cannot be read: {reason_of(error)}.") from error
     return Side(folder, evaluation, settings if isinstance(settings, Mapping) else {})
 
 
