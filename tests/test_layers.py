@@ -89,6 +89,14 @@ def test_imports_point_one_way():
     assert [fault for file, tree in TREES.items() for fault in faults(tree, name_of(file))] == []
 
 
+def test_runs_know_of_no_report_and_reports_of_no_command():
+    """Within a study, commands stand on reports, and these on runs."""
+    for room, below in (("run", {"run"}), ("report", {"run", "report"})):
+        for file in (ROOT / "study" / room).rglob("*.py"):
+            inside = [name.split(".") for name in imported(TREES[file], name_of(file)) if ".study." in name]
+            assert {parts[2] for parts in inside} <= below, file
+
+
 def test_the_root_imports_the_finder_of_layers_alone():
     ours = [name for name in imported(TREES[ROOT / "__init__.py"], f"{PACKAGE}.__init__") if PACKAGE in name]
     assert ours == [f"{PACKAGE}.lazy.lazy_submodules"]
