@@ -1,7 +1,7 @@
 """The command line: ``python -m monai_freq.study run`` makes the runs of a study, ``report`` says what they show.
 
-``transfer`` makes those of a transfer study. ``compare`` compares two runs. ``figures`` draws the data of segmentations:
-their regions, and what the low and the high frequencies hold of them.
+``transfer`` makes those of a transfer study. ``compare`` compares two runs. ``figures`` draws the data of
+segmentations: their regions, and what the low and the high frequencies hold of them.
 """
 
 from __future__ import annotations
