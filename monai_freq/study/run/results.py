@@ -228,7 +228,7 @@ def as_settings(*, arm: str, size: int | None, draw: int, seed: int, overrides: 
     Args:
         arm: fusion.
         size: number of training cases; None for all.
-        draw: which random subset; of a fine-tuning, which fold.
+        draw: number of the random subset; of a fine-tuning, number of the fold.
         seed: seed of the training.
         overrides: further settings; a classifier has a ``source``, a fine-tuning also a ``fraction``.
 
