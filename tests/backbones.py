@@ -69,6 +69,9 @@ SEGMENTERS = {
     "MedNeXt": (lambda d: nets.MedNeXt(**channels(d), init_filters=4), 16, (2, 3)),
 }
 
+#: what takes seconds as small as it can be
+SLOW = {("SwinUNETR", 3)}
+
 CLASSIFIERS = {
     "DenseNet121": (lambda d: nets.DenseNet121(**channels(d), init_features=8, growth_rate=4), 32, (2, 3)),
     "resnet18": (lambda d: resnet(nets.resnet18, d), 32, (2, 3)),
@@ -97,7 +100,7 @@ def resnet(build, dims):
 
 def cases(table):
     return [
-        pytest.param(build, size, dims, id=f"{name}-{dims}d")
+        pytest.param(build, size, dims, id=f"{name}-{dims}d", marks=[pytest.mark.slow] * ((name, dims) in SLOW))
         for name, (build, size, dimensions) in table.items()
         for dims in dimensions
     ]

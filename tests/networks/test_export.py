@@ -59,7 +59,7 @@ def assert_same(result, expected):
     ("dims", "fusion", "settings"),
     [
         (2, "late", {"theta": 0.3}),
-        (3, "early", {"axes": (0, 2)}),
+        pytest.param(3, "early", {"axes": (0, 2)}, marks=pytest.mark.slow),
         pytest.param(2, "none", {}, marks=pytest.mark.slow),
         pytest.param(2, "early", {"convention": "equation1"}, marks=pytest.mark.slow),
         pytest.param(2, "late", {"task": "classification"}, marks=pytest.mark.slow),
@@ -147,6 +147,7 @@ def test_torchscript_fails_at_a_size_that_its_backbone_does_not_take(fusion):
         traced(images(network, (33, 47)))
 
 
+@pytest.mark.slow
 def test_a_compiled_network_is_one_graph_for_several_sizes():
     torch._dynamo.reset()
     network = wrap(segmenter(2), 2, "late")
