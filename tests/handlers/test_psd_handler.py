@@ -436,6 +436,7 @@ def test_what_is_logged_is_what_the_network_was_given(tmp_path):
     assert_logs(tmp_path, "images", [unitary_psd(image[0]) for image in given])
 
 
+@pytest.mark.slow
 def test_two_processes(tmp_path):
     """The first one logs, none waits for another, and the weights are what they are without the handler."""
     script = tmp_path / "train.py"
