@@ -63,7 +63,7 @@ def check_config(parser: ConfigParser) -> None:
     """
     check_options()
     own = copied(parser)
-    classifies = "intensity_window" not in own
+    classifies = "normalization" in own
     fusion = _value(own, "fusion")
     _check_fusion(
         "none" if fusion is None and "settings" in own else fusion,
