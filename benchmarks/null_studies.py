@@ -147,7 +147,7 @@ def power(luck: float, studies: int) -> dict[str, float]:
     """Share of planted differences that the reports find, for each task."""
     seeds = range(10_000, 10_000 + studies)
     reports = [compare(conditions_of(study_of(study(np.random.default_rng(seed), luck, PLANTED)))) for seed in seeds]
-    planted = [one for report in reports for one in report if one.condition.arm == "early" and one.metric == DICE]
+    planted = [one for report in reports for one in report if one.condition.fusion == "early" and one.metric == DICE]
     return {bundle: _share(called(one) for one in planted if one.condition.bundle == bundle) for bundle in CASES}
 
 

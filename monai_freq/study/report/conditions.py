@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,18 +110,22 @@ class Condition:
         """Names of the foreground classes."""
         return list(dict.fromkeys(name for names in self.runs["classes"] for name in names))
 
+    @cached_property
+    def cases(self) -> list[str]:
+        """Names of the test cases."""
+        return sorted({case for rows in self.rows.values() for case in rows["case"].tolist()})
+
     def scores(self, metric: Metric, label: str | None = None) -> Scores:
         """A metric of each run and case: the mean over its classes, or of one of them."""
         names = [label] if label else self.classes()
-        cases = sorted({case for rows in self.rows.values() for case in rows["case"]})
-        run_at, case_at = ({one: place for place, one in enumerate(ones)} for ones in (self.runs.index, cases))
-        values = np.full((len(self.runs), len(cases), max(1, len(names))), np.nan)
+        run_at, case_at = ({one: place for place, one in enumerate(ones)} for ones in (self.runs.index, self.cases))
+        values = np.full((len(self.runs), len(self.cases), max(1, len(names))), np.nan)
         for place, name in enumerate(names):
             rows = self.rows.get((metric.name, name.replace(" ", "_")))
             if rows is not None:
-                at = [run_at[one] for one in rows["run"]], [case_at[one] for one in rows["case"]]
+                at = [run_at[one] for one in rows["run"].tolist()], [case_at[one] for one in rows["case"].tolist()]
                 values[(*at, place)] = rows["value"]
-        return Scores(self.keys, cases, values.mean(2) * metric.scale)
+        return Scores(self.keys, self.cases, values.mean(2) * metric.scale)
 
 
 def conditions_of(study: Study) -> list[Condition]:

@@ -106,13 +106,9 @@ class Repeats:
 
     def overlap(self, name: str) -> Estimate:
         """Overlap of a learning priority with the artifact's density."""
-        pairs = {key: (one, self.densities("artifact").get(key)) for key, one in self.densities(name).items()}
-        known = {
-            key: (one, other)
-            for key, (one, other) in pairs.items()
-            if other and one.values.any() and other.values.any()
-        }
-        return estimate({key: float(overlap(one.tensors(), other.tensors())) for key, (one, other) in known.items()})
+        artifacts = {key: one for key, one in self.densities("artifact").items() if one.values.any()}
+        own = {key: one for key, one in self.densities(name).items() if key in artifacts and one.values.any()}
+        return estimate({key: float(overlap(one.tensors(), artifacts[key].tensors())) for key, one in own.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,9 +200,9 @@ def transfer_study_of(study: Study) -> TransferStudy:
         >>> [setting.title for setting in transfer_study_of(study_of(phantom_transfer())).settings]
         ['kneemri, photon noise']
     """
-    scores = {
-        run: rows.set_index(["condition", "metric"])["value"].to_dict() for run, rows in study.scores.groupby("run")
-    }
+    scores: dict[int, dict[tuple[str, str], float]] = {}
+    for run, condition, _, _, metric, value in study.scores.itertuples(index=False):
+        scores.setdefault(run, {})[condition, metric] = value
     runs = study.runs.assign(scores=[scores.get(run, {}) for run in study.runs.index])
     finished = runs[runs["finished"].astype(bool) & ~runs["segmented"].astype(bool)].sort_values(
         ["draw", "seed", "name"]
