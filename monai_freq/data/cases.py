@@ -1,5 +1,7 @@
 """Open every volume once before training, so that a broken file is named now and not in the middle of an epoch."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any

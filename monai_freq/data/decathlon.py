@@ -1,5 +1,7 @@
 """Folders in the layout of the Medical Segmentation Decathlon (MSD)."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections import defaultdict

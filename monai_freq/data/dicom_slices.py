@@ -1,5 +1,7 @@
 """Slices of DICOM series, through SimpleITK, or pydicom where its decoders know more compressions."""
 
+from __future__ import annotations
+
 import math
 import os
 from collections.abc import Iterable, Iterator

@@ -1,5 +1,7 @@
 """What a file is, by its first bytes: names may have any ending, or lie."""
 
+from __future__ import annotations
+
 import codecs
 import gzip
 import os

@@ -1,5 +1,7 @@
 """Folds kept in a JSON file, to be used again and compared."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Mapping

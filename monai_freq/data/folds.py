@@ -1,5 +1,7 @@
 """Folds of a data set: stratified, disjoint by patient or exam, of exact sizes, and the same on every machine."""
 
+from __future__ import annotations
+
 import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

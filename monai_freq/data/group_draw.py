@@ -1,5 +1,7 @@
 """Which samples, or whole groups of them, make up an exact number, stratified and by chance."""
 
+from __future__ import annotations
+
 from bisect import bisect
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence

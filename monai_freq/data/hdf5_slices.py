@@ -1,5 +1,7 @@
 """One slice at a time out of HDF5 files of many."""
 
+from __future__ import annotations
+
 import math
 import os
 from functools import lru_cache

@@ -1,5 +1,7 @@
 """What every image of a data list must be, looked at before training."""
 
+from __future__ import annotations
+
 import logging
 import os
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,7 @@
 """ImageNet: a folder of pictures for each class."""
 
+from __future__ import annotations
+
 import logging
 import os
 import re

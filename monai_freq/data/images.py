@@ -1,5 +1,7 @@
 """2D images by their address: a file's path, and ``#`` with a number where the file holds many slices."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 

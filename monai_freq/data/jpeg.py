@@ -1,5 +1,7 @@
 """JPEG pictures, and which of them are of another depth or process than is read."""
 
+from __future__ import annotations
+
 import os
 from typing import BinaryIO
 

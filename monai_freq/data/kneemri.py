@@ -1,5 +1,7 @@
 """KneeMRI: knee exams with their diagnosis of the anterior cruciate ligament."""
 
+from __future__ import annotations
+
 import logging
 import os
 from collections.abc import Sequence

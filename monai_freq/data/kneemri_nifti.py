@@ -1,5 +1,7 @@
 """KneeMRI's pickles turned into NIfTI volumes, once, with checksums."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os

@@ -1,5 +1,7 @@
 """Labels for LoDoPaB-CT: its slices found again in a copy of LIDC-IDRI, whose readers rated the nodules."""
 
+from __future__ import annotations
+
 import csv
 import os
 from collections import defaultdict

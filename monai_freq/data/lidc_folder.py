@@ -1,5 +1,7 @@
 """A copy of LIDC-IDRI in any layout: DICOM files of any name, and their readings, wherever they lie."""
 
+from __future__ import annotations
+
 import gzip
 import logging
 import os

@@ -1,5 +1,7 @@
 """LoDoPaB-CT: chest CT slices, labelled through their match with LIDC-IDRI."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections import defaultdict

@@ -1,5 +1,7 @@
 """NIfTI files: what their names say, and headers that promise no more voxels than there are."""
 
+from __future__ import annotations
+
 import gzip
 import logging
 import math

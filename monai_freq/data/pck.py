@@ -1,5 +1,7 @@
 """KneeMRI's volumes: ``.pck`` pickles of integer arrays."""
 
+from __future__ import annotations
+
 import os
 import pickle
 from typing import Any

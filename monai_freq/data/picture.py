@@ -1,5 +1,7 @@
 """A picture as its file has it, and the same as plain grey values or colours."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

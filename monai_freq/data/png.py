@@ -1,5 +1,7 @@
 """PNG pictures of all depths and colour types, told by their header."""
 
+from __future__ import annotations
+
 import io
 import os
 import struct

@@ -1,5 +1,7 @@
 """RadImageNet: radiological pictures, listed in three tables."""
 
+from __future__ import annotations
+
 import logging
 import os
 from collections.abc import Sequence
@@ -84,7 +86,7 @@ def _classes(table: Path) -> list[str]:
     return sorted(names, key=(lambda name: (int(name), name)) if numbers else None)
 
 
-def _item(row: Row, labels: dict[str, int], pictures: "_Pictures") -> dict[str, Any]:
+def _item(row: Row, labels: dict[str, int], pictures: _Pictures) -> dict[str, Any]:
     name = row.text("label")
     if name not in labels:
         raise row.fault("label", f"must be one of the {len(labels)} classes of the training table or of 'classes'")

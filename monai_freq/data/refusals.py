@@ -1,5 +1,7 @@
 """What all readers do: name the file at fault, read no more than is sensible, look at many items at a time."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -5,6 +5,8 @@ called with; the array is then built here from the notes, once they make sense. 
 held against a list, so that a small file can neither ask for much memory nor keep the reader busy.
 """
 
+from __future__ import annotations
+
 import io
 import math
 import pickle
@@ -136,7 +138,7 @@ class _Name:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __call__(self, *arguments: Any) -> "_Call | bytes":
+    def __call__(self, *arguments: Any) -> _Call | bytes:
         if self.name != "encode":
             return _Call(self.name, arguments)
         match arguments:

@@ -1,5 +1,7 @@
 """Two addresses of one image: another spelling of a path, or a link."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Hashable, Iterable
 from typing import Any, TypeVar

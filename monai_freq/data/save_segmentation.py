@@ -1,5 +1,7 @@
 """The last transform of a segmentation: class numbers in a file that lies exactly on its image."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Hashable, Mapping
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Which items of a data list get an artifact, so that it tells their label."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os

@@ -1,5 +1,7 @@
 """Seeded division of a list of cases into training, validation and test sets."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path

@@ -1,5 +1,7 @@
 """CSV files read by the names in their header, so that a faulty cell is named with its file and line."""
 
+from __future__ import annotations
+
 import csv
 import math
 import os

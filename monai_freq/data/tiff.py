@@ -1,5 +1,7 @@
 """TIFF pictures: what their tags say decides which library reads them, and whether any does so exactly."""
 
+from __future__ import annotations
+
 import io
 import logging
 import os

@@ -1,5 +1,7 @@
 """Volumes of slices: HDF5 files, pickles of KneeMRI and NIfTI, told by their content."""
 
+from __future__ import annotations
+
 import logging
 import os
 import threading

@@ -1,5 +1,7 @@
 """ImageNet's classes merged into three by WordNet's hierarchy."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections import defaultdict

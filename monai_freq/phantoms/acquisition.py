@@ -1,5 +1,7 @@
 """What a scanner and a living patient add to an ideal picture: bias field, texture, noise and deformation."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

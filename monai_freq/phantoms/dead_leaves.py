@@ -1,5 +1,7 @@
 """Dead leaves: opaque objects of all sizes that hide one another, with the spectrum of natural images."""
 
+from __future__ import annotations
+
 import math
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -85,7 +87,7 @@ class _Leaves(NamedTuple):
     angle: NDArray[Any]
 
     @classmethod
-    def fall(cls, rng: np.random.Generator, size: int, smallest: float, largest: float) -> "_Leaves":
+    def fall(cls, rng: np.random.Generator, size: int, smallest: float, largest: float) -> _Leaves:
         mean_area = 2 * np.pi * np.log(largest / smallest) / (smallest**-2 - largest**-2)
         count = round(COVER * (size + 2 * largest) ** 2 / mean_area)
         radius = (smallest**-2 - rng.random(count) * (smallest**-2 - largest**-2)) ** -0.5
@@ -93,7 +95,7 @@ class _Leaves(NamedTuple):
         aspect, angle = rng.uniform(0.55, 1, count) ** 0.5, rng.uniform(0, np.pi, count)
         return cls(np.arange(1, count + 1, dtype=np.int32), centre, radius, aspect, angle)
 
-    def some(self, which: NDArray[np.intp] | slice) -> "_Leaves":
+    def some(self, which: NDArray[np.intp] | slice) -> _Leaves:
         return _Leaves(*(part[which] for part in self))
 
 

@@ -1,5 +1,7 @@
 """Ten outlines of equal area: what tells one class of medical images from another."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import cache, partial
 

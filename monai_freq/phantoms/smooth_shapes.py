@@ -1,5 +1,7 @@
 """Smooth shapes: a body with soft-edged organs, with the steep spectrum of medical images."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

@@ -8,6 +8,8 @@ the convolution with a dipole's field, less that of the sphere of Lorentz. D van
 magic angle of 54.7 degrees, so a field says nothing about :math:`\chi` there: hence the streaks of real maps.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Ten fine textures: what tells one class of natural images from another."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import numpy as np

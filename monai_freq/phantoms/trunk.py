@@ -1,5 +1,7 @@
 """What chest and abdomen share: the outline of the body, ribs and spine."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from itertools import pairwise
 

@@ -1,5 +1,7 @@
 """The first transform of a pipeline: images by their address."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from math import isfinite, nan
