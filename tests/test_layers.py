@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "known_warnings": set(),
     "quoting": set(),
     "__main__": {"errors", "bundle", "known_warnings", "quoting"},
-    "data": {"errors", "seeding", "files", "json_files", "quoting", "spectral"},
+    "data": {"errors", "lazy", "seeding", "files", "json_files", "quoting", "spectral"},
     "phantoms": {"errors", "data", "files", "json_files", "quoting"},
     "transforms": {"errors", "seeding", "quoting", "spectral", "data"},
     "networks": {"errors", "files", "quoting", "spectral"},
