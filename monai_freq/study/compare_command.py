@@ -17,7 +17,7 @@ def add_compare(commands: Any) -> None:
     """Add the command to the parser's.
 
     Args:
-        commands: what ``add_subparsers`` has returned.
+        commands: subparsers of the command line.
 
     Example:
         >>> parser = argparse.ArgumentParser()

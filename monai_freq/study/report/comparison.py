@@ -41,7 +41,7 @@ class Comparison:
         metric: measure that is compared.
         test: tests of the paired differences; None when there is nothing to test.
         differences: difference of each case, averaged over draws.
-        remark: what was left out, or why there is no test.
+        remark: note on what was left out, or on why there is no test.
         reservations: reasons not to conclude from a significant difference.
         tests: number of tests in the whole report.
         tasks: number of tasks that the paper's correction is over.
@@ -125,7 +125,7 @@ def compare(conditions: Sequence[Condition], metrics: Sequence[Metric] = (DICE, 
     The correction is Bonferroni's over all these tests: every size, arm, group of settings and metric.
 
     Args:
-        conditions: all of the study.
+        conditions: conditions of the study.
         metrics: measures to test.
 
     Example:

@@ -132,7 +132,7 @@ def conditions_of(study: Study) -> list[Condition]:
     """Gather the finished runs of a study by their conditions, in the order of the paper's tables.
 
     Args:
-        study: tables; failed runs are left out.
+        study: tables of the study; failed runs are left out.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_study
@@ -166,8 +166,8 @@ def baseline_of(condition: Condition, conditions: Sequence[Condition]) -> Condit
     does not have. Where several such runs share a draw and seed, the one with the most settings in common counts.
 
     Args:
-        condition: of another arm.
-        conditions: all of the study.
+        condition: condition of another arm.
+        conditions: conditions of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_study

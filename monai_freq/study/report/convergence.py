@@ -34,11 +34,11 @@ class Convergence(NamedTuple):
 
     Args:
         state: ``"converged"``, ``"undertrained"`` or ``"not judged"``.
-        final: validation Dice at the end, the mean of the last quarter of the validations and over runs.
-        rise: that less the mean of the quarter before; NaN with fewer than 8 validations.
+        final: validation Dice at the end: the mean of the last quarter of the validations and over runs.
+        rise: difference to the mean of the quarter before; NaN with fewer than 8 validations.
         converged: the Dice that it converges to; NaN where the curves do not tell.
-        epochs: of the runs; 0 when unknown.
-        reference: epochs of the longer runs that the judgement rests on; 0 when it rests on the runs themselves.
+        epochs: number of epochs of the runs; 0 when unknown.
+        reference: number of epochs of the longer runs that the judgement rests on; 0 when there are none.
 
     Example:
         >>> round(Convergence("undertrained", final=0.72, converged=0.9, epochs=20).reached, 2)
@@ -75,7 +75,7 @@ def convergence(condition: Condition, conditions: Sequence[Condition]) -> Conver
 
     Args:
         condition: runs that are judged.
-        conditions: all of the study, among them longer runs.
+        conditions: conditions of the study, among them longer runs.
 
     Reference:
         Aitken 1926, https://doi.org/10.1017/S0370164600022070.

@@ -205,7 +205,7 @@ def how_to_read(report: str, **values: object) -> Iterator[Block]:
 
     Args:
         report: name of the report; its text is in ``how_to_read_<report>.md``.
-        values: what the text leaves open.
+        values: values for the fields of the text.
 
     Example:
         >>> heading, notes = how_to_read("transfer", learned=0.75, as_accurate=0.05, points=5)

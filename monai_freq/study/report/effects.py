@@ -204,7 +204,7 @@ def effects_of(study: TransferStudy) -> Effects:
     artifact. What has no pair of a fold and seed is left out.
 
     Args:
-        study: runs.
+        study: transfer study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_transfer
@@ -238,8 +238,8 @@ def points_of(study: TransferStudy, drops: Sequence[AucDrop], when: str) -> list
     """Each AUC drop with the overlap of its source in the runs without the artifact, where there is one.
 
     Args:
-        study: runs.
-        drops: those of the study.
+        study: transfer study.
+        drops: AUC drops of the study.
         when: one of ``WHEN``.
 
     Example:
@@ -261,8 +261,8 @@ def agreements_of(study: TransferStudy, drops: Sequence[AucDrop]) -> list[Agreem
     """Correlation of overlap and AUC drop for each learning priority and each fraction above 0.
 
     Args:
-        study: runs.
-        drops: those of the study.
+        study: transfer study.
+        drops: AUC drops of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_transfer

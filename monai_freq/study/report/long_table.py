@@ -107,7 +107,7 @@ def study_of(results: Iterable[Result], problems: Sequence[str] = (), asked: Seq
     """Turn results into tables; nothing else of the reports knows what a result looks like.
 
     Args:
-        results: of the runs.
+        results: results of the runs.
         problems: a line for each file that cannot be read.
         asked: names of the runs that the study was asked for, as far as that is known.
 
@@ -155,19 +155,34 @@ def as_texts(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _run(result: Result) -> list[object]:
+def _run(result: Result) -> dict[str, object]:
     settings = dict(result.settings)
-    fold = settings.pop("fold", 0)
-    place = [settings.pop(key, default) for key, default in (("fusion", "none"), ("train_size", None), ("draw", fold))]
-    place = [result.name, result.bundle, result.finished, result.error, *place, settings.pop("seed", 0), settings]
-    asked = [[str(name) for name in result.classes.values()], result.recorded, result.versions, result.git_commit]
-    epochs, curve = (result.validation.get(key) for key in ("epochs", "val_mean_dice"))
+    fold, epochs, curve = settings.pop("fold", 0), *map(result.validation.get, ("epochs", "val_mean_dice"))
     last = number(epochs[-1]) if isinstance(epochs, list) and epochs else math.nan
-    known = [value for value in map(number, curve if isinstance(curve, list) else []) if not math.isnan(value)]
-    length = 0 if math.isnan(last) else int(last)
-    measures = [result.measures.get("densities"), bool(result.measures), bool(result.cases)]
-    groups = number(result.measures.get("overlapping_groups"))
-    return [*place, *asked, result.seconds, result.peak_memory_bytes, length, known, *measures, groups]
+    known = map(number, curve if isinstance(curve, list) else [])
+    return {
+        "name": result.name,
+        "bundle": result.bundle,
+        "finished": result.finished,
+        "error": result.error,
+        "fusion": settings.pop("fusion", "none"),
+        "size": settings.pop("train_size", None),
+        "draw": settings.pop("draw", fold),
+        "seed": settings.pop("seed", 0),
+        "settings": settings,
+        "classes": [str(name) for name in result.classes.values()],
+        "recorded": result.recorded,
+        "versions": result.versions,
+        "commit": result.git_commit,
+        "seconds": result.seconds,
+        "memory": result.peak_memory_bytes,
+        "epochs": 0 if math.isnan(last) else int(last),
+        "curve": [value for value in known if not math.isnan(value)],
+        "densities": result.measures.get("densities"),
+        "measured": bool(result.measures),
+        "segmented": bool(result.cases),
+        "groups": number(result.measures.get("overlapping_groups")),
+    }
 
 
 def _scores(result: Result) -> Iterator[tuple[str, str, str, str, float]]:

@@ -25,7 +25,7 @@ def about_the_data(study: Study) -> Iterator[Block]:
     """Section with the data set of each bundle, its number of images, and the version of the bundle.
 
     Args:
-        study: tables.
+        study: tables of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_study
@@ -66,7 +66,7 @@ def missing_runs(study: Study) -> Iterator[str]:
     """Runs that failed, files that cannot be read, and runs that were asked for and not made.
 
     Args:
-        study: tables.
+        study: tables of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_study
@@ -97,7 +97,7 @@ def named_runs(repeat: str, runs: Collection[tuple[int, int]], all_runs: Collect
     Args:
         repeat: ``"draw"`` or ``"fold"``.
         runs: draw or fold, and seed, of each.
-        all_runs: those of the whole condition.
+        all_runs: draw or fold, and seed, of all runs of the condition.
 
     Example:
         >>> named_runs("fold", [(0, 1), (2, 1)], [(0, 0), (0, 1), (2, 1)])
@@ -112,7 +112,7 @@ def remarks_on_runs(study: Study, of_phantoms: str) -> Iterator[str]:
     """Phantoms, versions and commits: what the runs have in common, or should have.
 
     Args:
-        study: tables.
+        study: tables of the study.
         of_phantoms: end of the sentence on what the figures of phantoms do not say.
 
     Example:

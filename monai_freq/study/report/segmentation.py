@@ -16,7 +16,7 @@ from .document import Block, Heading, Notes, Paragraph, Picture, Table, how_to_r
 from .long_table import DICE, HD95, Study, read_study
 from .published import PAPER
 from .runs import about_the_data, about_what_is_missing, missing_runs, named_runs, remarks_on_runs
-from .segmentation_figures import learning_curves, paired_differences
+from .segmentation_figures import segmentation_figures
 from .segmentation_tables import csv_files, tables_of
 from .texts import counted, listed, signed
 
@@ -26,7 +26,6 @@ __all__ = ["segmentation_document", "warnings_of", "write_report"]
 _CASES = 6
 #: most conditions that a warning names
 _PLACES = 6
-_CURVES, _DIFFERENCES = "learning_curves", "differences"
 #: what bold figures and filled marks mean
 _CONCLUDED = (
     f"significant after correction over the whole report, with {DRAWS} draws or more and both arms trained long enough"
@@ -63,7 +62,7 @@ def write_report(folder: str | os.PathLike[str]) -> list[Path]:
     conditions = conditions_of(study)
     comparisons = compare(conditions)
     blocks = list(segmentation_document(study, conditions, comparisons))
-    figures = {_CURVES: learning_curves(conditions), _DIFFERENCES: paired_differences(comparisons)}
+    figures = segmentation_figures(conditions, comparisons)
     return write_document(Path(folder) / "report", blocks, figures, csv_files(conditions, comparisons))
 
 
@@ -73,9 +72,9 @@ def segmentation_document(
     """Everything that the report says, in its order.
 
     Args:
-        study: tables.
-        conditions: all of the study.
-        comparisons: those of the study.
+        study: tables of the study.
+        conditions: conditions of the study.
+        comparisons: comparisons of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_study
@@ -114,8 +113,8 @@ def warnings_of(conditions: Sequence[Condition], comparisons: Sequence[Compariso
     """Why a reader should not conclude yet.
 
     Args:
-        conditions: all of the study.
-        comparisons: those of the study.
+        conditions: conditions of the study.
+        comparisons: comparisons of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_study
@@ -203,7 +202,7 @@ def _scores(tables: dict[str, Table]) -> Iterator[Block]:
     )
     yield tables["scores"]
     caption = "Dice against the number of training cases: mean ± SEM over test cases."
-    yield Picture(_CURVES, "Learning curves: Dice against the number of training cases", caption)
+    yield Picture("learning_curves", "Learning curves: Dice against the number of training cases", caption)
     if tables["classes"].rows:
         yield Heading("Each class alone")
         yield tables["classes"]
@@ -214,7 +213,7 @@ def _differences(tables: dict[str, Table]) -> Iterator[Block]:
         yield Heading(f"Differences to no fusion: {metric.title}")
         yield tables[metric.name]
     yield Picture(
-        _DIFFERENCES,
+        "differences",
         "Paired differences of each arm to no fusion, with intervals",
         f"Paired differences with bootstrap 95% intervals over cases. Filled marks: {_CONCLUDED}. "
         "A good segmentation has a high Dice and a low Hausdorff distance.",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["learning_curves", "paired_differences"]
+__all__ = ["segmentation_figures"]
 
 Looks = dict[str, dict[str, Any]]
 
@@ -27,20 +27,33 @@ _COLORS = (BLUE, VERMILLION, BLUISH_GREEN, REDDISH_PURPLE, ORANGE, SKY_BLUE, GRE
 _MARKERS = "s^Dv<>PX"
 
 
-def learning_curves(conditions: Sequence[Condition]) -> Figure:
-    """Dice against the number of training cases, a panel for each task: mean ± SEM over test cases.
+def segmentation_figures(conditions: Sequence[Condition], comparisons: Sequence[Comparison]) -> dict[str, Figure]:
+    """Figures of a study.
+
+    ``learning_curves``: Dice against the number of training cases, a panel for each task: mean ± SEM over test cases.
+    ``differences``: paired difference of every arm to no fusion with its bootstrap 95% interval, a row for each task.
+    Marks are filled where a difference is concluded from, as figures are bold in the tables.
 
     Args:
-        conditions: all of the study.
+        conditions: conditions of the study.
+        comparisons: comparisons of the study; the ones without a test are left out.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_study
+        >>> from monai_freq.study.report.comparison import compare
         >>> from monai_freq.study.report.conditions import conditions_of
         >>> from monai_freq.study.report.long_table import study_of
-        >>> figure = learning_curves(conditions_of(study_of(phantom_study())))
-        >>> figure.axes[0].get_title(), [text.get_text() for text in figure.legends[0].get_texts()]
-        ('hippocampus', ['none', 'early'])
+        >>> conditions = conditions_of(study_of(phantom_study()))
+        >>> figures = segmentation_figures(conditions, compare(conditions))
+        >>> [axes.get_title() for axes in figures["learning_curves"].axes]
+        ['hippocampus']
+        >>> [axes.get_xlabel() for axes in figures["differences"].axes]
+        ['Dice, arm − none (points)', '95% Hausdorff distance, arm − none (mm)']
     """
+    return {"learning_curves": _learning_curves(conditions), "differences": _paired_differences(comparisons)}
+
+
+def _learning_curves(conditions: Sequence[Condition]) -> Figure:
     bundles = list(dict.fromkeys(one.bundle for one in conditions))
     columns, rows = min(3, len(bundles)), math.ceil(len(bundles) / 3)
     figure = new_figure(0.6 + 3.1 * max(1, columns), 0.4 + 2.6 * max(1, rows))
@@ -54,23 +67,7 @@ def learning_curves(conditions: Sequence[Condition]) -> Figure:
     return figure
 
 
-def paired_differences(comparisons: Sequence[Comparison]) -> Figure:
-    """Paired difference of every arm to no fusion with its bootstrap 95% interval, a row for each task.
-
-    Marks are filled where a difference is concluded from, as figures are bold in the tables.
-
-    Args:
-        comparisons: those of the study; the ones without a test are left out.
-
-    Example:
-        >>> from monai_freq.study.phantom_results import phantom_study
-        >>> from monai_freq.study.report.comparison import compare
-        >>> from monai_freq.study.report.conditions import conditions_of
-        >>> from monai_freq.study.report.long_table import study_of
-        >>> figure = paired_differences(compare(conditions_of(study_of(phantom_study()))))
-        >>> [axes.get_xlabel() for axes in figure.axes]
-        ['Dice, arm − none (points)', '95% Hausdorff distance, arm − none (mm)']
-    """
+def _paired_differences(comparisons: Sequence[Comparison]) -> Figure:
     tested: dict[str, list[Comparison]] = {}
     for one in comparisons:
         if one.test:

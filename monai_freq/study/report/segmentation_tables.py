@@ -32,8 +32,8 @@ def tables_of(conditions: Sequence[Condition], comparisons: Sequence[Comparison]
     ``costs``: seconds and memory of the runs.
 
     Args:
-        conditions: all of the study.
-        comparisons: those of the study.
+        conditions: conditions of the study.
+        comparisons: comparisons of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_study
@@ -58,8 +58,8 @@ def csv_files(conditions: Sequence[Condition], comparisons: Sequence[Comparison]
     """Tables for computing: every metric, of all classes together and of each alone, and every comparison.
 
     Args:
-        conditions: all of the study.
-        comparisons: those of the study.
+        conditions: conditions of the study.
+        comparisons: comparisons of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_study

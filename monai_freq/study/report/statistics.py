@@ -64,10 +64,10 @@ class PairedTest(NamedTuple):
     """Paired difference of two arms and its tests.
 
     Args:
-        difference: mean over cases and draws.
-        sem: of the difference, over cases.
-        p_cases: two-sided, of Student's t-test on the cases; the draws are taken as they are.
-        p_draws: two-sided, with both the cases and the draws as random; never below ``p_cases``.
+        difference: mean difference over cases and draws.
+        sem: standard error of the difference, over cases.
+        p_cases: two-sided p-value of Student's t-test on the cases; the draws are taken as they are.
+        p_draws: two-sided p-value with both the cases and the draws as random; never below ``p_cases``.
         cases: number of test cases.
         draws: number of draws.
         higher: number of draws in which the mean over cases is above the baseline's.
@@ -166,8 +166,8 @@ def bootstrap_interval(
     Args:
         differences: ``(cases,)``.
         level: share of such intervals that hold the true mean.
-        seed: of the resampling.
-        resamples: how many.
+        seed: seed of the resampling.
+        resamples: number of resamples.
 
     Returns:
         Both ends; NaN for fewer than two cases.
@@ -193,8 +193,8 @@ def bonferroni(p: float, tests: int) -> float:
     """P-value after Bonferroni's correction.
 
     Args:
-        p: of one test.
-        tests: how many were made.
+        p: p-value of one test.
+        tests: number of tests.
 
     Example:
         >>> bonferroni(0.01, 4), bonferroni(0.4, 4)
@@ -207,9 +207,9 @@ def detectable(sem: float, cases: int, tests: int, alpha: float = 0.05) -> float
     """Smallest difference that the t-test on the cases calls significant after Bonferroni's correction.
 
     Args:
-        sem: of the paired difference, over cases.
+        sem: standard error of the paired difference, over cases.
         cases: number of test cases.
-        tests: how many tests the correction is for.
+        tests: number of tests that the correction is for.
         alpha: level of all tests together.
 
     Example:

@@ -17,8 +17,8 @@ def plain(value: float, decimals: int = 3) -> str:
     """Number, and a dash for none.
 
     Args:
-        value: to show.
-        decimals: after the point.
+        value: number to show.
+        decimals: number of decimals.
 
     Example:
         >>> plain(0.25), plain(math.nan)
@@ -31,8 +31,8 @@ def signed(value: float, decimals: int = 2) -> str:
     """Number with its sign, and a dash for none.
 
     Args:
-        value: to show.
-        decimals: after the point.
+        value: number to show.
+        decimals: number of decimals.
 
     Example:
         >>> signed(1.5), signed(-1.5), signed(math.nan)
@@ -45,7 +45,7 @@ def p_value(p: float) -> str:
     """P-value with three decimals, and a dash for none.
 
     Args:
-        p: to show.
+        p: p-value to show.
 
     Example:
         >>> p_value(0.0004), p_value(0.04), p_value(math.nan)
@@ -58,8 +58,8 @@ def counted(number: int, noun: str) -> str:
     """Number of things.
 
     Args:
-        number: of them.
-        noun: for one of them.
+        number: number of things.
+        noun: noun for one of them.
 
     Example:
         >>> counted(1, "run"), counted(2, "run")
@@ -72,8 +72,8 @@ def listed(texts: Iterable[str], most: int = 8) -> str:
     """The first few, and how many more.
 
     Args:
-        texts: to list.
-        most: that are named.
+        texts: texts to list.
+        most: highest number of texts that are named.
 
     Example:
         >>> listed(["a", "b", "c"], most=2)

@@ -94,8 +94,8 @@ def transfer_warnings(study: TransferStudy, controls: Sequence[Control]) -> list
     """Why a reader should not conclude yet.
 
     Args:
-        study: runs.
-        controls: those of the study.
+        study: transfer study.
+        controls: controls of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_transfer
@@ -113,7 +113,7 @@ def missing_of(study: TransferStudy, runs: Study) -> list[str]:
     """What is not there: failed runs, files that cannot be read, runs and values.
 
     Args:
-        study: runs.
+        study: transfer study.
         runs: tables of the same study.
 
     Example:

@@ -59,8 +59,8 @@ def transfer_figures(study: TransferStudy, effects: Effects) -> dict[str, Figure
     learning priority before and after fine-tuning in rows.
 
     Args:
-        study: runs.
-        effects: what the shortcut costs in the study.
+        study: transfer study.
+        effects: controls, AUC drops and differences of the study.
 
     Reference:
         Y. Lu et al. (2025), Figures 2 to 4, DOI 10.1117/12.3047670.

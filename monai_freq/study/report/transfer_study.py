@@ -192,7 +192,7 @@ def transfer_study_of(study: Study) -> TransferStudy:
     """Sort the runs of classifiers; failed runs and those of segmentations are left out.
 
     Args:
-        study: tables.
+        study: tables of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_transfer

@@ -40,9 +40,9 @@ def tables_of(study: TransferStudy, effects: Effects, agreements: Sequence[Agree
     error.
 
     Args:
-        study: runs.
-        effects: what the shortcut costs in the study.
-        agreements: those of the study.
+        study: transfer study.
+        effects: controls, AUC drops and differences of the study.
+        agreements: rank correlations of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_transfer
@@ -74,9 +74,9 @@ def csv_files(study: TransferStudy, effects: Effects, agreements: Sequence[Agree
     """Tables for computing: every figure, exactly.
 
     Args:
-        study: runs.
-        effects: what the shortcut costs in the study.
-        agreements: those of the study.
+        study: transfer study.
+        effects: controls, AUC drops and differences of the study.
+        agreements: rank correlations of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_transfer

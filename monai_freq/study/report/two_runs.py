@@ -52,7 +52,7 @@ class TwoRuns(NamedTuple):
             each run. Of a classification, the metric is the probability of the sample's own class.
         differences: one row for each condition, class and metric: both means, the mean difference, its bootstrap 95%
             interval, the p-value, the number of cases, and that of the cases with a higher value in B.
-        classification: whether the runs are classifiers.
+        classification: True for classifiers.
 
     Example:
         >>> a, b = (Side(Path("runs", name), Path("eval"), {"fusion": name}) for name in ("none", "early"))
@@ -119,6 +119,11 @@ def compare_runs(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> TwoRun
             f"{named(other)} holds a classification, the other run a segmentation.\nGive two runs of a kind."
         )
     tables = [_cases(side) if kinds[0] else _samples(side) for side in sides]
+    for side, table in zip(sides, tables, strict=True):
+        if table.empty:
+            raise UsageError(
+                f"The evaluation of {named(side.folder)} has no metric of any test case.\nEvaluate it again."
+            )
     _require_same(sides, tables, ["condition", "case"], "test cases", "the same data, split_seed and numbers of cases")
     _require_same(sides, tables, ["class", "metric"], "classes", "the same classes")
     if not kinds[0]:
@@ -171,10 +176,11 @@ def _samples(side: Side) -> pd.DataFrame:
     for row in read_rows(side.evaluation / "scores.csv", ["condition", "sample", "label"]):
         known = {key: row.number(key, 0, 1) for key in row.cells if key.startswith("score_")}
         scores = {key.removeprefix("score_"): value for key, value in known.items()}
-        label = row.integer("label", 0)
         if "predicted" in row.cells:  # of more classes than have a column each
+            label = row.integer("label", 0)
             right, own = row.integer("predicted", 0) == label, scores["label"]
         else:
+            label = row.integer("label", 0, len(scores) - 1)
             right, own = max(scores, key=scores.__getitem__) == [*scores][label], [*scores.values()][label]
             place = row.text("condition"), row.text("sample")
             rows += [(*place, name, "score", value) for name, value in scores.items()]
@@ -237,7 +243,8 @@ def _classifications(values: pd.DataFrame) -> Iterator[list[object]]:
         gained = int((right[:, 1] > right[:, 0]).sum())
         changed = int((right[:, 1] != right[:, 0]).sum())
         p = float(binomtest(gained, changed).pvalue) if changed else 1.0
-        means = [*right.mean(0), (right[:, 1] - right[:, 0]).mean(), *bootstrap_interval(right[:, 1] - right[:, 0])]
+        difference = right[:, 1] - right[:, 0]
+        means = [*right.mean(0), difference.mean(), *bootstrap_interval(difference, resamples=_RESAMPLES)]
         yield [condition, "", "accuracy", "", *means, p, len(labels), gained]
 
 

@@ -72,7 +72,7 @@ def two_runs_document(found: TwoRuns, pictures: bool) -> Iterator[Block]:
 
     Args:
         found: the two runs.
-        pictures: whether there are pictures of both runs' cases.
+        pictures: True where both runs have pictures of their cases.
 
     Example:
         >>> from monai_freq.study.report.two_runs import Side

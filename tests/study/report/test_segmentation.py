@@ -17,7 +17,7 @@ from monai_freq.study.report.document import as_markdown
 from monai_freq.study.report.long_table import DICE, HD95
 from monai_freq.study.report.published import published
 from monai_freq.study.report.segmentation import warnings_of
-from monai_freq.study.report.segmentation_figures import learning_curves, paired_differences
+from monai_freq.study.report.segmentation_figures import segmentation_figures
 from monai_freq.study.report.segmentation_tables import tables_of
 from monai_freq.study.run.results import note_asked_for, result_file, write_result
 
@@ -369,7 +369,7 @@ def test_pictures_are_whole_and_the_same_each_time(tmp_path, drawn):
 def test_the_pictures_show_every_arm_and_task():
     results = runs(sizes=(4, 8), arms=("none", "early", "late")) + runs(bundle="hippocampus_fd", theta=0.2)
     conditions = conditions_in(results)
-    curves, differences = learning_curves(conditions), paired_differences(compare(conditions))
+    curves, differences = segmentation_figures(conditions, compare(conditions)).values()
     assert [axes.get_title() for axes in curves.axes] == ["heart", "hippocampus"]
     assert [len(axes.containers) for axes in curves.axes] == [3, 2]
     legends = [[text.get_text() for text in figure.legends[0].get_texts()] for figure in (curves, differences)]
@@ -380,7 +380,7 @@ def test_the_pictures_show_every_arm_and_task():
 
 def filled(results) -> list[bool]:
     """Whether the marks of the differences are, of Dice and of hd95."""
-    figure = paired_differences(compare(conditions_in(results)))
+    figure = segmentation_figures([], compare(conditions_in(results)))["differences"]
     faces = [line.get_markerfacecolor() for axes in figure.axes for line in axes.lines if line.get_marker() == "s"]
     return [face != "white" for face in faces]
 
@@ -425,7 +425,7 @@ def test_a_setting_with_dollar_signs_is_drawn_as_it_is():
     results = [
         replace(one, settings={**one.settings, "note": "$\\frac " + one.settings["fusion"]}) for one in runs(draws=2)
     ]
-    figure = learning_curves(conditions_in(results))
+    figure = segmentation_figures(conditions_in(results), [])["learning_curves"]
     figure.savefig(io.BytesIO())  # which would take it for a formula
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert any("\\$\\frac early" in text for text in texts)

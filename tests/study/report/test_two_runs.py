@@ -160,6 +160,8 @@ def test_what_cannot_be_compared_is_refused(tmp_path, two):
     scores = np.full((8, 2), 0.5)
     (tmp_path / "trained").mkdir()
     damaged = written(tmp_path / "damaged", "eval", "cases.csv", ["case,dice_a", "x,much"])
+    empty = written(tmp_path / "empty", "eval", "cases.csv", ["case,dice_anterior"])
+    beyond = classified(tmp_path / "beyond", scores, labels + 1)
     broken = segmented(tmp_path / "broken", dice)
     (broken / "settings.json").write_text("{")
     knee, other = (classified(tmp_path / name, scores, one) for name, one in (("k", labels), ("l", 1 - labels)))
@@ -174,6 +176,8 @@ def test_what_cannot_be_compared_is_refused(tmp_path, two):
         ((a, hearts), "have other classes: .*none lacks atrium dice.\n"),
         ((knee, other), "have other labels: "),
         ((a, damaged), "cases.csv is no table of test cases"),
+        ((a, empty), "empty has no metric of any test case"),
+        ((knee, beyond), r"'label' in line 3 .* must be an integer in \[0, 1\], got '2'"),
         ((a, broken), "settings.json cannot be read"),
     ):
         with pytest.raises(UsageError, match=message):
