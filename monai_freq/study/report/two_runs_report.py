@@ -24,6 +24,8 @@ __all__ = ["two_runs_document", "write_comparison"]
 
 #: most cases that are listed, that are shown, and that are named in a figure
 _LISTED, _SHOWN, _NAMED = 10, 3, 40
+#: most characters of a run's name in a title; those of a study tell all settings
+_NAME = 40
 #: fewest cases whose interval covers about what it says
 _FEW = 8
 _ALPHA = 0.05
@@ -84,7 +86,8 @@ def two_runs_document(found: TwoRuns, pictures: bool) -> Iterator[Block]:
         >>> print([block.text for block in two_runs_document(runs, pictures=False) if hasattr(block, "text")][1])
         B less A on 9 test cases: Dice +2.00 points (95% interval +1.00 to +3.00, p = 0.010). ...
     """
-    yield Heading(f"{found.names[0]} and {found.names[1]}")
+    short = max(map(len, found.names)) <= _NAME
+    yield Heading(f"{found.names[0]} and {found.names[1]}" if short else "Two runs on the same test cases")
     yield Paragraph(_summary(found))
     yield Notes(list(_warnings(found)), warning=True)
     folders = [f"{letter}: {side.folder}" for letter, side in (("A", found.a), ("B", found.b))]
@@ -212,8 +215,9 @@ def _pairs(found: TwoRuns) -> Figure:
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
     axes.set(ylabel=_measure(found)[0], xlabel="" if names else f"{len(cases)} cases")
     tidy(axes)
-    entries = zip(found.names, looks.items(), strict=True)
-    legend_above(figure, [(f"{side}: {name}", {**look, "linestyle": ""}) for name, (side, look) in entries])
+    entries = [(f"{side}: {name}", name, looks[side]) for side, name in zip(looks, found.names, strict=True)]
+    shown = [(text if len(name) <= _NAME else text[0], {**look, "linestyle": ""}) for text, name, look in entries]
+    legend_above(figure, shown)
     return figure
 
 

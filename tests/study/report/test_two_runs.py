@@ -154,6 +154,15 @@ def test_the_report_warns_of_few_cases_and_of_other_data(tmp_path):
     assert "Not both folders hold pictures" in text
 
 
+def test_long_names_of_runs_are_in_no_title(tmp_path, drawn):
+    names = [f"n4_draw0_{fusion}_epochs=8_image_size=32-32-16_seed0" for fusion in ("none", "early")]
+    dice = np.random.default_rng(0).random((9, 2))
+    _, text, *_ = write_comparison(*(segmented(tmp_path / name, dice) for name in names), tmp_path / "out")
+    assert text.read_text().startswith("# Two runs on the same test cases\n")
+    assert all(f": {tmp_path / name}\n" in text.read_text() for name in names)
+    assert "image_size" not in (tmp_path / "out/cases.svg").read_text()
+
+
 def test_what_cannot_be_compared_is_refused(tmp_path, two):
     a, _, dice, _ = two
     labels = np.arange(8) % 2
