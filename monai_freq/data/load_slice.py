@@ -2,6 +2,6 @@
 
 from ..lazy import lazy_names
 
-__all__ = ["LoadSlice", "LoadSliced"]
+__all__ = ["LoadSlice", "LoadSliced"]  # noqa: F822 - found when they are asked for
 
 __getattr__, __dir__ = lazy_names(__name__, {"monai_freq.transforms.load_slice": __all__})
