@@ -207,14 +207,17 @@ def test_train_evaluate_infer(elsewhere, dataset, start, tmp_path):
 
 
 @on_one_bundle
-def test_without_a_data_set_a_phantom_is_generated_in_the_cache(elsewhere, tmp_path):
+def test_without_a_data_set_a_phantom_is_generated_in_the_cache(elsewhere, tmp_path, monkeypatch):
     small = ["--phantom#cases", 9, "--phantom#size", str(list(SIZE))]
     said = succeed("configs/train.json", *SMALL, *small, cwd=elsewhere)
     assert "generated phantoms" in said
     assert "--dataset_dir" in said
     assert [path.name for path in (elsewhere / ".cache").rglob("dataset.json")] == ["dataset.json"]
-    again = succeed("configs/train.json", *SMALL, *small, cwd=elsewhere, MONAI_FREQ_CACHE=str(tmp_path / "cache"))
-    assert str(tmp_path / "cache") in again
+    monkeypatch.setenv("MONAI_FREQ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(elsewhere)
+    settings = {"image_size": list(SIZE), "phantom#cases": 9, "phantom#size": list(SIZE), "epochs": 1, "threads": 1}
+    bundle.run(config_file="configs/train.json", bundle_root=str(elsewhere), logging_file=False, **settings)
+    assert [path.name for path in (tmp_path / "cache").rglob("dataset.json")] == ["dataset.json"]
     assert (elsewhere / "runs/early/previous/1/models/model.pt").is_file()  # nothing that was computed is lost
 
 
@@ -442,14 +445,10 @@ def test_errors_are_a_few_lines_that_name_the_culprit(name, dataset, tmp_path, m
 
 
 @on_one_bundle
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [(["--epoch", "3"], "Did you mean '--epochs'?"), (["--theta", "2"], "'theta' must be in (0, 1)")],
-)
-def test_errors_reach_the_command_line_without_a_trace(name, options, says):
-    done = run(ROOT / "bundles" / name / "configs/train.json", *options, cwd=ROOT)
+def test_errors_reach_the_command_line_without_a_trace(name):
+    done = run(ROOT / "bundles" / name / "configs/train.json", "--theta", "2", cwd=ROOT)
     assert done.returncode != 0
-    assert says in done.stderr
+    assert "'theta' must be in (0, 1)" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 3
 

@@ -475,17 +475,12 @@ def test_errors_are_a_few_lines_that_name_the_culprit(name, dataset, tmp_path, m
     assert not (tmp_path / "out").exists()  # nothing was started
 
 
-def test_a_source_that_does_not_exist(tmp_path):
+def test_a_mistyped_option_ends_without_a_trace(tmp_path):
     config = ROOT / "bundles/source_pretrain/configs/train.json"
-    for options, says in (
-        (["--source", "cifar"], "'source' must be one of imagenet, radimagenet, got 'cifar'"),
-        (["--editing", "sharpen"], "'editing' must be one of none, whiten, lowpass, got 'sharpen'"),
-        (["--edting", "whiten"], "Did you mean '--editing'?"),
-    ):
-        done = run(config, *options, "--output_dir", tmp_path / "out", cwd=ROOT)
-        assert done.returncode != 0
-        assert says in done.stderr
-        assert "Traceback" not in done.stderr
+    done = run(config, "--edting", "whiten", "--output_dir", tmp_path / "out", cwd=ROOT)
+    assert done.returncode != 0
+    assert "Did you mean '--editing'?" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @on_one_bundle
