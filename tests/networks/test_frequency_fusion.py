@@ -119,6 +119,21 @@ def test_late_fusion_hides_the_low_band_from_the_backbone():
     assert (network(image) - network(image + 5)).abs().max() > 1e-3  # a change of the mean comes through the low stem
 
 
+def test_late_fusion_corrects_the_scores_by_both_bands():
+    """Without low features, the correction has once what low frequencies the scores have, and twice the high ones."""
+    network = FrequencyFusion(nn.Conv2d(4, 4, 1), 1, 4, spatial_dims=2, features=4, fusion="late", theta=0.3)
+    nn.init.zeros_(network.low_stem.weight)
+    network.head.correct = nn.Identity()
+    scores = []
+    network.backbone.register_forward_hook(lambda *called: scores.append(called[-1]))
+    result = network(torch.rand(2, 1, 16, 16))
+    lifted = network.head.lift(scores[0])
+    signs = 1.0 - 2 * (torch.arange(16) % 2)
+    for wave, times in ((torch.ones(16, 16), 1), (signs * signs[:, None], 2)):  # of frequency 0, and of the highest
+        expected = ((scores[0] + times * lifted) * wave).mean((2, 3))
+        torch.testing.assert_close((result * wave).mean((2, 3)), expected)
+
+
 def test_none_is_the_backbone_behind_one_stem():
     network = wrap(unet(2), 2, "none")
     image = torch.rand(1, 2, 16, 16)
