@@ -72,7 +72,7 @@ CONTENTS = {
     "docs/reference/index": {
         "": [
             *("transforms", "networks", "losses", "handlers", "data", "phantoms", "spectral", "artifact_kernels"),
-            *("study", "figures", "bundle"),
+            *("seeding", "study", "figures", "bundle", "errors"),
         ]
     },
 }
@@ -93,9 +93,10 @@ napoleon_use_rtype = False
 
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|monai|numpy|np|matplotlib|ignite|collections|contextlib|pathlib|typing|os|argparse)\..*"),
+    ("py:.*", r"(torch|monai|numpy|np|pandas|matplotlib|ignite|collections|contextlib|pathlib|typing|os|argparse)\..*"),
     ("py:class", r"[A-Z]\w*|nn\.Module"),  # annotations of a class's arguments appear as written
     ("py:class", r".*\.T"),
+    ("py:exc", r"[A-Z]\w*"),
 ]
 
 html_theme = "furo"

@@ -56,7 +56,8 @@ def trained_component(recorded: Mapping[str, Any] | None, default: Callable[...,
     Networks and transforms alone are built from a record: a file of settings cannot call what it likes.
 
     Args:
-        recorded: record of the training, see :func:`described`; None for the bundle's own component.
+        recorded: record of the training, see
+            :func:`monai_freq.bundle.component_record.described`; None for the bundle's own component.
         default: function that builds the bundle's own component.
         given: arguments from the command line.
 

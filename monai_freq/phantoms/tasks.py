@@ -52,18 +52,19 @@ def write_phantom(task: str, root: str | os.PathLike[str], **settings: Any) -> P
                                                  statistics="smooth", cue="shape"``
     ============================================ ======================================================================
 
-    - Scans are folders of the Medical Segmentation Decathlon [1]_: ``cases`` with labels, ``test_cases`` without. The
-      field of view is fixed. ``size`` has the voxels along x, y and z, at least 16 each; a pair is a range from which
-      each case draws its own. ``tilt`` is the largest angle in degrees, up to 30, by which the grid of a case is turned
-      around each axis. Susceptibility maps of both nuclei show the same brains.
-    - KneeMRI [2]_: ``exams`` volumes of at least 16 sagittal ``slices`` over 90 mm, with at least 64 rows and columns
-      over 150 mm. Half of the knees are healthy, a quarter has a thinned, a quarter a torn ligament.
-    - LoDoPaB-CT [3]_: numbers of slices of 260 mm in each part, at least 32 pixels wide. Every slice goes through one
-      lung nodule, of a benign (1, 2) or a malignant (4, 5) patient in equal parts. Nodules of both kinds have the same
-      area, contrast and place on average, so that only the margin tells.
-    - ImageNet [4]_ and RadImageNet [5]_: ``images`` of each of ten classes, or numbers of images of six classes in each
-      part, at least 32 pixels wide. ``statistics`` (``"dead_leaves"``, ``"smooth"``) and ``cue`` (``"texture"``,
-      ``"shape"``) make 2 x 2 kinds of pictures; see :func:`~monai_freq.phantoms.source_images.draw_source_image`.
+    - Scans are folders of the Medical Segmentation Decathlon (Antonelli et al. 2022): ``cases`` with labels,
+      ``test_cases`` without. The field of view is fixed. ``size`` has the voxels along x, y and z, at least 16 each; a
+      pair is a range from which each case draws its own. ``tilt`` is the largest angle in degrees, up to 30, by which
+      the grid of a case is turned around each axis. Susceptibility maps of both nuclei show the same brains.
+    - KneeMRI (Štajduhar et al. 2017): ``exams`` volumes of at least 16 sagittal ``slices`` over 90 mm, with at least 64
+      rows and columns over 150 mm. Half of the knees are healthy, a quarter has a thinned, a quarter a torn ligament.
+    - LoDoPaB-CT (Leuschner et al. 2021): numbers of slices of 260 mm in each part, at least 32 pixels wide. Every slice
+      goes through one lung nodule, of a benign (1, 2) or a malignant (4, 5) patient in equal parts. Nodules of both
+      kinds have the same area, contrast and place on average, so that only the margin tells.
+    - ImageNet (Deng et al. 2009) and RadImageNet (Mei et al. 2022): ``images`` of each of ten classes, or numbers of
+      images of six classes in each part, at least 32 pixels wide. ``statistics`` (``"dead_leaves"``, ``"smooth"``) and
+      ``cue`` (``"texture"``, ``"shape"``) make 2 x 2 kinds of pictures; see
+      :func:`~monai_freq.phantoms.source_images.draw_source_image`.
 
     Args:
         task: name of the phantom.
@@ -77,17 +78,17 @@ def write_phantom(task: str, root: str | os.PathLike[str], **settings: Any) -> P
         UsageError: there is no such phantom, it has no such setting, or a setting is out of range.
         DataError: the folder holds something else or cannot be written.
 
-    References:
-        .. [1] Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 13, 4128 (2022),
-           doi:10.1038/s41467-022-30695-9.
-        .. [2] Štajduhar et al., Semi-automated detection of anterior cruciate ligament injury from MRI, Computer
-           Methods and Programs in Biomedicine 140, 151-164 (2017), doi:10.1016/j.cmpb.2016.12.006.
-        .. [3] Leuschner et al., LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction,
-           Scientific Data 8, 109 (2021), doi:10.1038/s41597-021-00893-z.
-        .. [4] Deng et al., ImageNet: a large-scale hierarchical image database, IEEE Conference on Computer Vision and
-           Pattern Recognition, 248-255 (2009), doi:10.1109/CVPR.2009.5206848.
-        .. [5] Mei et al., RadImageNet: an open radiologic deep learning research dataset for effective transfer
-           learning, Radiology: Artificial Intelligence 4, e210315 (2022), doi:10.1148/ryai.210315.
+    Reference:
+        - Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 13, 4128 (2022),
+          doi:10.1038/s41467-022-30695-9.
+        - Štajduhar et al., Semi-automated detection of anterior cruciate ligament injury from MRI, Computer
+          Methods and Programs in Biomedicine 140, 151-164 (2017), doi:10.1016/j.cmpb.2016.12.006.
+        - Leuschner et al., LoDoPaB-CT, a benchmark dataset for low-dose computed tomography reconstruction,
+          Scientific Data 8, 109 (2021), doi:10.1038/s41597-021-00893-z.
+        - Deng et al., ImageNet: a large-scale hierarchical image database, IEEE Conference on Computer Vision and
+          Pattern Recognition, 248-255 (2009), doi:10.1109/CVPR.2009.5206848.
+        - Mei et al., RadImageNet: an open radiologic deep learning research dataset for effective transfer
+          learning, Radiology: Artificial Intelligence 4, e210315 (2022), doi:10.1148/ryai.210315.
 
     Example:
         >>> import tempfile

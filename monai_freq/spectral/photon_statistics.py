@@ -27,7 +27,7 @@ from .tomography import ParallelBeam
 
 __all__ = ["Sampler", "image_noise", "log_noise", "noise_power", "noise_variance", "poisson_deviation"]
 
-#: method of drawing counts: exact, or by an expansion for large counts
+#: how counts are drawn, exactly or by an expansion for large counts
 Sampler = Literal["poisson", "fast"]
 
 #: Lowest expected counts for which the expansions are used: the finer one, and the coarser one of ``"fast"``.

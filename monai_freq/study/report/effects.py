@@ -32,7 +32,7 @@ LEARNED = 0.75
 AS_ACCURATE = 0.05
 #: error of means, which is no shortfall
 ROUNDING = 1e-9
-#: learning priority whose overlap is taken: before fine-tuning, or after it without the artifact
+#: when a learning priority is taken, before fine-tuning or after it without the artifact
 WHEN = ("before", "after")
 #: what settings are where they are not named
 _PLAIN = {"fusion": "none", "training cases": "all"}

@@ -18,7 +18,7 @@ from .statistics import Estimate, Key, estimate
 
 __all__ = ["CONDITIONS", "NO_ARTIFACT", "Repeats", "Setting", "TransferStudy", "transfer_study_of"]
 
-#: test sets: nobody has the artifact, as in training, all negatives have it
+#: test sets, in which nobody has the artifact, those of the training, and all negatives
 CONDITIONS = ("clean", "iid", "ood")
 NO_ARTIFACT = "none"
 
@@ -143,7 +143,7 @@ class TransferStudy:
 
     @property
     def sources(self) -> list[str]:
-        """Sources of the fine-tunings: originals, random, edited ones."""
+        """Sources of the fine-tunings, in the order of originals, random and edited ones."""
         return in_order(one.source for one in self.tunings)
 
     def of(self, setting: Setting, source: str | None = None) -> list[Repeats]:

@@ -70,7 +70,7 @@ class Run:
 
     @property
     def classifies(self) -> bool:
-        """Whether its network is a classifier: one that has a source."""
+        """Whether its network is a classifier, which has a source."""
         return "source" in self.settings
 
     @property
