@@ -115,7 +115,11 @@ def test_properties_that_other_tools_need(name, dataset, config, kind, tmp_path,
 
 @pytest.mark.parametrize(
     "name",
-    ["source_pretrain", pytest.param("lodopab_transfer", marks=pytest.mark.slow), "kneemri_transfer"],
+    [
+        pytest.param("source_pretrain", marks=pytest.mark.slow),
+        pytest.param("lodopab_transfer", marks=pytest.mark.slow),
+        "kneemri_transfer",
+    ],
     indirect=True,
 )
 def test_train_evaluate_infer(name, dataset, tmp_path):

@@ -25,8 +25,8 @@ from monai_freq.data import read_decathlon
 from monai_freq.study.__main__ import parser as study_parser
 from monai_freq.transforms import __all__ as TRANSFORMS
 
-#: trainings, so that they take long
-SLOW = [("docs/own_classifier.md", 1)]
+#: trainings and exports, which take long
+SLOW = [("docs/own_classifier.md", 1), ("docs/export.md", 0)]
 PYTHON = [
     pytest.param(page, number, marks=[pytest.mark.slow] if (page, number) in SLOW else [])
     for page in PAGES

@@ -58,9 +58,9 @@ def assert_same(result, expected):
 @pytest.mark.parametrize(
     ("dims", "fusion", "settings"),
     [
-        (2, "late", {"theta": 0.3}),
+        (2, "none", {}),
+        pytest.param(2, "late", {"theta": 0.3}, marks=pytest.mark.slow),
         pytest.param(3, "early", {"axes": (0, 2)}, marks=pytest.mark.slow),
-        pytest.param(2, "none", {}, marks=pytest.mark.slow),
         pytest.param(2, "early", {"convention": "equation1"}, marks=pytest.mark.slow),
         pytest.param(2, "late", {"task": "classification"}, marks=pytest.mark.slow),
         pytest.param(3, "late", {"convention": "released"}, marks=pytest.mark.slow),
