@@ -27,7 +27,7 @@ def add_compare(commands: Any) -> None:
     """
     compare = commands.add_parser("compare", help="two runs on the same test cases, case by case", description=_ABOUT)
     compare.add_argument("a", metavar="RUN_A", help="folder of a run, as bundles/heart_fd/runs/none")
-    compare.add_argument("b", metavar="RUN_B", help="folder of the other one; differences are B less A")
+    compare.add_argument("b", metavar="RUN_B", help="folder of the other one; differences are B minus A")
     compare.add_argument(
         "--output_dir", default="out-compare", metavar="FOLDER", help="for the report (default: %(default)s)"
     )

@@ -43,7 +43,7 @@ class Side(NamedTuple):
 
 
 class TwoRuns(NamedTuple):
-    """Two runs, A and B, and their differences, B less A.
+    """Two runs, A and B, and their differences, B minus A.
 
     Args:
         a: the first run.

@@ -84,7 +84,7 @@ def two_runs_document(found: TwoRuns, pictures: bool) -> Iterator[Block]:
         >>> line |= {"difference": 2.0, "low": 1.0, "high": 3.0, "p": 0.01, "cases": 9, "higher": 8}
         >>> runs = TwoRuns(*sides, pd.DataFrame([value]), pd.DataFrame([line]), classification=False)
         >>> print([block.text for block in two_runs_document(runs, pictures=False) if hasattr(block, "text")][1])
-        B less A on 9 test cases: Dice +2.00 points (95% interval +1.00 to +3.00, p = 0.010). ...
+        B minus A on 9 test cases: Dice +2.00 points (95% interval +1.00 to +3.00, p = 0.010). ...
     """
     short = max(map(len, found.names)) <= _NAME
     yield Heading(f"{found.names[0]} and {found.names[1]}" if short else "Two runs on the same test cases")
@@ -125,7 +125,7 @@ def _summary(found: TwoRuns) -> str:
     )
     told = [_title(row) for row in head if _told(row)]
     verdict = f"differ in {', '.join(told)}" if told else "show no difference that can be told from chance"
-    return f"B less A on {count}: {'; '.join(parts)}. On these cases, the two networks {verdict}."
+    return f"B minus A on {count}: {'; '.join(parts)}. On these cases, the two networks {verdict}."
 
 
 def _warnings(found: TwoRuns) -> Iterator[str]:

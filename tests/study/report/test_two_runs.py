@@ -131,7 +131,7 @@ def test_the_report_says_what_is_found_and_what_is_not(two, tmp_path, drawn):
     files = {path.name: path for path in write_comparison(a, b, tmp_path / "out")}
     assert {"report.html", "report.md", "differences.csv", "cases.csv", "cases.png", "pictures.png"} <= files.keys()
     text = files["report.md"].read_text()
-    assert text.startswith("# none and early\n\nB less A on 12 test cases: Dice +")
+    assert text.startswith("# none and early\n\nB minus A on 12 test cases: Dice +")
     assert "On these cases, the two networks differ in Dice, 95% Hausdorff distance." in text
     assert "One training each" in text
     assert "- fusion: none in A, early in B\n" in text
