@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
 
 __all__ = ["InferredNetwork", "SampleLosses"]
 
@@ -58,12 +57,15 @@ class SampleLosses(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Losses ``(B,)`` of images ``(B, C, *spatial)``."""
         output, size = self.network(images), len(images)
-
-        def of(one: slice) -> Any:
-            """One sample of an output that may be nested; what is not of the batch's size is for all samples."""
-            return tree_map(
-                lambda item: item[one] if isinstance(item, Tensor) and item.ndim and len(item) == size else item, output
-            )
-
         each = (slice(place, place + 1) for place in range(size))
-        return torch.stack([self.loss(of(one), self.labels[one]).mean() for one in each])
+        return torch.stack([self.loss(_of_sample(output, one, size), self.labels[one]).mean() for one in each])
+
+
+def _of_sample(output: Any, one: slice, size: int) -> Any:
+    """One sample of an output that may be nested; what is not of the batch's size is for all samples."""
+    if isinstance(output, dict):
+        return {key: _of_sample(value, one, size) for key, value in output.items()}
+    if isinstance(output, (list, tuple)):
+        parts = [_of_sample(value, one, size) for value in output]
+        return output._make(parts) if hasattr(output, "_make") else type(output)(parts)  # named, or not
+    return output[one] if isinstance(output, Tensor) and output.ndim and len(output) == size else output

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
 
 __all__ = ["Task", "Wanted", "replaced", "shapes_in", "tensors_in"]
 
@@ -68,7 +67,15 @@ def replaced(output: Any, change: Callable[[Tensor], Any]) -> Any:
         >>> replaced({"out": [torch.ones(2), None]}, lambda item: item.shape)
         {'out': [torch.Size([2]), None]}
     """
-    return tree_map(lambda item: change(item) if isinstance(item, Tensor) else item, output)
+    if isinstance(output, Tensor):
+        return change(output)
+    if isinstance(output, Mapping):
+        pairs = {name: replaced(part, change) for name, part in output.items()}
+        return pairs if type(output) is dict else type(output)(pairs)  # type: ignore[call-arg]
+    if isinstance(output, (list, tuple)):
+        parts = [replaced(part, change) for part in output]
+        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
+    return output
 
 
 def tensors_in(output: Any) -> list[Tensor]:
@@ -82,7 +89,10 @@ def tensors_in(output: Any) -> list[Tensor]:
         >>> [len(item) for item in tensors_in([torch.rand(2), (None, torch.rand(3))])]
         [2, 3]
     """
-    return [item for item in tree_leaves(output) if isinstance(item, Tensor)]
+    if isinstance(output, Tensor):
+        return [output]
+    parts = output.values() if isinstance(output, Mapping) else output if isinstance(output, (list, tuple)) else ()
+    return [tensor for part in parts for tensor in tensors_in(part)]
 
 
 def shapes_in(output: Any) -> str:

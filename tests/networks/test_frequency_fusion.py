@@ -1,6 +1,7 @@
 """Frequency fusion around the networks that MONAI has."""
 
 import pickle
+from collections import UserDict
 
 import pytest
 import torch
@@ -283,3 +284,26 @@ def test_late_fusion_of_one_voxel_is_refused_by_its_size():
     network = FrequencyFusion(nn.Conv3d(8, 2, 1), 1, 2, fusion="late").eval()
     with pytest.raises(ValueError, match="late fusion normalises features over each image, got images of 1x1x1: pass"):
         network(torch.rand(1, 1, 1, 1, 1))
+
+
+class Prediction(UserDict):
+    """Output of a network in a mapping of its own."""
+
+
+class _Mapped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 2, 1)
+
+    def forward(self, x):
+        return Prediction(scores=self.conv(x), kept=None)
+
+
+def test_a_mapping_of_the_networks_own_is_looked_through_and_kept():
+    network = FrequencyFusion(_Mapped(), 1, 2, spatial_dims=2, features=4, fusion="late").eval()
+    returned = []
+    network.backbone.register_forward_hook(lambda *called: returned.append(called[-1]))
+    result = network(torch.rand(1, 1, 16, 16))
+    assert (type(result), result["kept"]) == (Prediction, None)
+    assert result["scores"].shape == (1, 2, 16, 16)
+    assert not torch.equal(result["scores"], returned[0]["scores"])  # the head has corrected them
