@@ -186,7 +186,7 @@ def gpu_rows(cases: Sequence[Case], rounds: int) -> Iterator[Sequence[object]]:
     """Case, contender, time, data moved, share of the bandwidth of a copy, and memory."""
     big = torch.empty(2**28, device="cuda")
     copies = measure.interleave({"copy": big.clone}, 9)["copy"]
-    bandwidth = 2 * big.nbytes / sorted(copies)[len(copies) // 2]
+    bandwidth = 2 * big.nbytes / sorted(copies)[len(copies) // 2].wall
     del big
     for case in cases:
         x = noisy(case.shape).cuda()
@@ -196,7 +196,7 @@ def gpu_rows(cases: Sequence[Case], rounds: int) -> Iterator[Sequence[object]]:
             times = measure.interleave({"gpu": call}, rounds)
             peak = measure.peak_memory(ready, str(contender), case, "cuda", device="cuda")
             moved = bytes_moved(case)
-            used = moved / (measure.milliseconds(times, "gpu") / 1000)
+            used = moved / (measure.milliseconds(times, "gpu").wall / 1000)
             yield [case, contender.name, measure.milliseconds(times, "gpu"), moved / GB, used / bandwidth, peak / MIB]
 
 

@@ -292,9 +292,9 @@ def bandwidth_rows(races: Sequence[Race], size: Size) -> Iterator[tuple[str, flo
         if race.device == "cuda" and race.slices == IN_A_ROW:
             block = torch.empty(1 << 28, dtype=torch.uint8, device="cuda")
             copy = measure.interleave({"copy": block.clone}, 10)
-            speed = 2 * block.numel() / (measure.milliseconds(copy, "copy") / 1000)
+            speed = 2 * block.numel() / (measure.milliseconds(copy, "copy").wall / 1000)
             moved = bytes_moved(size)
-            reached = moved * IN_A_ROW / (measure.milliseconds(race.times, EXACT) / 1000)
+            reached = moved * IN_A_ROW / (measure.milliseconds(race.times, EXACT).wall / 1000)
             yield torch.cuda.get_device_name(), moved / 1e6, reached / 1e9, reached / speed
 
 
