@@ -8,6 +8,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; d
 	$$name -c '$(SUITABLE)' 2>/dev/null && echo $$name && break; done)
 VENV := .venv
 CONSTRAINTS := constraints.txt
+AGAINST :=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
@@ -38,10 +39,14 @@ lint: $(VENV)/.developing
 types: $(VENV)/.developing
 	$(BIN)/mypy
 
+# beside an earlier build: the one that the targets name, or AGAINST=<commit, or folder with a checkout>
 bench: $(VENV)/.benching
-	for name in import_time bands two_moons psd psd_handler photon_noise nonlocal_means throughput null_studies study; do \
-		$(BIN)/python benchmarks/$$name.py || exit 1; \
+	for name in import_time bands two_moons psd psd_handler photon_noise nonlocal_means throughput null_studies \
+			study; do \
+		$(BIN)/python benchmarks/$$name.py --against $(AGAINST) || exit 1; \
 	done
+	$(BIN)/python benchmarks/readme.py
+	$(BIN)/python benchmarks/results.py
 
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/pictures.py

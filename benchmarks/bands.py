@@ -229,7 +229,7 @@ def training_step(network: nn.Module, shape: Shape, device: str) -> Call:
 
 def report(
     splits: Sequence[Race], fuses: Sequence[Race], memory: Sequence[Sequence[object]], training: Sequence[Race]
-) -> Iterator[str]:
+) -> Iterator[measure.Part]:
     """Parts of the section."""
     yield (
         f"theta = {THETA}, float32. The contenders take turns within each round. Times are medians; ratios are medians "

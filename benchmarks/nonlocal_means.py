@@ -245,7 +245,7 @@ def report(
     gpu: Sequence[Sequence[object]],
     memory: Sequence[Sequence[object]],
     agreement: Sequence[Sequence[object]],
-) -> Iterator[str]:
+) -> Iterator[measure.Part]:
     """Parts of the section."""
     peers = {"scikit-image": "skimage", "dipy": "dipy", "opencv-python-headless": "cv2"}
     found = [f"{name} {version(name)}" for name, module in peers.items() if find_spec(module)]

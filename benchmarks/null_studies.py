@@ -106,7 +106,7 @@ def result(bundle: str, size: int, arm: str, draw: int, dice: Array, distance: A
     )
 
 
-def report(shared: Rates, own: Rates, studies: int, seconds: float) -> Iterator[str]:
+def report(shared: Rates, own: Rates, studies: int, seconds: float) -> Iterator[measure.Part]:
     """Parts of the section."""
     yield (
         f"{studies} studies, each of {len(CASES)} tasks ({', '.join(map(str, CASES.values()))} test cases), "

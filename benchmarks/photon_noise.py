@@ -312,7 +312,7 @@ def report(
     memory: Sequence[Sequence[object]],
     agreement: Sequence[Sequence[object]],
     bandwidth: Sequence[Sequence[object]],
-) -> Iterator[str]:
+) -> Iterator[measure.Part]:
     """Parts of the section."""
     missing = [name for name, (package, _) in PEERS.items() if not has(package)]
     yield (

@@ -125,7 +125,7 @@ def ready(name: str, case: Case, device: str) -> Call:
     return partial(CONTENDERS[name], case.images(device), case.spatial_dims)
 
 
-def report(races: Sequence[Race], memory: Sequence[Sequence[object]]) -> Iterator[str]:
+def report(races: Sequence[Race], memory: Sequence[Sequence[object]]) -> Iterator[measure.Part]:
     """Parts of the section."""
     yield (
         "float32, no gradients. The contenders take turns within each round. Times are medians; ratios are medians of "

@@ -146,7 +146,7 @@ def now() -> float:
     return time.perf_counter()
 
 
-def report(trainings: Sequence[Trainings]) -> Iterator[str]:
+def report(trainings: Sequence[Trainings]) -> Iterator[measure.Part]:
     """Parts of the section."""
     yield (
         "The same training with and without `PSDHandler`, in turn, without the set-up. *Share*: median of the time "

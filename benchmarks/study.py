@@ -81,7 +81,7 @@ def study(runs: Sequence[str], epochs: int, at_once: int) -> Study:
         return Study(seconds, read_results(folder)[0])
 
 
-def report(rounds: Sequence[Round], epochs: int) -> Iterator[str]:
+def report(rounds: Sequence[Round], epochs: int) -> Iterator[measure.Part]:
     """Parts of the section."""
     yield (
         f"Four runs of the heart's phantom ({epochs} epochs of 4 cases of {SIZE[1:-1].replace(',', ' x ')}, then the "

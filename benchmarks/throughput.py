@@ -136,7 +136,7 @@ def _resident(process: int) -> float:
     return next((float(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
 
 
-def report(rows: Sequence[Sequence[object]]) -> Iterator[str]:
+def report(rows: Sequence[Sequence[object]]) -> Iterator[measure.Part]:
     """Parts of the section."""
     yield (
         "Slices per second of the transform alone, in one process with one thread, and through a DataLoader with "

@@ -103,7 +103,7 @@ def score(network: nn.Module, x: Tensor, y: Tensor) -> float:
     return float(((network(x) > 0) == (y > 0.5)).float().mean())
 
 
-def report(runs: Runs, seconds: float) -> Iterator[str]:
+def report(runs: Runs, seconds: float) -> Iterator[measure.Part]:
     """Parts of the section."""
     yield (
         f"Margin {MARGIN}, {POINTS} points, {STEPS} full-batch steps of SGD (0.01, momentum 0.9), {HIDDEN} hidden "
