@@ -6,14 +6,14 @@ python benchmarks/import_time.py
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 
-from measure import Target, options, publish, table, targets_table
+from measure import Clocks, Target, Times, milliseconds, options, publish, table, targets_table, timed
 
 import monai_freq
 
@@ -30,16 +30,16 @@ def main() -> None:
     parts = sorted(f"monai_freq.{name}" for name in monai_freq.__all__ if name != "__version__")
     imports = {"monai_freq": ["monai_freq"], **{part: [part] for part in parts}, ALL: parts}
     forget()
-    times: dict[str, list[float]] = {name: [] for name in imports}
+    times: Times = {name: [] for name in imports}
     for _ in range(rounds):
         for name, modules in imports.items():
             times[name].append(seconds_in_fork(modules))
-    medians = {name: statistics.median(found) for name, found in times.items()}
+    medians = {name: milliseconds(times, name) / 1000 for name in times}
     targets: list[Target] = [
         ("`import monai_freq` after `import monai`: seconds", medians["monai_freq"], 0.2, False),
         ("every part of it after `import monai`: seconds", medians[ALL], 0.2, False),
     ]
-    rows = [[f"`{name}`" if name != ALL else name, 1000 * found, found / alone] for name, found in medians.items()]
+    rows = [[f"`{name}`" if name != ALL else name, found * 1000, found.wall / alone] for name, found in medians.items()]
     text = f"`import monai` takes {alone:.2f} s in a new process. Medians of {rounds} rounds, files in the page cache."
     body = [text, targets_table(targets), table(["imported after MONAI", "ms", "as a part of MONAI's"], rows)]
     publish("Import", body, arguments)
@@ -51,20 +51,18 @@ def seconds_of_monai() -> float:
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
-def seconds_in_fork(modules: Iterable[str]) -> float:
+def seconds_in_fork(modules: Iterable[str]) -> Clocks:
     """Time to import modules in a copy of this process, which itself stays unchanged."""
     reading, writing = os.pipe()
     if os.fork() == 0:
-        start = time.perf_counter()
-        for module in modules:
-            importlib.import_module(module)
-        os.write(writing, repr(time.perf_counter() - start).encode())
+        spent = timed(lambda: [importlib.import_module(module) for module in modules])
+        os.write(writing, json.dumps([spent.wall, spent.cpu]).encode())
         os._exit(0)
     os.close(writing)
     with open(reading) as pipe:
         text = pipe.read()
     os.wait()
-    return float(text)
+    return Clocks(*json.loads(text))
 
 
 def forget() -> None:

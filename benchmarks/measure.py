@@ -25,6 +25,7 @@ __all__ = [
     "Times",
     "devices",
     "interleave",
+    "median",
     "milliseconds",
     "options",
     "peak_memory",
@@ -75,12 +76,18 @@ def ratio(times: Times, numerator: str, denominator: str) -> Clocks:
     """Median over the rounds of the ratio of two calls' times in the same round; NaN if one was not called."""
     called = numerator in times and denominator in times
     pairs = zip(times[numerator], times[denominator], strict=True) if called else ()
-    return _median(Clocks(a.wall / b.wall, _share(a.cpu, b.cpu)) for a, b in pairs)
+    return median(Clocks(a.wall / b.wall, _share(a.cpu, b.cpu)) for a, b in pairs)
+
+
+def median(times: Iterable[Clocks]) -> Clocks:
+    """Median of each clock; NaN of nothing."""
+    found = [*times] or [Clocks(float("nan"), float("nan"))]
+    return Clocks(statistics.median(one.wall for one in found), statistics.median(one.cpu for one in found))
 
 
 def milliseconds(times: Times, name: str) -> Clocks:
     """Median time of a call in milliseconds."""
-    return _median(times[name]) * 1000
+    return median(times[name]) * 1000
 
 
 def peak_memory(prepare: Callable[..., Call], *args: object, device: str = "cpu", threads: int = 1) -> float:
@@ -124,12 +131,6 @@ def timed(call: Call) -> Clocks:
 def _processor_seconds() -> float:
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + ended.ru_utime + ended.ru_stime
-
-
-def _median(times: Iterable[Clocks]) -> Clocks:
-    """Median of each clock; NaN of nothing."""
-    found = [*times] or [Clocks(float("nan"), float("nan"))]
-    return Clocks(statistics.median(one.wall for one in found), statistics.median(one.cpu for one in found))
 
 
 def _share(a: float, b: float) -> float:

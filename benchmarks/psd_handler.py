@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial, wraps
@@ -14,7 +12,7 @@ from typing import Any, NamedTuple
 import measure
 import torch
 from ignite.engine import Engine
-from measure import Target
+from measure import Clocks, Target
 
 TRAIN = Path(__file__).parents[1] / "bundles" / "heart_fd" / "configs" / "train.json"
 
@@ -30,8 +28,8 @@ def main() -> None:
 class Run(NamedTuple):
     """Seconds of a training, and those spent in the handler."""
 
-    seconds: float
-    inside: float
+    seconds: Clocks
+    inside: Clocks
 
 
 class Trainings(NamedTuple):
@@ -43,15 +41,16 @@ class Trainings(NamedTuple):
     logged: list[Run]
 
     @property
-    def share(self) -> float:
+    def share(self) -> Clocks:
         """Median of: time in the handler's own callbacks / time of the run."""
-        return statistics.median(run.inside / run.seconds for run in self.logged)
+        times = {"inside": [run.inside for run in self.logged], "run": [run.seconds for run in self.logged]}
+        return measure.ratio(times, "inside", "run")
 
     @property
-    def longer(self) -> float:
+    def longer(self) -> Clocks:
         """Increase of the median run's time by the handler, relative to a run without it."""
-        medians = [statistics.median(run.seconds for run in runs) for runs in (self.logged, self.without)]
-        return medians[0] / medians[1] - 1
+        logged, without = (measure.median(run.seconds for run in runs) for runs in (self.logged, self.without))
+        return Clocks(logged.wall / without.wall - 1, logged.cpu / without.cpu - 1)
 
 
 def race_handlers(rounds: int, threads: int, quick: bool) -> Iterator[Trainings]:
@@ -110,26 +109,23 @@ def train_resnet(logged: bool, device: str, quick: bool) -> Run:
 
 def timed(trainer: Any, handler: Any) -> Run:
     """Run a trainer, with a stopwatch in the handler's callbacks."""
-    spent: list[float] = []
+    spent: list[Clocks] = []
     if handler is not None:
         with stopwatch(trainer, spent):
             handler.attach(trainer)
-    start = now()
-    trainer.run()
-    return Run(now() - start, sum(spent))
+    whole = measure.timed(trainer.run)
+    return Run(whole, Clocks(sum(each.wall for each in spent), sum(each.cpu for each in spent)))
 
 
 @contextmanager
-def stopwatch(engine: Engine, spent: list[float]) -> Iterator[None]:
+def stopwatch(engine: Engine, spent: list[Clocks]) -> Iterator[None]:
     """Let callbacks that are added in the block report the seconds of each call."""
     add = engine.add_event_handler
 
     def add_timed(event: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> None:
-            start = now()
-            function(*args, **kwargs)
-            spent.append(now() - start)
+            spent.append(measure.timed(partial(function, *args, **kwargs)))
 
         return add(event, call, *args, **kwargs)
 
@@ -138,12 +134,6 @@ def stopwatch(engine: Engine, spent: list[float]) -> Iterator[None]:
         yield
     finally:
         del engine.add_event_handler
-
-
-def now() -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def report(trainings: Sequence[Trainings]) -> Iterator[measure.Part]:
@@ -167,7 +157,11 @@ def training_row(trainings: Trainings) -> Sequence[object]:
         [run.inside for run in trainings.logged],
     ]
     leading = [trainings.device, trainings.name, len(trainings.logged)]
-    return [*leading, *map(statistics.median, columns), f"{trainings.share:.1%}", f"{trainings.longer:+.1%}"]
+    return [*leading, *map(measure.median, columns), percent(trainings.share, ".1%"), percent(trainings.longer, "+.1%")]
+
+
+def percent(ratio: Clocks, form: str) -> str:
+    return f"{ratio.wall:{form}} ({ratio.cpu:{form}})"
 
 
 def targets(trainings: Sequence[Trainings]) -> Iterator[Target]:

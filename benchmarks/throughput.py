@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import measure
 import torch
+from measure import Clocks
 from monai.data import DataLoader, Dataset
 from monai.transforms import Transform
 
@@ -91,18 +92,16 @@ def throughput(name: str, entry: Entry, rounds: int, quick: bool) -> Sequence[ob
         alone.append(alone_per_second(entry.transform(), items, 8 if quick else 40))
         passages.append(passage(partial(loader, entry, items, batches), batches, early))
     loaded = statistics.median(each.per_second for each in passages)
-    ratio = statistics.median(each.per_second / one for each, one in zip(passages, alone, strict=True))
+    ratio = statistics.median(each.per_second / one.wall for each, one in zip(passages, alone, strict=True))
     most = max(passages, key=lambda each: each.end_mb - each.early_mb)
-    return [name, statistics.median(alone), loaded, ratio, most.early_mb, most.halfway_mb, most.end_mb]
+    return [name, measure.median(alone), loaded, ratio, most.early_mb, most.halfway_mb, most.end_mb]
 
 
-def alone_per_second(transform: Transform, items: Sequence[Item], slices: int) -> float:
+def alone_per_second(transform: Transform, items: Sequence[Item], slices: int) -> Clocks:
     """Slices per second in this process, after a warm-up."""
     transform(items[0])
-    start = time.perf_counter()
-    for index in range(slices):
-        transform(items[index % len(items)])
-    return slices / (time.perf_counter() - start)
+    spent = measure.timed(lambda: [transform(items[index % len(items)]) for index in range(slices)])
+    return Clocks(slices / spent.wall, slices / spent.cpu)
 
 
 def loader(entry: Entry, items: Sequence[Item], batches: int) -> DataLoader:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ import measure
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from measure import Target
+from measure import Clocks, Target
 from torch import Tensor, nn
 
 from monai_freq.figures import new_figure
@@ -41,7 +40,6 @@ class Run(NamedTuple):
     network: nn.Module
     accuracy: list[float]
     mean_abs_logit: float
-    seconds: float
 
 
 Runs = Mapping[str, Sequence[Run]]
@@ -52,9 +50,10 @@ def main() -> None:
     arguments = measure.options(__doc__ or "", rounds=len(SEEDS))
     steps = 50 if arguments.quick else STEPS
     seeds = range(1 if arguments.quick else arguments.rounds)
-    start = time.perf_counter()
-    runs = {name: [train(lam, seed, steps) for seed in seeds] for name, lam in LAMBDAS.items()}
-    seconds = time.perf_counter() - start
+    runs: dict[str, list[Run]] = {}
+    seconds = measure.timed(
+        lambda: runs.update({name: [train(lam, seed, steps) for seed in seeds] for name, lam in LAMBDAS.items()})
+    )
     measure.publish("Two moons", report(runs, seconds), arguments)
     if not arguments.quick:
         picture(runs).savefig(PICTURE, dpi=150)
@@ -82,7 +81,6 @@ def two_moons(seed: int, margin: float, points: int) -> tuple[Tensor, Tensor]:
 
 def train(lam: float, seed: int, steps: int) -> Run:
     """Train a network with one hidden layer on the separated moons, and test it on moons moved back."""
-    start = time.perf_counter()
     x, y = two_moons(seed, MARGIN, POINTS)
     torch.manual_seed(seed)
     network = nn.Sequential(nn.Linear(2, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
@@ -94,7 +92,7 @@ def train(lam: float, seed: int, steps: int) -> Run:
         optimizer.step()
     tests = (two_moons(TEST_SEED + seed, MARGIN - shift, TEST_POINTS) for shift in SHIFTS)
     accuracy = [score(network, *test) for test in tests]
-    return Run(network, accuracy, float(loss.mean_abs_logit), time.perf_counter() - start)
+    return Run(network, accuracy, float(loss.mean_abs_logit))
 
 
 @torch.no_grad()
@@ -103,7 +101,7 @@ def score(network: nn.Module, x: Tensor, y: Tensor) -> float:
     return float(((network(x) > 0) == (y > 0.5)).float().mean())
 
 
-def report(runs: Runs, seconds: float) -> Iterator[measure.Part]:
+def report(runs: Runs, seconds: Clocks) -> Iterator[measure.Part]:
     """Parts of the section."""
     yield (
         f"Margin {MARGIN}, {POINTS} points, {STEPS} full-batch steps of SGD (0.01, momentum 0.9), {HIDDEN} hidden "
@@ -120,7 +118,7 @@ def report(runs: Runs, seconds: float) -> Iterator[measure.Part]:
     yield f"![Boundaries of both, and their accuracy](../docs/images/{PICTURE.name})"
 
 
-def targets(runs: Runs, seconds: float) -> Iterator[Target]:
+def targets(runs: Runs, seconds: Clocks) -> Iterator[Target]:
     yield (
         f"gain in shifted accuracy (shift {SHIFTS[-1]}), mean of the seeds",
         statistics.mean(gains(runs, -1)),
