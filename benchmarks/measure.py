@@ -6,7 +6,7 @@ import argparse
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,6 +23,7 @@ __all__ = [
     "Part",
     "Target",
     "Times",
+    "beside_earlier",
     "devices",
     "interleave",
     "median",
@@ -98,6 +99,19 @@ def peak_memory(prepare: Callable[..., Call], *args: object, device: str = "cpu"
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_peak, prepare, args, device, threads).result()
+
+
+def beside_earlier(races: Iterable[tuple[object, Times]], ours: str) -> Iterator[str]:
+    """Parts of a section: a contender beside that of an earlier build, which is named after its commit."""
+    rows = [
+        [what, name, len(times[name]), milliseconds(times, ours), milliseconds(times, name), ratio(times, name, ours)]
+        for what, times in races
+        for name in times
+        if name.startswith("commit ")
+    ]
+    if rows:
+        yield f"### Against an earlier build\n\n{ours}, in the same process and in turn."
+        yield table(["what", "build", "rounds", "ms", "ms of that build", "times faster"], rows)
 
 
 def targets_table(targets: Iterable[Target]) -> TargetsTable:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import measure
 import numpy as np
 import torch
+from builds import REFERENCE, Build
 from measure import Call, Target, Times
 from torch import Tensor
 
@@ -54,7 +55,7 @@ def main() -> None:
     """Measure, print, and write the section."""
     arguments = measure.options(__doc__ or "")
     size, rounds = (TINY, 1) if arguments.quick else (LODOPAB, arguments.rounds)
-    races = [race for device in measure.devices() for race in races_on(device, size, rounds)]
+    races = [race for device in measure.devices() for race in races_on(device, size, rounds, arguments.against)]
     memory = list(memory_rows(size, TINY if arguments.quick else (128, 100), arguments.threads))
     parts = report(races, memory, list(agreement_rows(size)), list(bandwidth_rows(races, size)))
     measure.publish("Photon noise", parts, arguments)
@@ -166,7 +167,21 @@ def our_noise_with_torch(mu: Tensor, beam: ParallelBeam) -> Tensor:
         return mu + beam.image_of(-torch.log(counts.clamp(min=LEAST) / PHOTONS) - rays, periodic=True)
 
 
-def races_on(device: str, size: Size, rounds: int) -> Iterator[Race]:
+def of_build(build: Build, mu: Tensor, size: Size) -> Call:
+    """The exact noise as an earlier build makes it, in this process."""
+    make = build.module("spectral.photon_statistics").image_noise
+    pixels, n_angles = size
+    beam = build.module("spectral.tomography").ParallelBeam((pixels, pixels), (EXTENT_MM / pixels,) * 2, n_angles)
+
+    def noise() -> Tensor:
+        with torch.no_grad():
+            generator = torch.Generator(mu.device).manual_seed(0)
+            return mu + make(mu, beam, PHOTONS, generator, min_count=LEAST, sampler="poisson")[0]
+
+    return noise
+
+
+def races_on(device: str, size: Size, rounds: int, build: Build | None) -> Iterator[Race]:
     """Slices one by one, and a volume through the transform; on the CPU with one thread and with all threads."""
     mu, beam = phantom(size).to(device), geometry(size)
     ours: dict[str, Call] = {
@@ -179,7 +194,8 @@ def races_on(device: str, size: Size, rounds: int) -> Iterator[Race]:
         attenuation = phantom(size).numpy()
         theirs = {name: partial(with_noise, scanner, attenuation) for name, scanner in peers(size).items()}
     in_a_row = {name: repeated(call) for name, call in ours.items()}
-    yield raced(device, "slice by slice", IN_A_ROW, in_a_row, theirs, rounds)
+    earlier = {build.name: repeated(of_build(build, mu, size))} if build else {}
+    yield raced(device, "slice by slice", IN_A_ROW, in_a_row, earlier | theirs, rounds)
     hu = ((mu * 1000 - 20) / 0.01998)[None, ..., None].repeat(1, 1, 1, SLICES)
     volume: dict[str, Call] = {
         name: partial(PhotonNoise(PHOTONS, size[1], extent_mm=EXTENT_MM, min_count=LEAST, sampler=sampler), hu)
@@ -325,6 +341,7 @@ def report(
     yield measure.targets_table(targets(races))
     header = ["device", "what", "rounds", "ours", "ms per slice", *(f"times faster than {name}" for name in PEERS)]
     yield measure.table(header, [row for race in races for row in race_rows(race)])
+    yield from measure.beside_earlier(((f"{race.slices} slices", race.times) for race in races), EXACT)
     yield "### Peak memory\n\nBeyond the image and the cached geometry."
     yield measure.table(["device", "contender", "peak (MB)"], memory)
     yield (
@@ -351,6 +368,8 @@ def targets(races: Sequence[Race]) -> Iterator[Target]:
             for name, bounds in ((EXACT, (100, 40, 40)), (FAST, (180, 70, 70))):
                 for peer, bound in zip(PEERS, bounds, strict=True):
                     yield f"{name}: times faster than {peer}", faster(race, peer, name), bound, True
+            against = measure.ratio(race.times, f"commit {REFERENCE}", EXACT)
+            yield f"{EXACT}: times faster than commit {REFERENCE}", against, 1.5, True
 
 
 if __name__ == "__main__":
