@@ -18,6 +18,9 @@ from measure import Call, Target, Times
 
 TRAIN = "bundles/heart_fd/configs/train.json"
 FIRST_STEP, WHOLE = "to the first training step, data sets there", "`make heart`, from nothing to its end"
+#: Most by which the best Dice may differ. Since that commit the bases of bands are made by other operations, whose
+#: results are rounded otherwise; builds that share them show the same digits in the table.
+SAME = 0.01
 #: Ends the process when the first training step has its data.
 STOP = "$@train#trainer.add_event_handler(Events.ITERATION_STARTED, lambda engine: os._exit(0))"
 
@@ -99,7 +102,7 @@ def targets(races: Mapping[str, Times], dice: Mapping[str, float]) -> Iterator[T
     earlier = f"commit {REFERENCE}"
     yield f"{WHOLE} / {earlier}", measure.ratio(races[WHOLE], TODAY.name, earlier), 0.8, False
     difference = abs(dice[TODAY.name] - dice[earlier]) if earlier in dice else float("nan")
-    yield f"difference of the best validation Dice from {earlier}", difference, 0, False
+    yield f"difference of the best validation Dice from {earlier}", difference, SAME, False
 
 
 if __name__ == "__main__":
