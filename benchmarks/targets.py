@@ -76,4 +76,7 @@ def as_cell(cell: object) -> str:
 
 
 def _verdict(figure: Figure, bound: float, at_least: bool) -> str:
-    return {None: "not measured", True: "yes", False: "**no**"}[reached(figure, bound, at_least)]
+    words = {None: "not measured", True: "yes", False: "**no**"}
+    wall = reached(figure, bound, at_least)
+    cpu = reached(figure.cpu, bound, at_least) if isinstance(figure, Clocks) else None
+    return words[wall] if cpu in (None, wall) else f"{words[wall]} (CPU time: {words[cpu]})"

@@ -79,7 +79,9 @@ def test_the_summary_counts_every_target(part):
     figures = ("kept", 3.0), ("missed", part("targets").Clocks(1.0, 2.5)), ("open", float("nan"))
     said = part("results").summary(EPYC, {"Bands": section(part, *figures)})
     assert said.startswith(f"## All targets on {EPYC}: 1 reached, 1 missed, 1 not measured")
-    assert "| Bands: missed | ≥ 2 | 1 (2.5) | **no** |" in said
+    assert "| Bands: kept | ≥ 2 | 3 | yes |" in said
+    assert "| Bands: missed | ≥ 2 | 1 (2.5) | **no** (CPU time: yes) |" in said
+    assert "| Bands: open | ≥ 2 | - | not measured |" in said
 
 
 @pytest.mark.parametrize(
