@@ -48,6 +48,8 @@ MAY_IMPORT = {
     "bundle": BELOW,
     "study": BELOW | {"bundle"},
 }
+#: what ``spectral`` is built on: tensors, and in compiled kernels the arrays of Numba
+MATHEMATICS = {"torch", "numba", "numpy"}
 MAX_LINES = 400  # largest number of lines of a module, docstrings included; a longer one has two ideas
 
 SOURCES = {file: file.read_text(encoding="utf-8") for file in sorted(ROOT.rglob("*.py"))}
@@ -79,7 +81,7 @@ def faults(tree: ast.Module, module: str) -> list[str]:
         if top == PACKAGE:
             allowed = layer == "__init__" or (bool(below) and below[0] in {layer, *MAY_IMPORT[layer]})
         else:
-            allowed = layer != "spectral" or top == "torch" or top in sys.stdlib_module_names
+            allowed = layer != "spectral" or top in MATHEMATICS or top in sys.stdlib_module_names
         if not allowed:
             found.append(f"{module} imports {name}")
     return found

@@ -7,6 +7,7 @@ __all__ = [
     "bands",
     "basis",
     "cache",
+    "compiled",
     "frequency_axis",
     "frequency_unit",
     "kaiser_bessel",
