@@ -15,6 +15,7 @@ __all__ = [
     "noise_sigma",
     "nonlocal_means",
     "patch_averages",
+    "patch_kernel",
     "photon_statistics",
     "polar_grid",
     "polar_spectrum",

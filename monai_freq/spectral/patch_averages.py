@@ -1,33 +1,25 @@
-r"""Averages over a search window, weighted by the likeness of patches: the arithmetic of non-local means.
-
-A volume with its margins is one flat array, in which an offset of the search window is a single stride: every operation
-runs along long rows of memory. Each offset is visited for all voxels at once (Darbon et al. 2008), and only one of each
-opposite two: a weight counts for both its ends. Tiles bound the memory for what is computed on the way.
-"""
+"""Averages over a search window, weighted by the likeness of patches: by tiles on the CPU, by operations elsewhere."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from itertools import pairwise, product
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from .compiled import arrays, side_by_side
+from .patch_kernel import average_tile
 from .precision import as_computed
 
 __all__ = ["Window", "weighted_means"]
 
-Pair = tuple[int, int]
 Triple = tuple[int, int, int]
 
-#: Voxels of a tile, its halo included, times offsets at a time: calls cost little then, and caches still help.
-_TILE = {"cpu": 3 * 2**17, "cuda": 2**24}
-#: Most voxels that are held with their sums at a time.
-_SLAB = 2**25
+#: Voxels of a tile of planes that do not see each other, and of a volume: caches hold its sums.
+_TILE_OF_PLANE, _TILE = 40_000, 2**17
 #: Voxels times offsets for which one more thread pays.
 _WORK_PER_THREAD = 2**20
 
@@ -73,237 +65,79 @@ def weighted_means(volumes: Tensor, window: Window) -> Tensor:
         window: patch B, search window S, exponent, and whether :math:`v = x^2` or :math:`v = x`.
 
     Shape:
-        ``(B, planes, rows, columns)`` -> the same.
+        ``(B, planes, rows, columns)`` -> the same. On the CPU the number of threads does not change a bit of it.
 
     Example:
         >>> window = Window(patch=(0, 0, 0), search=(0, 0, 1), exponent=0.0, squares=False)
         >>> weighted_means(torch.tensor([[[[0.0, 3.0, 6.0]]]]), window)
         tensor([[[[2., 3., 4.]]]])
     """
-    volumes = as_computed(volumes, "volumes")
-    means = torch.empty_like(volumes, memory_format=torch.contiguous_format)
-    work = volumes.numel() * window.pairs
-    threads = 1 if volumes.is_cuda else max(1, min(torch.get_num_threads(), work // _WORK_PER_THREAD))
-    parts = max(_ceil(threads, len(volumes)), _ceil(volumes[0].numel(), _SLAB))
-    axis = 0 if volumes.shape[1] >= parts else 1
-    size = volumes.shape[1 + axis]
-    cuts = sorted({size * part // parts for part in range(parts + 1)})
-    calls = [
-        partial(_average_slab, volume, mean, window, axis, start, stop)
-        for volume, mean in zip(volumes, means, strict=True)
-        for start, stop in pairwise(cuts)
-    ]
-    if volumes.is_cuda or torch.get_num_threads() == 1:
-        for call in calls:
-            call()
-    else:
-        _run(calls, threads)
+    volumes = as_computed(volumes, "volumes").detach().contiguous()
+    means = torch.empty_like(volumes)
+    average = _by_tiles if volumes.device.type == "cpu" else _by_operations
+    for volume, mean in zip(volumes, means, strict=True):
+        average(volume, mean, window)
     return means
 
 
-def _run(calls: Sequence[Callable[[], None]], threads: int) -> None:
-    """Side by side, each on one thread: in an operation that is divided, every thread waits for the slowest."""
-    own = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for done in [pool.submit(call) for call in calls]:
-                done.result()
-    finally:
-        torch.set_num_threads(own)  # a worker sets what later threads start with, too
+def _by_tiles(volume: Tensor, mean: Tensor, window: Window) -> None:
+    """Means by compiled loops, tile by tile: the tiles are the same for any number of threads."""
+    x, means, *sources = arrays(volume, mean, *_sources(volume, window))
+    scale = x.dtype.type(math.sqrt(-window.exponent))
+    mz, my, _ = window.margins
+    calls = []
+    for (z, z_stop), (y, y_stop) in product(*_cuts(volume.shape, window)):
+        around = sources[0][z : z_stop + 2 * mz], sources[1][y : y_stop + 2 * my], sources[2]
+        tile = (z, y), (z_stop - z, y_stop - y)
+        calls.append(partial(average_tile, x, means, around, *tile, window.patch, window.search, scale, window.squares))
+    side_by_side(calls, most=volume.numel() * window.pairs // _WORK_PER_THREAD)
 
 
-def _average_slab(volume: Tensor, mean: Tensor, window: Window, axis: int, start: int, stop: int) -> None:
-    """Means from ``start`` to ``stop`` along an axis, written into those of the volume."""
-    sources = [_reflected(n, margin, volume.device) for n, margin in zip(volume.shape, window.margins, strict=True)]
-    sources[axis] = sources[axis][start : stop + 2 * window.margins[axis]]
-    mean.narrow(axis, start, stop - start).copy_(_Slab(volume, sources, window).mean())
+def _by_operations(volume: Tensor, mean: Tensor, window: Window) -> None:
+    """Means by operations on the whole volume, offset by offset."""
+    for axis, source in enumerate(_sources(volume, window)):
+        volume = volume.index_select(axis, source)
+    here = _inside(volume, window.search, (0, 0, 0))
+    values = volume.square() if window.squares else volume
+    mean.copy_(_inside(values, window.margins, (0, 0, 0)))
+    sums, weights = torch.zeros_like(mean), torch.zeros_like(mean)
+    for offset in product(*(range(-radius, radius + 1) for radius in window.search)):
+        distance = (here - _inside(volume, window.search, offset)).square_()
+        for axis, radius in enumerate(window.patch):
+            distance = distance.unfold(axis, 2 * radius + 1, 1).sum(-1)
+        weight = distance.mul_(window.exponent).exp2_()
+        sums.addcmul_(weight, _inside(values, window.margins, offset) - mean)
+        weights.add_(weight)
+    mean.add_(sums.div_(weights))
 
 
-class _Block(NamedTuple):
-    """A range of planes and a range of rows, 0 being the first of the image, not of its margin."""
-
-    plane: int
-    plane_stop: int
-    row: int
-    row_stop: int
-
-    @property
-    def size(self) -> Pair:
-        return self.plane_stop - self.plane, self.row_stop - self.row
+def _inside(x: Tensor, margins: list[int] | Triple, offset: tuple[int, ...]) -> Tensor:
+    """What is left of a volume without its margins, moved by an offset that is no longer than these."""
+    for axis, (margin, step) in enumerate(zip(margins, offset, strict=True)):
+        x = x.narrow(axis, margin + step, x.shape[axis] - 2 * margin)
+    return x
 
 
-class _Slab:
-    """A volume with its margins as one flat array, and the weighted sums of its voxels.
-
-    Squares are summed as they are; voxels as how much they rise above the one averaged for, which rounds less and
-    leaves a flat region as it is.
-    """
-
-    def __init__(self, volume: Tensor, sources: Sequence[Tensor], window: Window) -> None:
-        self.window, self.margins = window, window.margins
-        self.shape = [len(source) for source in sources]
-        self.sizes = [n - 2 * margin for n, margin in zip(self.shape, self.margins, strict=True)]
-        self.plane, self.row = self.shape[1] * self.shape[2], self.shape[2]
-        self.tile = _tile(self.sizes, self.row, window, _TILE.get(volume.device.type, _TILE["cuda"]))
-        planes, rows, count = self.tile
-        held = count * (planes + 2 * window.patch[0]) * (rows + 2 * window.patch[1]) * self.row
-        # shifted along their row, the last voxels are read from a little beyond them
-        size = math.prod(self.shape) + window.search[2]
-        flats, scratch = _arrays(volume, (4, 2) if window.squares else (3, 3), (size, held))
-        self.voxels, self.sums, self.weights, *self.squares = flats
-        self.likeness = cache(partial(_Likeness, scratch, window, self.row))
-        crossed = volume.index_select(2, sources[2]).index_select(1, sources[1])
-        torch.index_select(crossed, 0, sources[0], out=self._image(self.voxels.zero_()))
-        self.weights.fill_(1)
-        self.sums.zero_()
-        for squares in self.squares:
-            self.sums.add_(torch.square(self.voxels, out=squares))
-
-    def mean(self) -> Tensor:
-        """Weighted mean of each voxel that is not of the margins."""
-        search_z, search_y, search_x = self.window.search
-        planes, rows, count = self.tile
-        tiles = product(range(_ceil(self.sizes[0] + search_z, planes)), range(_ceil(self.sizes[1] + search_y, rows)))
-        for (i, j), dz, dy in product(tiles, range(search_z + 1), range(-search_y, search_y + 1)):
-            block = _Block(*_span(self.sizes[0], dz, planes, i), *_span(self.sizes[1], dy, rows, j))
-            if (dz, dy) >= (0, 0) and min(block.size) > 0:
-                start = dz * self.plane + dy * self.row
-                shifts = range(start + (1 if dz == dy == 0 else -search_x), start + search_x + 1)
-                self._visit(block, [shifts[first : first + count] for first in range(0, len(shifts), count)])
-        mean = self.sums.div_(self.weights)
-        if not self.squares:
-            mean.add_(self.voxels)
-        inside = [slice(margin, margin + n) for margin, n in zip(self.margins, self.sizes, strict=True)]
-        return self._image(mean)[tuple(inside)]
-
-    def _visit(self, block: _Block, shifts: Sequence[range]) -> None:
-        """Let the voxels of a block, and those each shift further, add to each other's sums."""
-        (patch_z, patch_y, _), search_x = self.window.patch, self.window.search[2]
-        planes, rows = block.size
-        extent = planes, (rows - 1) * self.row + self.sizes[2] + 2 * search_x
-        with_halo = planes + 2 * patch_z, (rows + 2 * patch_y) * self.row
-        corner = self._index(block.plane - patch_z, block.row - patch_y, -self.margins[2])
-        here = _strided(self.voxels, (1, *with_halo), (0, self.plane, 1), corner)
-        first = self._index(block.plane, block.row, -search_x)
-        near = self._at(first, extent)
-        for some in shifts:
-            there = _strided(self.voxels, (len(some), *with_halo), (1, self.plane, 1), corner + some[0])
-            between = self.likeness(len(some), with_halo, extent)
-            for shift, weight, drop in zip(some, between.weights(here, there), between.drops, strict=True):
-                _exchange(near, self._at(first + shift, extent), weight, drop)
-
-    def _at(self, index: int, extent: Pair) -> list[Tensor]:
-        """Sums, weights, and squares if they are summed, from an index on."""
-        flats = self.sums, self.weights, *self.squares
-        return [_strided(flat, extent, (self.plane, 1), index) for flat in flats]
-
-    def _index(self, plane: int, row: int, column: int) -> int:
-        """Place of a voxel in the flat array, 0 being the first of the image."""
-        z, y, x = self.margins
-        return (plane + z) * self.plane + (row + y) * self.row + column + x
-
-    def _image(self, flat: Tensor) -> Tensor:
-        return flat[: math.prod(self.shape)].view(self.shape)
-
-
-def _exchange(near: Sequence[Tensor], far: Sequence[Tensor], weight: Tensor, drop: Tensor) -> None:
-    """Let voxels near and far, which are lower by the drop, add to each other's sums."""
-    sums, weights, *squares = near
-    far_sums, far_weights, *far_squares = far
-    if squares:
-        sums.addcmul_(weight, *far_squares)
-        far_sums.addcmul_(weight, *squares)
+def _cuts(shape: torch.Size, window: Window) -> list[list[tuple[int, int]]]:
+    """Where tiles start and stop, across planes and across rows: of about as many planes as rows, or of one plane."""
+    planes, rows, columns = shape
+    if window.margins[0] == 0:
+        sides = 1, max(1, _TILE_OF_PLANE // columns)
     else:
-        sums.addcmul_(weight, drop, value=-1)
-        far_sums.addcmul_(weight, drop)
-    weights.add_(weight)
-    far_weights.add_(weight)
+        side = max(1, math.isqrt(_TILE // columns))
+        sides = side, max(1, side * side // min(side, planes))
+    return [_parts(size, side) for size, side in zip((planes, rows), sides, strict=True)]
 
 
-class _Likeness:
-    """Weights between the voxels of a block, in rows ``row`` long, and those some offsets away.
-
-    All views of memory are made once: to make one takes as long as a small operation on it.
-    """
-
-    def __init__(
-        self, memory: Sequence[Tensor], window: Window, row: int, count: int, with_halo: Pair, extent: Pair
-    ) -> None:
-        patch_z, patch_y, patch_x = window.patch
-        planes, length = with_halo
-        self.factor, self.zero = window.exponent, memory[0].new_zeros(())
-        *_, last, spare = memory
-        size = count * planes * length
-        self.drop, self.squares, self.pairs = memory[0][:size], last[:size], spare[: size - 1]
-        self.image = self.drop.view(count, planes, length)
-        size -= 2 * patch_x
-        # a sum takes the place of the first of its terms, where memory is aligned
-        self.sums = last[:size]
-        self.terms = [self.pairs[start : start + size] for start in range(1, 2 * patch_x, 2)]
-        self.products: list[tuple[Tensor, Tensor]] = []
-        for stride, radius in ((row, patch_y), (length, patch_z)):
-            if radius:
-                size -= 2 * radius * stride
-                self.products.append((_strided(last, (2 * radius + 1, size), (stride, 1)), spare[:size]))
-                last, spare = spare, last
-        shape, strides = (count, *extent), (planes * length, length, 1)
-        centre = patch_z * length + patch_y * row + patch_x
-        self.drops = _strided(memory[0], shape, strides, centre).unbind()
-        self.found = _strided(last, shape, strides).unbind()
-
-    def weights(self, here: Tensor, there: Tensor) -> tuple[Tensor, ...]:
-        """Of each offset, from the voxels of the block and those further on, both with their halos."""
-        torch.sub(here, there, out=self.image)
-        torch.addcmul(self.zero, self.drop, self.drop, value=self.factor, out=self.squares)
-        if self.terms:
-            torch.add(self.squares[:-1], self.squares[1:], out=self.pairs)
-        for pairs in self.terms:
-            self.sums.add_(pairs)
-        self.sums.exp2_()
-        for factors, weights in self.products:  # the power of a sum is a product of powers, which is read only once
-            torch.prod(factors, 0, out=weights)
-        return self.found
+def _parts(size: int, most: int) -> list[tuple[int, int]]:
+    count = -(-size // most)
+    return list(pairwise(size * part // count for part in range(count + 1)))
 
 
-def _arrays(like: Tensor, counts: Sequence[int], sizes: Sequence[int]) -> Iterator[Sequence[Tensor]]:
-    """Flat arrays, so many of each size, in one piece of memory.
-
-    As such it is given back and asked for again without being mapped anew, which would take a tenth of a slice's time.
-    """
-    shapes = [(count, _ceil(size, 16) * 16) for count, size in zip(counts, sizes, strict=True)]  # vectors are aligned
-    lengths = [math.prod(shape) for shape in shapes]
-    parts = like.new_empty(sum(lengths)).split_with_sizes(lengths)
-    return (part.view(shape).unbind() for part, shape in zip(parts, shapes, strict=True))
-
-
-def _strided(flat: Tensor, shape: Sequence[int], strides: Sequence[int], start: int = 0) -> Tensor:
-    return flat.as_strided(shape, strides, flat.storage_offset() + start)
-
-
-def _tile(sizes: Sequence[int], row: int, window: Window, budget: int) -> Triple:
-    """Planes and rows of a tile for which halos cost least, and how many offsets to take at a time."""
-    (patch_z, patch_y, _), (search_z, search_y, search_x) = window.patch, window.search
-    most_planes, most_rows, held = sizes[0] + search_z, sizes[1] + search_y, budget // row
-
-    def rows_beside(planes: int) -> int:
-        return max(1, min(most_rows, held // (planes + 2 * patch_z) - 2 * patch_y))
-
-    def computed(planes: int) -> int:
-        rows = rows_beside(planes)
-        tiles = _ceil(most_planes, planes) * _ceil(most_rows, rows)
-        return tiles * (planes + 2 * patch_z) * (rows + 2 * patch_y)
-
-    planes = min(range(1, max(1, min(most_planes, held)) + 1), key=computed)
-    rows = _ceil(most_rows, _ceil(most_rows, rows_beside(planes)))
-    planes = _ceil(most_planes, _ceil(most_planes, planes))
-    count = budget // ((planes + 2 * patch_z) * (rows + 2 * patch_y) * row)
-    return planes, rows, max(1, min(2 * search_x + 1, count))
-
-
-def _span(size: int, offset: int, length: int, part: int) -> tuple[int, int]:
-    """A part of the positions that lie in the image, or do so after the offset."""
-    first = min(0, -offset)
-    return first + part * length, min(first + (part + 1) * length, max(size, size - offset))
+def _sources(volume: Tensor, window: Window) -> list[Tensor]:
+    """Which voxel each one of a volume with margins is, along each axis."""
+    sizes = zip(volume.shape, window.margins, strict=True)
+    return [_reflected(size, margin, volume.device) for size, margin in sizes]
 
 
 def _reflected(size: int, margin: int, device: torch.device) -> Tensor:
@@ -311,7 +145,3 @@ def _reflected(size: int, margin: int, device: torch.device) -> Tensor:
     period = max(1, 2 * (size - 1))
     position = torch.arange(-margin, size + margin, device=device).remainder(period)
     return torch.minimum(position, period - position).clamp_(max=size - 1)
-
-
-def _ceil(a: int, b: int) -> int:
-    return -(-a // b)

@@ -2,6 +2,9 @@
 
 import itertools
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -30,6 +33,10 @@ CASES = {  # shape, patch radius, search radius
     "no window across planes": ((4, 12, 9), 1, (0, 3, 2)),
     "patch larger than the volume": ((3, 2, 4), 3, 2),
     "one plane": ((1, 8, 9), 1, 2),
+    "several runs of rows": ((130, 90), 2, 3),
+    "several runs of rows in each plane": ((3, 75, 88), (0, 1, 1), (1, 2, 2)),
+    "rows longer than a run": ((2, 5600), 1, (1, 2)),
+    "large radii": ((9, 14), 3, 8),
 }
 
 
@@ -90,34 +97,39 @@ def test_radii_by_default(dims):
     assert torch.equal(nonlocal_means(x, 0.2, spatial_dims=dims), nonlocal_means(x, 0.2, spatial_dims=dims, **window))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("shape", "patch", "search"), CASES.values(), ids=CASES)
+def test_operations_give_the_same_as_compiled_loops(shape, patch, search, model, dtype, monkeypatch):
+    x = rand(2, *shape, dtype=dtype)
+    settings = {"spatial_dims": len(shape), "patch_radius": patch, "search_radius": search, "noise_model": model}
+    compiled = nonlocal_means(x, 0.2, **settings)
+    monkeypatch.setattr(patch_averages, "_by_tiles", patch_averages._by_operations)
+    atol = 1e-6 if dtype == torch.float32 else 1e-12
+    torch.testing.assert_close(nonlocal_means(x, 0.2, **settings), compiled, rtol=0, atol=atol)
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("shape", "patch", "search"), CASES.values(), ids=CASES)
 def test_tiles_do_not_matter(shape, patch, search, model, monkeypatch):
     x = rand(3, *shape)
     settings = {"spatial_dims": len(shape), "patch_radius": patch, "search_radius": search, "noise_model": model}
     whole = nonlocal_means(x, 0.2, **settings)
-    for voxels in (1, 400, 2000) if x.numel() < 1000 else (400, 2000, 9000):
-        monkeypatch.setitem(patch_averages._TILE, "cpu", voxels)
+    for voxels in (1, 60, 400) if x.numel() < 3000 else (400, 2000):
+        for name in ("_TILE", "_TILE_OF_PLANE"):
+            monkeypatch.setattr(patch_averages, name, voxels)
         torch.testing.assert_close(nonlocal_means(x, 0.2, **settings), whole, rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("shape", [(3, 14, 15), (1, 25, 9), (2, 9, 8, 7), (1, 1, 12, 10)])
-def test_slabs_do_not_matter(shape, monkeypatch):
-    x = rand(*shape)
-    whole = nonlocal_means(x, 0.2, spatial_dims=len(shape) - 1, search_radius=2)
-    for voxels in (1, 60, 300):
-        monkeypatch.setattr(patch_averages, "_SLAB", voxels)
-        result = nonlocal_means(x, 0.2, spatial_dims=len(shape) - 1, search_radius=2)
-        torch.testing.assert_close(result, whole, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(1, 40, 23), (5, 12, 13), (1, 9, 8, 7), (2, 2, 17, 9), (3, 1, 6, 5)])
 @pytest.mark.parametrize("threads", [2, 3, 7])
-def test_threads_do_not_matter(shape, threads, monkeypatch):
+def test_threads_do_not_change_a_bit(shape, threads, monkeypatch):
     x = rand(*shape)
     settings = {"spatial_dims": len(shape) - 1, "search_radius": 2, "noise_model": "gaussian"}
-    alone = nonlocal_means(x, 0.2, **settings)
     monkeypatch.setattr(patch_averages, "_WORK_PER_THREAD", 1)
+    for name in ("_TILE", "_TILE_OF_PLANE"):
+        monkeypatch.setattr(patch_averages, name, 100)
+    alone = nonlocal_means(x, 0.2, **settings)
     torch.set_num_threads(threads)
     try:
         with torch.inference_mode():
@@ -125,12 +137,13 @@ def test_threads_do_not_matter(shape, threads, monkeypatch):
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(1)
-    torch.testing.assert_close(result, alone, rtol=0, atol=1e-6)
+    assert torch.equal(result, alone)
 
 
 def test_an_error_in_a_thread_is_seen(monkeypatch):
     monkeypatch.setattr(patch_averages, "_WORK_PER_THREAD", 1)
-    monkeypatch.setattr(patch_averages, "_average_slab", lambda *_: 1 / 0)
+    monkeypatch.setattr(patch_averages, "_TILE_OF_PLANE", 100)
+    monkeypatch.setattr(patch_averages, "average_tile", lambda *_: 1 / 0)
     torch.set_num_threads(2)
     try:
         with pytest.raises(ZeroDivisionError):
@@ -138,6 +151,43 @@ def test_an_error_in_a_thread_is_seen(monkeypatch):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
+
+
+class Denoised(torch.utils.data.Dataset):
+    """Images that are denoised where they are asked for."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return nonlocal_means(rand(20, 22, seed=index), 0.2, spatial_dims=2)
+
+
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_workers_of_a_loader_compute_the_same(method):
+    expected = [Denoised()[index] for index in range(4)]
+    loader = torch.utils.data.DataLoader(Denoised(), batch_size=None, num_workers=2, multiprocessing_context=method)
+    for result, own in zip(loader, expected, strict=True):
+        assert torch.equal(result, own)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["{}", "/proc/none"])
+def test_a_process_that_finds_no_compiled_code(place, tmp_path):
+    x = rand(20, 22)
+    torch.save(x, tmp_path / "x.pt")
+    code = f"""
+import torch
+from monai_freq.spectral.nonlocal_means import nonlocal_means
+torch.save(nonlocal_means(torch.load({str(tmp_path / "x.pt")!r}), 0.2, spatial_dims=2), {str(tmp_path / "y.pt")!r})
+"""
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": place.format(tmp_path / "kept"),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, timeout=300)
+    assert torch.equal(torch.load(tmp_path / "y.pt"), nonlocal_means(x, 0.2, spatial_dims=2))
+    assert place != "{}" or list((tmp_path / "kept").rglob("*average_tile*.nbc"))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 14, 15), (4, 6, 7, 8)])
