@@ -19,7 +19,7 @@ __all__ = ["Window", "weighted_means"]
 Triple = tuple[int, int, int]
 
 #: Voxels of a tile of planes that do not see each other, and of a volume: caches hold its sums.
-_TILE_OF_PLANE, _TILE = 40_000, 2**17
+_TILE_OF_PLANE, _TILE = 40_000, 2**18
 #: Voxels times offsets for which one more thread pays.
 _WORK_PER_THREAD = 2**20
 

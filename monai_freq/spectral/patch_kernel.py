@@ -235,7 +235,7 @@ def average_tile(
                         n, kept = (bottom - top) * row, around if top > begin else 0
                         first = _SPARE + (z + mz) * plane + (top + sy) * row + kept
                         for m in range(unused, _GROUP):
-                            own = m * (span + around)
+                            own = 0 if pz else m * (span + around)
                             _sum(lines, own + length * row, 1, 1, lines, own, kept)
                             _square_differences(alike, first, first + shift + m, squared, n + around - kept)
                             _sum(squared, 0, 1, 2 * px + 1, lines, own + kept, n + around - kept)
