@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +57,17 @@ class Kernel(Generic[R]):
         update_wrapper(self, function)
 
     def __call__(self, *args: Any) -> R:
-        """Call the compiled function."""
+        """Call the compiled function; torch.compile breaks its graph here, rather than look into Numba."""
+        call = self._untraced if "torch._dynamo" in sys.modules else self._call
+        return call(*args)
+
+    @cached_property
+    def _untraced(self) -> Callable[..., R]:
+        """The call, which no graph takes in; made late, as this imports what only torch.compile needs."""
+        untraced: Callable[..., R] = torch.compiler.disable(self._call)  # type: ignore[no-untyped-call]
+        return untraced
+
+    def _call(self, *args: Any) -> R:
         kinds = tuple(map(_kind, args))
         if kinds not in self._known:
             self._compile(args)

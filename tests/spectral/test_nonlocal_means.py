@@ -368,6 +368,13 @@ def test_no_gradients():
     assert (result * rand(8, 8).requires_grad_()).sum().requires_grad
 
 
+def test_torch_compile_does_not_look_into_compiled_loops():
+    torch.compiler.reset()
+    x = rand(2, 12, 13)
+    compiled = torch.compile(lambda x: 2 * nonlocal_means(x, 0.2, spatial_dims=2), backend="eager")
+    assert torch.equal(compiled(x), 2 * nonlocal_means(x, 0.2, spatial_dims=2))
+
+
 GOOD = {"x": torch.ones(2, 8, 8), "h": 0.1, "spatial_dims": 2}
 
 
