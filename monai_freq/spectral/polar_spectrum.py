@@ -1,4 +1,6 @@
-r"""Fourier transform of an image on a polar grid, and its adjoint: sparse products with a Kaiser-Bessel gridded FFT.
+r"""Fourier transform of an image on a polar grid, and its adjoint: an FFT, and Kaiser-Bessel taps around each frequency.
+
+On the CPU, compiled loops read the taps. Elsewhere, and where a graph is traced, sparse products do the same.
 
 Reference:
     J. A. Fessler, B. P. Sutton (2003), "Nonuniform fast Fourier transforms using min-max interpolation", IEEE
@@ -12,8 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .cache import is_traced
+from .compiled import arrays
 from .kaiser_bessel import grid_length
-from .polar_grid import PolarGrid, Tables, tables
+from .polar_grid import PolarGrid, Tables, tables, taps_around
 from .precision import as_computed
 
 __all__ = ["adjoint_polar_spectrum", "polar_spectrum"]
@@ -75,16 +79,42 @@ class _Transform(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, grid: PolarGrid, adjoint: bool) -> Tensor:
         ctx.grid, ctx.adjoint = grid, adjoint
-        return (_spread if adjoint else _sample)(x, tables(grid, x.real.dtype, x.device), grid)
+        if x.device.type == "cpu" and not is_traced():
+            return _spread_by_loops(x, grid) if adjoint else _sampled_by_loops(x, grid)
+        return (_spread if adjoint else _sampled)(x, tables(grid, x.real.dtype, x.device), grid)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         return _Transform.apply(gradients[0], ctx.grid, not ctx.adjoint), None, None  # type: ignore[no-untyped-call]
 
 
-def _sample(x: Tensor, kept: Tables, grid: PolarGrid) -> Tensor:
+def _sampled_by_loops(x: Tensor, grid: PolarGrid) -> Tensor:
+    from .polar_kernels import gather, interpolate
+
+    kept = taps_around(grid, x.dtype)
+    half = _half_spectrum(x, kept.deapodise, grid)
+    points = x.new_empty(len(kept.places), 2)
+    gather(*arrays(torch.view_as_real(half.reshape(-1)), kept.places, kept.centre, points))
+    lines = x.new_empty(len(kept.starts) // grid.n_radii, grid.mirrors, grid.n_radii, 2)
+    interpolate(*arrays(points.view(-1), kept.starts.view(-1), kept.weights.view(-1), lines))
+    return torch.view_as_complex(lines)
+
+
+def _spread_by_loops(spectrum: Tensor, grid: PolarGrid) -> Tensor:
+    from .polar_kernels import scatter, spread
+
+    kept = taps_around(grid, spectrum.real.dtype)
     rows, columns = map(grid_length, grid.shape)
-    half = torch.fft.fft(torch.fft.rfft(x * kept.deapodise, n=columns).mT, n=rows)
+    lines = torch.view_as_real(spectrum.resolve_conj().contiguous())
+    points = lines.new_zeros(len(kept.places), 2)
+    spread(*arrays(lines, kept.starts.view(-1), kept.weights.view(-1), points.view(-1)))
+    half = lines.new_zeros((columns // 2 + 1) * rows, 2)
+    scatter(*arrays(points, kept.places, kept.decentre, half))
+    return _image(torch.view_as_complex(half).view(-1, rows), kept.deapodise, grid)
+
+
+def _sampled(x: Tensor, kept: Tables, grid: PolarGrid) -> Tensor:
+    half = _half_spectrum(x, kept.deapodise, grid)
     points = half.reshape(-1).index_select(0, kept.places).view(-1, grid.mirrors)
     torch.view_as_real(points)[: len(kept.sign), :, 1].mul_(kept.sign)
     lines = kept.interpolate.times(_as_real(points.mul_(kept.centre)))
@@ -93,14 +123,25 @@ def _sample(x: Tensor, kept: Tables, grid: PolarGrid) -> Tensor:
 
 
 def _spread(spectrum: Tensor, kept: Tables, grid: PolarGrid) -> Tensor:
-    (rows, columns), (height, width) = map(grid_length, grid.shape), grid.shape
     lines = spectrum.mT.contiguous().flatten(0, 1)
     points = torch.view_as_complex(kept.grid.times(_as_real(lines)).view(-1, grid.mirrors, 2)).mul_(kept.decentre)
     torch.view_as_real(points)[: len(kept.sign), :, 1].mul_(kept.sign)
     half = points.view(-1).index_select(0, kept.source)
     half.index_add_(0, kept.crowded, torch.view_as_complex(kept.others.times(_as_real(points.view(-1, 1)))))
-    lines = torch.fft.ifft(half.view(-1, rows), norm="forward")[:, :height].mT
-    image: Tensor = torch.fft.irfft(lines, n=columns, norm="forward")[:, :width] * kept.deapodise
+    return _image(half.view(-1, grid_length(grid.shape[0])), kept.deapodise, grid)
+
+
+def _half_spectrum(x: Tensor, deapodise: Tensor, grid: PolarGrid) -> Tensor:
+    """Columns of the DFT of an image in contiguous rows."""
+    rows, columns = map(grid_length, grid.shape)
+    return torch.fft.fft(torch.fft.rfft(x * deapodise, n=columns).mT, n=rows)
+
+
+def _image(half: Tensor, deapodise: Tensor, grid: PolarGrid) -> Tensor:
+    """Adjoint of :func:`_half_spectrum`, but for the weights of the columns."""
+    height, width = grid.shape
+    lines = torch.fft.ifft(half, norm="forward")[:, :height].mT
+    image: Tensor = torch.fft.irfft(lines, n=grid_length(width), norm="forward")[:, :width] * deapodise
     return image
 
 
