@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 
 from .cache import cached
+from .compiled import arrays
+from .photon_kernels import invert, negative_log1p
 from .precision import as_computed
 from .ramp_filter import Filter, filter_window
 from .scalars import check_choice
@@ -120,7 +122,10 @@ def log_noise(
         expected = root.square()
         deviation, fewest = _deviation(expected, root, generator, sampler)
         lowest.append(fewest)
-        torch.log1p(deviation / expected, out=out).neg_()
+        if out.device.type == "cpu" and out.dtype == torch.float32:
+            negative_log1p(*arrays(*(x.view(-1) for x in (deviation, expected, out))))
+        else:
+            torch.log1p(deviation / expected, out=out).neg_()
         if _may_be_below(min_count, fewest):
             too_few = deviation < min_count - expected
             out.copy_(torch.where(too_few, -math.log(min_count / n_photons) - some, out))
@@ -236,46 +241,18 @@ def _deviation(expected: Tensor, root: Tensor, generator: torch.Generator, sampl
 
 
 def _inverted(expected: Tensor, root: Tensor, normal: Tensor) -> Tensor:
-    """Deviation of the smallest count whose distribution function reaches that of the normal deviate."""
-    fraction, lowest, highest = expected.frac(), *map(float, expected.aminmax())
-    if lowest < _FEW:  # the caller draws these in another way
-        expected, root = expected.clamp(min=_FEW), root.clamp(min=math.sqrt(_FEW))
-    position, growth = _position(fraction, root, normal)
-    whole = position.round()
-    # Bound of the errors of expansion and rounding together, for any deviate that float32 holds.
-    constant = 0.04 * max(lowest, _FEW) ** -1.5 + 1.2e-6 * math.sqrt(highest)
-    uncertain = _above(0.5 - constant, position.sub_(whole).abs_().add_(growth, alpha=1.2e-3))
-    deviation = whole.sub_(fraction)
-    some = expected[uncertain].double()
-    exact = _decided((deviation[uncertain] + some).round(), some, normal[uncertain].double())
-    deviation[uncertain] = (exact - some).to(deviation.dtype)
-    return deviation
+    """Deviation of the smallest count whose distribution function reaches that of the normal deviate.
 
-
-def _position(fraction: Tensor, root: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Position of a deviate between the counts, and the growth of the position's error.
-
-    .. math:: \lambda + \sqrt\lambda z + h \Bigl( \tfrac16 - \tfrac{w}{72} + \tfrac{w^2}{270} \Bigr)
-              + \tfrac{w^2}{810} - \tfrac{16}{810 \lambda}, \qquad w = z / \sqrt\lambda, \quad h = z^2 + 2
-
-    lies between c and c + 1, up to an error that grows with :math:`z^6 \lambda^{-3/2}`. The function returns it less
-    the whole part of the expectation and less 1/2, so that the nearest integer is the count.
+    Expectations below 8 give anything: the caller draws these in another way.
     """
-    inverse = root.reciprocal()
-    w = normal * inverse
-    h = torch.addcmul(_constant(2, w), normal, normal)
-    series = torch.add(_constant(-1 / 72, w), w, alpha=1 / 270)
-    series = torch.addcmul(_constant(1 / 6, w), series, w, out=series)
-    position = torch.sub(fraction, 0.5).addcmul_(root, normal).addcmul_(h, series)
-    position.addcmul_(w, w, value=1 / 810).addcmul_(inverse, inverse, value=-16 / 810)
-    return position, w.mul_(normal).pow_(3)
-
-
-def _above(limit: float, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows and columns of the few values above a limit; a maximum is several times cheaper than a full comparison."""
-    columns = (x.amax(0) > limit).nonzero().flatten()
-    row, column = (x[:, columns] > limit).nonzero(as_tuple=True)
-    return row, columns[column]
+    expected, root, normal = (x.contiguous() for x in (expected, root, normal))
+    deviation, unsure = torch.empty_like(expected), torch.empty(expected.numel(), dtype=torch.int32)
+    rays = [x.view(-1) for x in (expected, root, normal, deviation)]
+    some = unsure[: invert(*arrays(*rays[:3]), _FEW, *arrays(rays[3], unsure))]
+    mean = rays[0][some].double()
+    exact = _decided((rays[3][some] + mean).round(), mean, rays[2][some].double())
+    rays[3][some] = (exact - mean).to(deviation.dtype)
+    return deviation
 
 
 def _decided(count: Tensor, expected: Tensor, normal: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def _add(typing: Any, lanes: Any, target: Any, i: Any, weight: Any, source: Any,
     return types.void(lanes, target, types.uint64, source.dtype, source, types.uint64), generate
 
 
-@compiled()
+@compiled(fused=False)  # products of complex numbers are rounded as torch does it, and a seed gives the same counts
 def gather(half: Any, places: Any, phases: Any, points: Any) -> None:
     """Points and their mirror images from a half spectrum, about the centre of the image.
 
