@@ -21,7 +21,7 @@ from torch import Tensor
 
 from .cache import cached
 from .compiled import arrays
-from .photon_kernels import invert, negative_log1p
+from .photon_kernels import count
 from .precision import as_computed
 from .ramp_filter import Filter, filter_window
 from .scalars import check_choice
@@ -32,10 +32,10 @@ __all__ = ["Sampler", "image_noise", "log_noise", "noise_power", "noise_variance
 #: how counts are drawn, exactly or by an expansion for large counts
 Sampler = Literal["poisson", "fast"]
 
-#: Lowest expected counts for which the expansions are used: the finer one, and the coarser one of ``"fast"``.
-_FEW, _MANY = 8.0, 32.0
-#: Expected count from which counts need not be whole: float32 barely holds their spacing.
-_COUNTABLE = 2.0**22
+#: Lowest expected count for which the finer expansion is used.
+_FEW = 8.0
+#: Expected count from which counts need not be whole: the coarser expansion is used, in float32 barely another one.
+_LIMITS: dict[Sampler, float] = {"poisson": 2.0**22, "fast": 32.0}
 #: Number of rays computed together: their intermediate results, 1 MB each, stay within the processor's last cache.
 _TOGETHER = 1 << 18
 #: Largest normal deviate of PyTorch in float32: sqrt(2 * 24 * log(2)).
@@ -120,15 +120,15 @@ def log_noise(
     for some, out in zip(_in_parts(line_integrals), _in_parts(noise), strict=True):
         root = torch.mul(some, -0.5).exp_().mul_(math.sqrt(n_photons))  # cheaper than a square root afterwards
         expected = root.square()
-        deviation, fewest = _deviation(expected, root, generator, sampler)
-        lowest.append(fewest)
+        lowest.append(expected.amin())
         if out.device.type == "cpu" and out.dtype == torch.float32:
-            negative_log1p(*arrays(*(x.view(-1) for x in (deviation, expected, out))))
+            normal = _normal(expected, generator)
+            left, deviation = _count(expected, root, normal, generator, _LIMITS[sampler], out, logarithm=True)
+            out.view(-1)[left] = torch.log1p(deviation / expected.view(-1)[left]).neg_()
         else:
-            torch.log1p(deviation / expected, out=out).neg_()
-        if _may_be_below(min_count, fewest):
-            too_few = deviation < min_count - expected
-            out.copy_(torch.where(too_few, -math.log(min_count / n_photons) - some, out))
+            torch.log1p(_deviation(expected, root, generator, sampler) / expected, out=out).neg_()
+        if _may_be_below(min_count, lowest[-1]):
+            torch.fmin(out, -math.log(min_count / n_photons) - some, out=out)  # the other is NaN where none is expected
     return noise, torch.stack(lowest).amin()
 
 
@@ -163,7 +163,7 @@ def poisson_deviation(expected: Tensor, generator: torch.Generator, sampler: Sam
     """
     check_choice("sampler", sampler, get_args(Sampler))
     flat = as_computed(expected, "expected").reshape(1, -1)
-    return _deviation(flat, flat.sqrt(), generator, sampler)[0].view(expected.shape)
+    return _deviation(flat, flat.sqrt(), generator, sampler).view(expected.shape)
 
 
 def noise_power(
@@ -222,48 +222,56 @@ def noise_variance(ray_variance: float, bin_width: float, n_angles: int, filter:
     return math.pi**2 * ray_variance / (12 * n_angles * bin_width**2) * float(share)
 
 
-def _deviation(expected: Tensor, root: Tensor, generator: torch.Generator, sampler: Sampler) -> tuple[Tensor, Tensor]:
-    """Counts less their expectation, in rows, and the lowest expectation; ``root`` is the root of the expectation."""
-    limit = _MANY if sampler == "fast" else _COUNTABLE
-    normal = torch.empty_like(expected, dtype=torch.float32).normal_(generator=generator).to(expected.dtype)
-    lowest, highest = expected.aminmax()
-    if expected.device.type != "cpu":  # draws are cheap on a GPU, and reading values back is not
-        counted = torch.poisson(expected.clamp(max=limit), generator=generator) - expected
-        return torch.where(expected < limit, counted, _expanded(root, normal)), lowest
-    deviation = _inverted(expected, root, normal) if highest < limit else _expanded(root, normal)
-    if lowest < limit <= highest:
-        some = expected < limit
-        deviation[some] = _inverted(*(tensor[some][None] for tensor in (expected, root, normal)))[0]
-    if lowest < _FEW:
-        few = expected < _FEW
-        deviation[few] = torch.poisson(expected[few], generator=generator) - expected[few]
-    return deviation, lowest
+def _deviation(expected: Tensor, root: Tensor, generator: torch.Generator, sampler: Sampler) -> Tensor:
+    """Counts less their expectation, in rows; ``root`` is the root of the expectation."""
+    normal, limit = _normal(expected, generator), _LIMITS[sampler]
+    if expected.device.type == "cpu":
+        deviation = torch.empty_like(expected, memory_format=torch.contiguous_format)
+        left, of_left = _count(expected, root, normal, generator, limit, deviation, logarithm=False)
+        deviation.view(-1)[left] = of_left
+        return deviation
+    # draws are cheap on a GPU, and reading values back is not
+    counted = torch.poisson(expected.clamp(max=limit), generator=generator) - expected
+    return torch.where(expected < limit, counted, _expanded(root, normal))
 
 
-def _inverted(expected: Tensor, root: Tensor, normal: Tensor) -> Tensor:
-    """Deviation of the smallest count whose distribution function reaches that of the normal deviate.
-
-    Expectations below 8 give anything: the caller draws these in another way.
-    """
-    expected, root, normal = (x.contiguous() for x in (expected, root, normal))
-    deviation, unsure = torch.empty_like(expected), torch.empty(expected.numel(), dtype=torch.int32)
-    rays = [x.view(-1) for x in (expected, root, normal, deviation)]
-    some = unsure[: invert(*arrays(*rays[:3]), _FEW, *arrays(rays[3], unsure))]
-    mean = rays[0][some].double()
-    exact = _decided((rays[3][some] + mean).round(), mean, rays[2][some].double())
-    rays[3][some] = (exact - mean).to(deviation.dtype)
-    return deviation
+def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Normal deviates, which have the digits of float32 in float64 too."""
+    return torch.empty_like(like, dtype=torch.float32).normal_(generator=generator).to(like.dtype)
 
 
-def _decided(count: Tensor, expected: Tensor, normal: Tensor) -> Tensor:
-    """Smallest count whose distribution function reaches that of the normal deviate, from a near guess."""
-    probability, count = torch.special.ndtr(normal), count.clamp(min=0)
+def _count(
+    expected: Tensor,
+    root: Tensor,
+    normal: Tensor,
+    generator: torch.Generator,
+    limit: float,
+    out: Tensor,
+    *,
+    logarithm: bool,
+) -> tuple[Tensor, Tensor]:
+    """Counts less their expectation, or errors of their logarithm, into ``out``; rays left, and their deviation."""
+    expected, root, normal, out = (x.contiguous().view(-1) for x in (expected, root, normal, out))
+    bounds, left = expected.new_tensor([_FEW, limit]), torch.empty(out.numel(), dtype=torch.int32)
+    left = left[: count(*arrays(expected, root, normal, bounds), logarithm, *arrays(out, left))]
+    mean = expected[left]
+    deviation, few = torch.empty_like(mean), mean < _FEW
+    deviation[few] = torch.poisson(mean[few], generator=generator) - mean[few]
+    near = mean[~few].double()
+    deviation[~few] = (_decided(near, normal[left][~few].double()) - near).to(mean.dtype)
+    return left, deviation
+
+
+def _decided(expected: Tensor, normal: Tensor) -> Tensor:
+    """Smallest count whose distribution function reaches that of the normal deviate."""
+    probability = torch.special.ndtr(normal)
+    whole = (expected + _expanded(expected.sqrt(), normal)).round_().clamp_(min=0)
     while True:
-        too_low = torch.special.gammaincc(count + 1, expected) < probability  # P(C <= count)
-        too_high = torch.special.gammaincc(count, expected) >= probability
+        too_low = torch.special.gammaincc(whole + 1, expected) < probability  # P(C <= whole)
+        too_high = torch.special.gammaincc(whole, expected) >= probability
         if torch.equal(too_low, too_high):  # never both
-            return count
-        count = count + too_low.to(count) - too_high.to(count)
+            return whole
+        whole = whole + too_low.to(whole) - too_high.to(whole)
 
 
 def _expanded(root: Tensor, normal: Tensor) -> Tensor:

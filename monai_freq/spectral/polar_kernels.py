@@ -1,8 +1,8 @@
 """Compiled loops of gridding: from the half spectrum of an image to the lines of a polar grid, and back.
 
 Each point of the DFT lies with its mirror images, real and imaginary parts, in four or eight numbers side by side. They
-have one weight, so that a vector instruction adds them. LLVM finds these instructions in long loops only; they are asked
-for here. Numba is imported with this module: import it where a kernel is called.
+have one weight, so that a vector instruction adds them. LLVM finds such instructions in long loops only; here they are
+asked for. Numba is imported with this module: import it where a kernel is called.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-r"""Fourier transform of an image on a polar grid, and its adjoint: an FFT, and Kaiser-Bessel taps around each frequency.
+r"""Fourier transform of an image on a polar grid, and its adjoint: an FFT with Kaiser-Bessel gridding.
 
-On the CPU, compiled loops read the taps. Elsewhere, and where a graph is traced, sparse products do the same.
+On the CPU compiled loops do the gridding. Elsewhere, and where a graph is traced, sparse products do the same.
 
 Reference:
     J. A. Fessler, B. P. Sutton (2003), "Nonuniform fast Fourier transforms using min-max interpolation", IEEE
