@@ -254,6 +254,8 @@ def _count(
     expected, root, normal, out = (x.contiguous().view(-1) for x in (expected, root, normal, out))
     bounds, left = expected.new_tensor([_FEW, limit]), torch.empty(out.numel(), dtype=torch.int32)
     left = left[: count(*arrays(expected, root, normal, bounds), logarithm, *arrays(out, left))]
+    if len(left) == 0:
+        return left, expected[:0]
     mean = expected[left]
     deviation, few = torch.empty_like(mean), mean < _FEW
     deviation[few] = torch.poisson(mean[few], generator=generator) - mean[few]

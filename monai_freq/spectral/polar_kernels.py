@@ -87,19 +87,21 @@ def scatter(points: Any, places: Any, phases: Any, half: Any) -> None:
 
 
 @compiled()
-def interpolate(points: Any, starts: Any, weights: Any, lines: Any) -> None:
+def interpolate(points: Any, starts: Any, weights: Any, factors: Any, lines: Any) -> None:
     """Values on lines, from the points around them.
 
     Args:
         points: points with their mirror images, as a row of real numbers.
         starts: place in it of the first tap of each of the ``WIDTH`` rows around a frequency.
         weights: weights of all ``WIDTH`` x ``WIDTH`` taps of a frequency.
+        factors: factor of each value, ``(lines or 1, radii)``.
         lines: result, ``(lines, mirrors, radii, 2)``.
     """
     n_lines, mirrors, radii = lines.shape[:3]
     total = np.empty(2 * mirrors, lines.dtype)
     tap = row = _ZERO
     for line in range(n_lines):
+        factor = factors[line if len(factors) > 1 else 0]
         for radius in range(radii):
             total[:] = 0
             for _ in range(WIDTH):
@@ -112,28 +114,30 @@ def interpolate(points: Any, starts: Any, weights: Any, lines: Any) -> None:
                         _add(4, total, _ZERO, weights[tap], points, start + np.uint64(4 * x))
                     tap += _ONE
             for mirror in range(mirrors):
-                lines[line, mirror, radius, 0] = total[2 * mirror]
-                lines[line, mirror, radius, 1] = total[2 * mirror + 1]
+                lines[line, mirror, radius, 0] = total[2 * mirror] * factor[radius]
+                lines[line, mirror, radius, 1] = total[2 * mirror + 1] * factor[radius]
 
 
 @compiled()
-def spread(lines: Any, starts: Any, weights: Any, points: Any) -> None:
+def spread(lines: Any, starts: Any, weights: Any, factors: Any, points: Any) -> None:
     """Adjoint of :func:`interpolate`: adds values on lines to the points around them.
 
     Args:
         lines: values, ``(lines, mirrors, radii, 2)``.
         starts: as in :func:`interpolate`.
         weights: as in :func:`interpolate`.
+        factors: as in :func:`interpolate`.
         points: points to which the values are added, as a row of real numbers.
     """
     n_lines, mirrors, radii = lines.shape[:3]
     value = np.empty(2 * mirrors, lines.dtype)
     tap = row = _ZERO
     for line in range(n_lines):
+        factor = factors[line if len(factors) > 1 else 0]
         for radius in range(radii):
             for mirror in range(mirrors):
-                value[2 * mirror] = lines[line, mirror, radius, 0]
-                value[2 * mirror + 1] = lines[line, mirror, radius, 1]
+                value[2 * mirror] = lines[line, mirror, radius, 0] * factor[radius]
+                value[2 * mirror + 1] = lines[line, mirror, radius, 1] * factor[radius]
             for _ in range(WIDTH):
                 start = np.uint64(starts[row])
                 row += _ONE

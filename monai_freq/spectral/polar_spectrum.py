@@ -23,10 +23,10 @@ from .precision import as_computed
 __all__ = ["adjoint_polar_spectrum", "polar_spectrum"]
 
 
-def polar_spectrum(x: Tensor, grid: PolarGrid) -> Tensor:
+def polar_spectrum(x: Tensor, grid: PolarGrid, factors: Tensor | None = None) -> Tensor:
     r"""Fourier transform of an image at the frequencies of a polar grid, about the centre of the image.
 
-    .. math:: X(m, \theta) = \sum_{ij} x_{ij}\, e^{-2 \pi i\, k_m (x_j \cos\theta + y_i \sin\theta)}
+    .. math:: X(m, \theta) = a(m, \theta) \sum_{ij} x_{ij}\, e^{-2 \pi i\, k_m (x_j \cos\theta + y_i \sin\theta)}
 
     with :math:`x_j, y_i` the distances of a pixel's centre from the image's centre, columns to the right and rows down.
     The error is about 1e-3 of the spectrum nearby. The function is differentiable any number of times.
@@ -34,6 +34,8 @@ def polar_spectrum(x: Tensor, grid: PolarGrid) -> Tensor:
     Args:
         x: image.
         grid: polar grid of frequencies; its matrices are cached for the last few grids.
+        factors: real factor a of each line and frequency, ``(lines, radii)``, or of each frequency, ``(1, radii)``, in
+            the type of the computation; by default 1.
 
     Shape:
         ``(H, W)`` -> ``(lines, mirrors, radii)``, complex.
@@ -46,30 +48,32 @@ def polar_spectrum(x: Tensor, grid: PolarGrid) -> Tensor:
         >>> torch.allclose(spectrum[..., 0].real, torch.tensor(64.0), rtol=1e-2)
         True
     """
-    result: Tensor = _Transform.apply(as_computed(x), grid, False)  # type: ignore[no-untyped-call]
+    result: Tensor = _Transform.apply(as_computed(x), grid, factors, False)  # type: ignore[no-untyped-call]
     return result
 
 
-def adjoint_polar_spectrum(spectrum: Tensor, grid: PolarGrid) -> Tensor:
+def adjoint_polar_spectrum(spectrum: Tensor, grid: PolarGrid, factors: Tensor | None = None) -> Tensor:
     r"""Adjoint of :func:`polar_spectrum` as a map from real images to pairs of real numbers.
 
-    .. math:: x_{ij} = \Re \sum_{m, \theta} X(m, \theta)\, e^{2 \pi i\, k_m (x_j \cos\theta + y_i \sin\theta)}
+    .. math:: x_{ij} = \Re \sum_{m, \theta} a(m, \theta)\, X(m, \theta)\,
+              e^{2 \pi i\, k_m (x_j \cos\theta + y_i \sin\theta)}
 
     Args:
         spectrum: spectrum on the polar grid, complex64 or complex128.
         grid: polar grid of frequencies.
+        factors: as in :func:`polar_spectrum`.
 
     Shape:
         ``(lines, mirrors, radii)`` -> ``(H, W)``, real.
 
     Example:
         >>> grid = PolarGrid((6, 8), (1.0, 1.0), n_angles=10, length=16)
-        >>> x, y = torch.rand(6, 8), torch.randn(5, 2, 9, dtype=torch.complex64)
-        >>> seen, back = polar_spectrum(x, grid), adjoint_polar_spectrum(y, grid)
+        >>> x, y, a = torch.rand(6, 8), torch.randn(5, 2, 9, dtype=torch.complex64), torch.rand(5, 9)
+        >>> seen, back = polar_spectrum(x, grid, a), adjoint_polar_spectrum(y, grid, a)
         >>> torch.allclose((seen * y.conj()).real.sum(), (x * back).sum(), rtol=1e-4)
         True
     """
-    result: Tensor = _Transform.apply(spectrum, grid, True)  # type: ignore[no-untyped-call]
+    result: Tensor = _Transform.apply(spectrum, grid, factors, True)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -77,18 +81,21 @@ class _Transform(torch.autograd.Function):
     """The transform or its adjoint; the gradient of each is the other."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, grid: PolarGrid, adjoint: bool) -> Tensor:
-        ctx.grid, ctx.adjoint = grid, adjoint
+    def forward(ctx: Any, x: Tensor, grid: PolarGrid, factors: Tensor | None, adjoint: bool) -> Tensor:
+        factors = x.real.new_ones(1, grid.n_radii) if factors is None else factors
+        ctx.grid, ctx.factors, ctx.adjoint = grid, factors, adjoint
         if x.device.type == "cpu" and not is_traced():
-            return _spread_by_loops(x, grid) if adjoint else _sampled_by_loops(x, grid)
-        return (_spread if adjoint else _sampled)(x, tables(grid, x.real.dtype, x.device), grid)
+            return (_spread_by_loops if adjoint else _sampled_by_loops)(x, grid, factors)
+        kept = tables(grid, x.real.dtype, x.device)
+        return _spread(x * factors[:, None], kept, grid) if adjoint else _sampled(x, kept, grid) * factors[:, None]
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        return _Transform.apply(gradients[0], ctx.grid, not ctx.adjoint), None, None  # type: ignore[no-untyped-call]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        back = _Transform.apply(gradients[0], ctx.grid, ctx.factors, not ctx.adjoint)  # type: ignore[no-untyped-call]
+        return back, None, None, None
 
 
-def _sampled_by_loops(x: Tensor, grid: PolarGrid) -> Tensor:
+def _sampled_by_loops(x: Tensor, grid: PolarGrid, factors: Tensor) -> Tensor:
     from .polar_kernels import gather, interpolate
 
     kept = taps_around(grid, x.dtype)
@@ -96,18 +103,18 @@ def _sampled_by_loops(x: Tensor, grid: PolarGrid) -> Tensor:
     points = x.new_empty(len(kept.places), 2)
     gather(*arrays(torch.view_as_real(half.reshape(-1)), kept.places, kept.centre, points))
     lines = x.new_empty(len(kept.starts) // grid.n_radii, grid.mirrors, grid.n_radii, 2)
-    interpolate(*arrays(points.view(-1), kept.starts.view(-1), kept.weights.view(-1), lines))
+    interpolate(*arrays(points.view(-1), kept.starts.view(-1), kept.weights.view(-1), factors, lines))
     return torch.view_as_complex(lines)
 
 
-def _spread_by_loops(spectrum: Tensor, grid: PolarGrid) -> Tensor:
+def _spread_by_loops(spectrum: Tensor, grid: PolarGrid, factors: Tensor) -> Tensor:
     from .polar_kernels import scatter, spread
 
     kept = taps_around(grid, spectrum.real.dtype)
     rows, columns = map(grid_length, grid.shape)
     lines = torch.view_as_real(spectrum.resolve_conj().contiguous())
     points = lines.new_zeros(len(kept.places), 2)
-    spread(*arrays(lines, kept.starts.view(-1), kept.weights.view(-1), points.view(-1)))
+    spread(*arrays(lines, kept.starts.view(-1), kept.weights.view(-1), factors, points.view(-1)))
     half = lines.new_zeros((columns // 2 + 1) * rows, 2)
     scatter(*arrays(points, kept.places, kept.decentre, half))
     return _image(torch.view_as_complex(half).view(-1, rows), kept.deapodise, grid)

@@ -212,7 +212,7 @@ class ParallelBeam:
             torch.Size([13, 4, 47])
         """
         mu = as_computed(mu, "mu")
-        spectrum = polar_spectrum(mu * (self.bin_width / self._finer), self._grid) * self._aperture(mu)
+        spectrum = polar_spectrum(mu * (self.bin_width / self._finer), self._grid, self._aperture(mu))
         whole: Tensor = torch.fft.irfft(spectrum, n=self._length)
         return whole[..., self._bins]
 
@@ -235,20 +235,21 @@ class ParallelBeam:
         """
         rays = as_computed(rays, "rays")
         if periodic:
-            spectrum = torch.fft.rfft(self._spaced(rays)) * self._weights(rays, filter)
+            spectrum, weights = torch.fft.rfft(self._spaced(rays)), self._weights(rays, filter)
         else:
             lead = self._first // self._finer
             padded = F.pad(rays, (lead, 0))
             longer = torch.fft.rfft(padded, n=2 * self._window) * ramp(2 * self._window, filter, rays)
             filtered = torch.fft.irfft(longer, n=2 * self._window)[..., : self._window]
-            spectrum = torch.fft.rfft(self._spaced(filtered, lead)) * self._weights(rays, None)
-        image = adjoint_polar_spectrum(self._without_twins(spectrum), self._grid)
+            spectrum, weights = torch.fft.rfft(self._spaced(filtered, lead)), self._weights(rays, None)
+        image = adjoint_polar_spectrum(self._without_twins(spectrum), self._grid, weights)
         return image * (math.pi / (self.n_angles * self.bin_width))
 
     def _backproject(self, sinogram: Tensor) -> Tensor:
-        spectrum = torch.fft.rfft(self._spaced(self._mirrored(sinogram))) * self._aperture(sinogram)
-        weighted = self._without_twins(spectrum * _multiplicity(self._length, sinogram) / self._length)
-        return adjoint_polar_spectrum(weighted, self._grid) * (self.bin_width / self._finer)
+        spectrum = torch.fft.rfft(self._spaced(self._mirrored(sinogram)))
+        weights = self._aperture(sinogram) * (_multiplicity(self._length, sinogram) / self._length)
+        spread = adjoint_polar_spectrum(self._without_twins(spectrum), self._grid, weights)
+        return spread * (self.bin_width / self._finer)
 
     @property
     def _bins(self) -> slice:
@@ -263,25 +264,26 @@ class ParallelBeam:
         return F.pad(between, (first, self._length - first))[..., : self._length]
 
     def _aperture(self, like: Tensor) -> Tensor:
-        """Spectrum of a pixel times that of a bin, ``(lines, 1, radii)``; its signs centre the origin."""
+        """Spectrum of a pixel times that of a bin, ``(lines, radii)``; its signs centre the origin."""
 
         def build() -> Tensor:
             k = torch.arange(self._grid.n_radii, dtype=torch.float64) / self._length
-            (dy, dx), theta = self._grid.steps, self._grid.angles[:, :1, None]
+            (dy, dx), theta = self._grid.steps, self._grid.angles[:, :1]
             pixel = dx * torch.sinc(k * theta.cos() * dx) * dy * torch.sinc(k * theta.sin() * dy)
             return (pixel * torch.sinc(k * self._finer) * _alternating(self._grid.n_radii)).to(like)
 
         return cached(("aperture", self._grid, self._finer, like.dtype, like.device), build)
 
     def _weights(self, like: Tensor, filter: Filter | None) -> Tensor:
-        """Weight of each radial frequency in the back-projection, with the ramp if a filter is given."""
+        """Weight of each radial frequency in back-projection, ``(1, radii)``, with the ramp if a filter is given."""
 
         def build() -> Tensor:
             half = torch.zeros(1, dtype=torch.float64)
             weights = _multiplicity(self._window, half) / self._window
             weights = weights if filter is None else weights * ramp(self._window, filter, half)
             # bins coarser than the pixels hold no higher frequencies
-            return (F.pad(weights, (0, self._grid.n_radii - len(weights))) * _alternating(self._grid.n_radii)).to(like)
+            padded = F.pad(weights, (0, self._grid.n_radii - len(weights)))
+            return (padded * _alternating(self._grid.n_radii))[None].to(like)
 
         return cached(("weights", self._length, self._window, filter, like.dtype, like.device), build)
 
