@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
 from typing import Literal, get_args
 
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from ..quoting import written
 from ..spectral.attenuation import HIGHEST, PER_HU, WATER
+from ..spectral.compiled import side_by_side
 from ..spectral.photon_statistics import Sampler, image_noise
 from ..spectral.precision import compute_dtype
 from ..spectral.ramp_filter import Filter
@@ -102,8 +105,26 @@ class Scan:
         spacing = self._spacing_mm(slices.shape[2:], axes, img, doubt)
         check_extent_mm(slices.shape[2:], spacing)
         beam = ParallelBeam(slices.shape[2:], spacing, self.n_angles, self.n_detectors)
-        self._warn_if_starved(torch.stack([self._add_noise(*each, beam, n_photons) for each in _seeded(slices, seed)]))
+        self._warn_if_starved(self._add_noise_to_all(slices, beam, n_photons, seed))
         return like_image(result.to(image.dtype) if image.is_floating_point() else result, tracked)
+
+    def _add_noise_to_all(self, slices: Tensor, beam: ParallelBeam, n_photons: float, seed: int) -> Tensor:
+        """Noise into each slice of each channel, ``(C, S, H, W)``; the lowest expected counts."""
+        seeds = torch.randint(1 << 62, slices.shape[:2], generator=torch.Generator().manual_seed(seed))
+        lowest = seeds.new_empty(seeds.shape, dtype=slices.dtype, device=slices.device)
+
+        def add(channel: int, number: int) -> None:
+            generator = torch.Generator(slices.device).manual_seed(int(seeds[channel, number]))
+            lowest[channel, number] = self._add_noise(slices[channel, number], generator, beam, n_photons)
+
+        first, *others = (partial(add, *place) for place in product(*map(range, seeds.shape)))
+        first()  # alone, to fill the caches that all of them read
+        if slices.device.type == "cpu":
+            _side_by_side(others)
+        else:
+            for call in others:
+                call()
+        return lowest
 
     def _add_noise(self, image: Tensor, generator: torch.Generator, beam: ParallelBeam, n_photons: float) -> Tensor:
         """Noise into one slice; the lowest expected count."""
@@ -168,12 +189,19 @@ class Scan:
             warnings.warn(message, stacklevel=2)
 
 
-def _seeded(slices: Tensor, seed: int) -> Iterator[tuple[Tensor, torch.Generator]]:
-    """Each slice of each channel with a generator of its own, ``(C, S, H, W)``."""
-    seeds = torch.randint(1 << 62, slices.shape[:2], generator=torch.Generator().manual_seed(seed)).tolist()
-    for channel, of_slices in zip(slices, seeds, strict=True):
-        for one, own in zip(channel, of_slices, strict=True):
-            yield one, torch.Generator(slices.device).manual_seed(own)
+def _side_by_side(calls: Sequence[Callable[[], object]]) -> None:
+    """Make calls on as many threads as torch has; within each, operations of torch have one."""
+    threads, inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
+
+    def alone(call: Callable[[], object]) -> None:
+        torch.set_num_threads(1)
+        with torch.inference_mode(inference):  # a new thread has forgotten it
+            call()
+
+    try:
+        side_by_side([partial(alone, call) for call in calls])
+    finally:
+        torch.set_num_threads(threads)  # for threads that start later, too
 
 
 def _attenuation_per_mm(input_range: InputRange) -> tuple[float, float]:

@@ -256,6 +256,21 @@ def test_the_number_of_threads_is_no_matter():
             torch.set_num_threads(threads)
 
 
+def test_slices_side_by_side_are_those_one_after_another():
+    volume = phantom(48, 48, 5).expand(2, -1, -1, -1)
+    transform = PhotonNoise(spacing=(6.0, 6.0), n_angles=40)
+    alone = transform.set_random_state(0)(volume)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert torch.equal(transform.set_random_state(0)(volume), alone)
+        with torch.inference_mode():
+            assert torch.equal(transform.set_random_state(0)(volume), alone)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_a_slice_has_the_noise_that_it_has_within_its_volume():
     volume = phantom(32, 32, 6)
     transform = PhotonNoise(1e5, spacing=(6.0, 6.0), n_angles=40)
