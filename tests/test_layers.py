@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "study": BELOW | {"bundle"},
 }
 #: what ``spectral`` is built on: tensors, and in compiled kernels the arrays of Numba
-MATHEMATICS = {"torch", "numba", "numpy"}
+MATHEMATICS = {"torch", "numba", "llvmlite", "numpy"}
 MAX_LINES = 400  # largest number of lines of a module, docstrings included; a longer one has two ideas
 
 SOURCES = {file: file.read_text(encoding="utf-8") for file in sorted(ROOT.rglob("*.py"))}
