@@ -17,7 +17,7 @@ from measure import Call, Target, Times
 from torch import Tensor
 
 from monai_freq.spectral.photon_statistics import Sampler, image_noise
-from monai_freq.spectral.polar_grid import tables
+from monai_freq.spectral.polar_grid import tables, taps_around
 from monai_freq.spectral.tomography import ParallelBeam
 from monai_freq.transforms import PhotonNoise
 
@@ -262,7 +262,8 @@ def ready(name: str, size: Size, warm_up: Size, device: str) -> Call:
     """A call after a warm-up on a small slice; our geometry is cached, but for the first call of a geometry."""
     call_of(name, warm_up, device)()
     if name in (EXACT, FAST):
-        tables(geometry(size)._grid, torch.float32, torch.device(device))
+        grid = geometry(size)._grid
+        taps_around(grid, torch.float32) if device == "cpu" else tables(grid, torch.float32, torch.device(device))
     return call_of(name, size, device)
 
 

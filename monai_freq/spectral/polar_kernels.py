@@ -55,6 +55,16 @@ def gather(half: Any, places: Any, phases: Any, points: Any) -> None:
         places: place of each point in it, or the complement of the place of its conjugate.
         phases: factor for each point, ``(points, 2)``.
         points: result, ``(points, 2)``.
+
+    Example:
+        >>> import torch
+        >>> from monai_freq.spectral.compiled import arrays
+        >>> half, places = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1, ~0], dtype=torch.int32)
+        >>> points = torch.empty(2, 2)
+        >>> gather(*arrays(half, places, torch.tensor([[1.0, 0.0], [1.0, 0.0]]), points))
+        >>> points
+        tensor([[ 3.,  4.],
+                [ 1., -2.]])
     """
     for i in range(places.size):
         place = places[i]
@@ -76,6 +86,15 @@ def scatter(points: Any, places: Any, phases: Any, half: Any) -> None:
         places: as in :func:`gather`.
         phases: factor for each point, ``(points, 2)``.
         half: half spectrum, to which the points are added, ``(numbers, 2)``.
+
+    Example:
+        >>> import torch
+        >>> from monai_freq.spectral.compiled import arrays
+        >>> points, places = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0, ~0], dtype=torch.int32)
+        >>> half = torch.zeros(1, 2)
+        >>> scatter(*arrays(points, places, torch.tensor([[1.0, 0.0], [1.0, 0.0]]), half))
+        >>> half
+        tensor([[ 4., -2.]])
     """
     for i in range(places.size):
         place = places[i]
@@ -96,6 +115,14 @@ def interpolate(points: Any, starts: Any, weights: Any, factors: Any, lines: Any
         weights: weights of all ``WIDTH`` x ``WIDTH`` taps of a frequency.
         factors: factor of each value, ``(lines or 1, radii)``.
         lines: result, ``(lines, mirrors, radii, 2)``.
+
+    Example:
+        >>> import torch
+        >>> from monai_freq.spectral.compiled import arrays
+        >>> starts, weights, lines = torch.zeros(4, dtype=torch.int32), torch.full((16,), 1 / 16), torch.empty(1, 2, 1, 2)
+        >>> interpolate(*arrays(torch.full((16,), 3.0), starts, weights, torch.ones(1, 1), lines))
+        >>> lines.flatten()
+        tensor([3., 3., 3., 3.])
     """
     n_lines, mirrors, radii = lines.shape[:3]
     total = np.empty(2 * mirrors, lines.dtype)
@@ -128,6 +155,14 @@ def spread(lines: Any, starts: Any, weights: Any, factors: Any, points: Any) -> 
         weights: as in :func:`interpolate`.
         factors: as in :func:`interpolate`.
         points: points to which the values are added, as a row of real numbers.
+
+    Example:
+        >>> import torch
+        >>> from monai_freq.spectral.compiled import arrays
+        >>> starts, weights, points = torch.zeros(4, dtype=torch.int32), torch.full((16,), 1 / 16), torch.zeros(16)
+        >>> spread(*arrays(torch.ones(1, 2, 1, 2), starts, weights, torch.ones(1, 1), points))
+        >>> points.sum()
+        tensor(4.)
     """
     n_lines, mirrors, radii = lines.shape[:3]
     value = np.empty(2 * mirrors, lines.dtype)

@@ -54,8 +54,9 @@ class ParallelBeam:
     are adjoint to each other up to rounding. All maps are differentiable. Images are computed one at a time, so that a
     result does not depend on the rest of its batch.
 
-    The matrices of a geometry, about 20 MB at 362 x 362 pixels and 1000 angles, are computed on first use, cached for
-    the last few geometries of the process, and not pickled. Geometries that differ in scale alone share them.
+    The tables of a geometry, about 8 MB at 362 x 362 pixels and 1000 angles (20 MB on a GPU), are computed on first
+    use, cached for the last few geometries of the process, and not pickled. Geometries that differ in scale alone share
+    them.
 
     Args:
         shape: rows and columns of the image.

@@ -292,16 +292,16 @@ def test_types(given, returned):
 
 def test_scale_is_shared():
     """Only the product of attenuation and length counts: a geometry of another scale needs no tables of its own."""
-    from monai_freq.spectral.polar_grid import tables
+    from monai_freq.spectral.polar_grid import taps_around
 
     image = torch.rand(30, 30)
     first = ParallelBeam((30, 30), (0.7, 0.7), n_angles=16)
-    sinogram, misses = first.project(image), tables.cache_info().misses
+    sinogram, misses = first.project(image), taps_around.cache_info().misses
     second = ParallelBeam((30, 30), (1.4 + 1e-9, 1.4), n_angles=16)
     torch.testing.assert_close(second.project(image), 2 * sinogram)
     torch.testing.assert_close(second.fbp(2 * sinogram), first.fbp(sinogram))
-    assert tables.cache_info().misses == misses
-    assert tables.cache_info().maxsize <= 8
+    assert taps_around.cache_info().misses == misses
+    assert taps_around.cache_info().maxsize <= 8
 
 
 def test_a_pickled_beam_is_small_and_works():
