@@ -119,7 +119,8 @@ def interpolate(points: Any, starts: Any, weights: Any, factors: Any, lines: Any
     Example:
         >>> import torch
         >>> from monai_freq.spectral.compiled import arrays
-        >>> starts, weights, lines = torch.zeros(4, dtype=torch.int32), torch.full((16,), 1 / 16), torch.empty(1, 2, 1, 2)
+        >>> starts, weights = torch.zeros(4, dtype=torch.int32), torch.full((16,), 1 / 16)
+        >>> lines = torch.empty(1, 2, 1, 2)
         >>> interpolate(*arrays(torch.full((16,), 3.0), starts, weights, torch.ones(1, 1), lines))
         >>> lines.flatten()
         tensor([3., 3., 3., 3.])
