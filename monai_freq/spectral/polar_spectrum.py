@@ -141,7 +141,8 @@ def _spread(spectrum: Tensor, kept: Tables, grid: PolarGrid) -> Tensor:
 def _half_spectrum(x: Tensor, deapodise: Tensor, grid: PolarGrid) -> Tensor:
     """Columns of the DFT of an image in contiguous rows."""
     rows, columns = map(grid_length, grid.shape)
-    return torch.fft.fft(torch.fft.rfft(x * deapodise, n=columns).mT, n=rows)
+    half: Tensor = torch.fft.fft(torch.fft.rfft(x * deapodise, n=columns).mT, n=rows)
+    return half
 
 
 def _image(half: Tensor, deapodise: Tensor, grid: PolarGrid) -> Tensor:
