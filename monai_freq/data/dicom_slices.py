@@ -32,8 +32,8 @@ class DicomSlice:
     """What identifies a slice.
 
     Args:
-        file: its DICOM file.
-        uid: its SOP instance UID.
+        file: DICOM file of the slice.
+        uid: SOP instance UID.
         patient: the patient's ID.
 
     Example:
@@ -128,7 +128,7 @@ def read_dicom_with_affine(
         spacing. Where both are there, the calibrated spacing goes before the detector's.
 
     Raises:
-        DataError: See :func:`read_dicom_slice`.
+        DataError: the same as of :func:`read_dicom_slice`.
 
     Example:
         >>> import SimpleITK, tempfile

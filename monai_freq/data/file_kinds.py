@@ -98,7 +98,7 @@ def content_of(file: str | os.PathLike[str]) -> str:
         file: path of a file.
 
     Raises:
-        DataError: See :func:`kind_of`.
+        DataError: the same as of :func:`kind_of`.
 
     Example:
         >>> import tempfile

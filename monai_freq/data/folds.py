@@ -38,7 +38,7 @@ def divide_folds(
     """Take one fold of a data list: :func:`plan_folds`, remembered in a file, and :func:`fold_items`.
 
     Args:
-        items: see :func:`plan_folds`, as for all arguments that are not listed here.
+        items: samples, see :func:`plan_folds`, as for all arguments that are not listed here.
         fold: number of the fold, from 0.
         file: JSON file of the plan. If it is there, it is used, and must have been made with the same settings and for
             the same items; else it is written.

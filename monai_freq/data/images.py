@@ -71,7 +71,7 @@ def read_image(address: str | os.PathLike[str], channels: int = 1) -> NDArray[np
 
     Args:
         address: path of a picture or DICOM slice, or ``file#index`` as :func:`slice_address` writes it.
-        channels: 1 (pictures in colour turn grey) or 3 (grey pictures turn into three equal channels).
+        channels: number of channels, 1 (colour turns grey) or 3 (grey turns into three equal channels).
 
     Returns:
         (height, width), or (height, width, 3) with ``channels=3``.
@@ -95,12 +95,12 @@ def load_image(address: str | os.PathLike[str], channels: int = 1) -> Image:
     """Read one 2D image as :func:`monai_freq.data.read_image` does, with what its file says of its pixels.
 
     Args:
-        address: see :func:`monai_freq.data.read_image`.
-        channels: see :func:`monai_freq.data.read_image`.
+        address: address of the image, see :func:`monai_freq.data.read_image`.
+        channels: number of channels, 1 or 3, see :func:`monai_freq.data.read_image`.
 
     Raises:
-        ValueError: See :func:`monai_freq.data.read_image`.
-        DataError: See :func:`monai_freq.data.read_image`.
+        ValueError: the same as of :func:`monai_freq.data.read_image`.
+        DataError: the same as of :func:`monai_freq.data.read_image`.
 
     Example:
         >>> import tempfile

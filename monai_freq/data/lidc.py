@@ -37,7 +37,7 @@ class Match:
         file: the HDF5 file.
         index: number of the slice in it.
         source: the DICOM slice.
-        correlation: Pearson's, over all pixels.
+        correlation: Pearson's correlation over all pixels.
         margin: lead of the correlation over that with the next best slice of LoDoPaB-CT.
 
     Example:
@@ -159,8 +159,8 @@ def match_slices(
     Args:
         sources: DICOM slices, read one by one.
         files: HDF5 files of LoDoPaB-CT.
-        min_correlation: :math:`r_{\min}`, in [0, 1).
-        min_margin: m, in [0, 1).
+        min_correlation: lower bound :math:`r_{\min}` of a match's correlation, in [0, 1).
+        min_margin: lower bound m of its lead over the next best, in [0, 1).
 
     Returns:
         The matches, in the order of files and indices.

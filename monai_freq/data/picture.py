@@ -36,7 +36,7 @@ class Picture:
     Args:
         pixels: (height, width, 1) in grey or (height, width, 3) in colour.
         white: value of the brightest sample, 255 for 8 bits; None where the format does not say, as for floats.
-        alpha: (height, width), in the scale of ``white``, up to 1 where there is none; 0 is transparent.
+        alpha: opacity, (height, width), in the scale of ``white``, up to 1 where there is none; 0 is transparent.
         premultiplied: whether the samples have been multiplied by alpha already.
         orientation: number of the orientation in EXIF and TIFF, 1 to 8; 1 is as stored.
 
@@ -66,7 +66,7 @@ def flattened(picture: Picture, channels: int) -> Pixels:
 
     Args:
         picture: picture as its file has it.
-        channels: 1 or 3.
+        channels: number of channels, 1 or 3.
 
     Shape:
         - Output: (height, width), or (height, width, 3) with three channels.

@@ -49,9 +49,9 @@ class RealFiles:
         """Note of the earlier address that leads to the same image; None, and this note is kept, if there was none.
 
         Args:
-            address: see :meth:`of`.
+            address: address of an image, see :meth:`of`.
             note: anything to remember of the address.
-            is_link: see :meth:`of`.
+            is_link: whether the file is a symbolic link, see :meth:`of`.
         """
         key = self.of(address, is_link)
         found: T | None = self._notes.get(key)

@@ -62,7 +62,7 @@ def read_volume_slice(file: str | os.PathLike[str], index: int) -> tuple[Slice, 
     last ``.nii.gz`` is kept for the next slice.
 
     Args:
-        file: see :func:`count_slices`.
+        file: path of the file, see :func:`count_slices`.
         index: number of the slice, from 0; along the third axis of a NIfTI.
 
     Returns:

@@ -40,8 +40,8 @@ class Checkpoints:
         output_dir: folder of the run.
         objects: parts with a ``state_dict``: ``network`` (required), ``optimizer``, ``lr_scheduler``, ...
         evaluator: engine of the validation; the highest key metric picks ``model.pt``.
-        resume: continue from ``last.pt`` if there is one; ``"true"`` and ``"false"`` are accepted, as a command line
-            gives them. Otherwise, the files of an earlier run are moved to ``previous/<n>``, never overwritten.
+        resume: whether to continue from ``last.pt`` if there is one; ``"true"`` and ``"false"`` are accepted, as a
+            command line gives them. Otherwise, the files of an earlier run are moved to ``previous/<n>``, never overwritten.
 
     Raises:
         ValueError: there is no network among the objects, or resume is neither true nor false.

@@ -16,7 +16,7 @@ class InferredNetwork(nn.Module):
 
     Args:
         network: network of the engine.
-        inferer: called with images and network, if there is one.
+        inferer: function of images and network; None for the network itself.
 
     Example:
         >>> network = InferredNetwork(nn.Identity(), lambda images, network: network(images[:, :1]))

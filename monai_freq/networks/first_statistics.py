@@ -25,7 +25,7 @@ def first_misfit(network: nn.Module, images: Tensor) -> float | None:
     of the images, the others their spectrum too.
 
     Args:
-        network: its first BatchNorm stands behind its first convolution.
+        network: network whose first BatchNorm stands behind its first convolution.
         images: images as the network is given them, ``(B, C, *spatial)``.
 
     Returns:

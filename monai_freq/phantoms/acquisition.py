@@ -45,7 +45,7 @@ def magnitude_image(
 
     Args:
         rng: source of everything drawn.
-        signal: x, ``(X, Y, Z)``; the output has the same shape.
+        signal: signal x, ``(X, Y, Z)``; the output has the same shape.
         bias: range of half the range of :math:`\log g`.
         grain: standard deviation of t, and the ``width`` of its :func:`texture`.
         noise: range of :math:`\sigma`, in the unit of the signal.
@@ -115,10 +115,10 @@ def deform(
 
     Args:
         rng: source of the control points' displacements; torch's random state neither matters nor changes.
-        layers: ``(C, X, Y, Z)``.
+        layers: images to deform, ``(C, X, Y, Z)``.
         affine: voxel-to-mm matrix (4, 4).
         displacement: largest displacement of a control point in mm, along each axis.
-        points: control points along each axis, at least 7; the outer three layers do not move.
+        points: number of control points along each axis, at least 7; the outer three layers do not move.
 
     Shape:
         Output like ``layers``.

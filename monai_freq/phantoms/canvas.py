@@ -53,9 +53,9 @@ class Canvas:
         """Paint a solid over what is there.
 
         Args:
-            solid: what to paint, in mm.
-            intensity: its intensity.
-            label: its label, 0 for none.
+            solid: solid to paint, in mm.
+            intensity: intensity of the solid.
+            label: label of the solid, 0 for none.
             opacity: largest coverage, in (0, 1]; below 1 the solid tints what is there.
         """
         box = self._box(solid)
@@ -104,8 +104,8 @@ def scan_canvas(
 
     Args:
         size: voxels of the image along x, y and z.
-        field_of_view: its edges in mm.
-        shift: its centre in mm.
+        field_of_view: edges of the image in mm.
+        shift: centre of the image in mm.
         labels: number of labels besides the background.
 
     Returns:

@@ -27,7 +27,7 @@ class Phantom:
 
     Args:
         folder: name of its folder.
-        defaults: its settings, ``seed`` among them, and their defaults.
+        defaults: settings with their defaults, ``seed`` among them.
         least: lowest values of settings; that of ``seed`` is 0.
         fill: function that writes the files into the empty folder whose path it gets, with the settings by name.
         record: function from the settings to all that the files depend on, as JSON gives it back; it raises a
@@ -77,8 +77,8 @@ def write_complete_folder(
     names of the files.
 
     Args:
-        folder: what to write; its parents are made when missing.
-        settings: all that the files depend on, as JSON gives it back; the same settings must give the same files.
+        folder: folder to write; its parents are made when missing.
+        settings: settings that the files depend on, as JSON gives them back; the same ones must give the same files.
         fill: function that writes the files into the empty folder whose path it gets.
 
     Returns:

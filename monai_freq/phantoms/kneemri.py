@@ -71,7 +71,7 @@ def draw_knee_case(
 
     Args:
         rng: source of everything drawn.
-        diagnosis: 0 for a whole anterior cruciate ligament, 1 for a thinned one, 2 for a torn one.
+        diagnosis: state of the anterior cruciate ligament: 0 whole, 1 thinned, 2 torn.
         left: whether it is a left knee, whose outer side comes last.
         slices: number of slices.
         size: number of rows, from the thigh down, and of columns, from the front to the back.

@@ -17,7 +17,7 @@ def draw_nodule(rng: np.random.Generator, malignancy: int, centre: Array, radius
 
     Args:
         rng: source of the margin.
-        malignancy: 1 round, 2 gently lobulated, 4 spiculated, 5 with more and longer spicules.
+        malignancy: kind of the margin: 1 round, 2 gently lobulated, 4 spiculated, 5 with more and longer spicules.
         centre: centre in mm.
         radius: r in mm.
 

@@ -63,7 +63,7 @@ def ellipsoid(centre: ArrayLike, radii: ArrayLike, axes: ArrayLike | None = None
         centre: centre in mm.
         radii: semi-axes in mm.
         axes: rotation matrix whose columns are the directions of the semi-axes (default: none is turned).
-        exponent: n: 2 is an ellipsoid, larger is boxier.
+        exponent: exponent n: 2 for an ellipsoid, more for a box with round edges.
 
     Example:
         >>> ellipsoid((0, 0, 0), (10, 20, 30), exponent=4).high.tolist()
@@ -123,7 +123,7 @@ def tubes(ends: Array, margin: float) -> Solid:
     grid: three coordinate arrays with one long axis each.
 
     Args:
-        ends: ``(N, 8)``: start, end, radius at the start and radius at the end, in mm.
+        ends: start, end, radius at the start and radius at the end in mm, ``(N, 8)``.
         margin: largest distance in mm that is measured; half a voxel suffices for a canvas.
 
     Example:
@@ -156,8 +156,8 @@ def soft_union(solids: Sequence[Solid], softness: float) -> Solid:
     r"""Union of solids with filleted joints: :math:`-s \log \sum_i e^{-d_i/s}`.
 
     Args:
-        solids: the parts.
-        softness: s in mm, about the radius of the fillet.
+        solids: solids to join.
+        softness: length s in mm, about the radius of the fillet.
 
     Example:
         >>> halves = [ellipsoid((x, 0, 0), (6, 6, 6)) for x in (-5, 5)]
@@ -181,7 +181,7 @@ def chain(points: ArrayLike, radius: float | Sequence[float] | Array) -> list[So
     """Tubes that join points.
 
     Args:
-        points: ``(N, 3)`` in mm.
+        points: points in mm, ``(N, 3)``.
         radius: radius in mm, or one for each point.
 
     Example:
@@ -197,7 +197,7 @@ def polyline(points: ArrayLike, radius: float) -> Solid:
     """Bent vessel of one radius.
 
     Args:
-        points: ``(N, 3)`` in mm.
+        points: points in mm, ``(N, 3)``.
         radius: radius in mm.
 
     Example:
@@ -240,10 +240,10 @@ def crenated(
 
     Args:
         solid: the smooth solid.
-        amplitude: a in mm.
-        wavelength: :math:`\lambda` in mm, one or one for each axis.
+        amplitude: amplitude a in mm.
+        wavelength: wavelength :math:`\lambda` in mm, one or one for each axis.
         phase: three phases in radians.
-        offset: mm to add to the distance: positive shrinks.
+        offset: addition to the distance in mm; a positive one shrinks.
         thickness: thickness of the sheet in mm; None for a solid.
 
     Example:

@@ -58,7 +58,7 @@ def dipole_field(susceptibility: Volume, spacing: Sequence[float] = (1, 1, 1), *
     r"""Relative field shift :math:`\delta B / B_0` of a susceptibility distribution, in its unit.
 
     Args:
-        susceptibility: ``(X, Y, Z)``, e.g. in ppb relative to the surroundings.
+        susceptibility: magnetic susceptibility ``(X, Y, Z)``, e.g. in ppb relative to the surroundings.
         spacing: voxel edges in mm.
         padding: voxels of 0 added at the end of each axis, so that the field does not come in again on the other side.
 
@@ -93,9 +93,9 @@ def threshold_division(
     shrinks and streaks run at 35 degrees to z. At k = 0 the result is 0: values are relative to their mean.
 
     Args:
-        field: ``(X, Y, Z)``.
+        field: relative field ``(X, Y, Z)``.
         spacing: voxel edges in mm.
-        threshold: t, in (0, 1/3]: small keeps contrast, large keeps noise and streaks down.
+        threshold: threshold t, in (0, 1/3]: small keeps contrast, large keeps noise and streaks down.
         padding: voxels of 0 added at the end of each axis.
 
     Shape:

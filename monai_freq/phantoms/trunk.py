@@ -17,8 +17,8 @@ def column(half_width: float, half_depth: float, y: float = 0.0) -> Solid:
     """Trunk, tall enough to look like a cylinder with slightly sloping sides.
 
     Args:
-        half_width: half its width in mm.
-        half_depth: half its depth in mm.
+        half_width: half the width of the trunk in mm.
+        half_depth: half the depth of the trunk in mm.
         y: shift to the front in mm.
 
     Example:
@@ -33,9 +33,9 @@ def rib_segments(half_width: float, half_depth: float, phase: float, drop: float
 
     Args:
         half_width: half the width of the trunk under the skin's fat.
-        half_depth: half its depth.
+        half_depth: half the depth of the trunk.
         phase: height of a rib in mm.
-        drop: mm that a rib comes down per mm to the front.
+        drop: descent of a rib in mm per mm to the front.
 
     Example:
         >>> len(list(rib_segments(150, 100, phase=0, drop=0.5)))

@@ -127,7 +127,7 @@ class AlignedResized(MapTransform, InvertibleTransform):
     Args:
         keys: keys of the images and labels.
         spatial_size: number of voxels along each axis; 0 or less for an axis that stays as it is.
-        mode: one for all keys, or one for each.
+        mode: mode of all keys, or one for each.
         allow_missing_keys: whether an item may lack a key.
 
     Raises:

@@ -39,7 +39,7 @@ def artifact_psd(
             shape.
         images: images of one size, or items that hold them.
         key: key of the image in a dictionary transform, or an item.
-        power: 1 for the magnitude as in the paper, 2 for the energy.
+        power: exponent of the magnitude, 1 as in the paper, 2 for the energy.
         seed: seed of the draws of random transforms.
 
     Returns:

@@ -42,14 +42,14 @@ class Scan:
     """How images are scanned, and their noise at a dose and a seed.
 
     Args:
-        n_angles: see :class:`monai_freq.transforms.PhotonNoise`, as for all that follow.
+        n_angles: number of angles, see :class:`monai_freq.transforms.PhotonNoise`, as for all that follow.
         n_detectors: number of bins.
         extent_mm: length of the longer side of a slice.
         spacing: pixel size in mm.
-        input_range: ``"hu"``, or the window and what it was mapped to.
+        input_range: unit of the image: ``"hu"``, or the window and what it was mapped to.
         filter: window on the ramp.
         min_count: lowest count before the logarithm.
-        sampler: ``"poisson"`` or ``"fast"``.
+        sampler: method of drawing counts, ``"poisson"`` or ``"fast"``.
         slice_dim: spatial axis along which the slices lie.
         warned: warnings that were given, each once.
 
@@ -236,7 +236,7 @@ def check_positive(name: str, value: float) -> None:
 
     Args:
         name: name of the argument.
-        value: its value.
+        value: value of the argument.
 
     Raises:
         ValueError: the value is not positive, or no number.

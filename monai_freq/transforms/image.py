@@ -65,7 +65,7 @@ def like_image(out: Tensor, img: Any) -> NdarrayOrTensor:
 
     Args:
         out: result of a computation, ``(C', *spatial)``.
-        img: the first of :func:`as_image`.
+        img: first result of :func:`as_image`.
 
     Example:
         >>> like_image(torch.ones(2, 4, 4), torch.zeros(1, 4, 4, dtype=torch.uint8)).dtype

@@ -33,7 +33,7 @@ class LoadSlice(Transform):
     matrix for images of two axes. Where the slice lies in the patient is in the metadata, under ``slice_affine``.
 
     Args:
-        channels: 1 (pictures in colour turn grey) or 3 (grey pictures turn into three equal channels).
+        channels: number of channels, 1 (colour turns grey) or 3 (grey turns into three equal channels).
         spacing: height and width of a pixel in mm, or one number for both; it goes before what a file says.
             LoDoPaB-CT's is 0.71823.
 
@@ -45,7 +45,7 @@ class LoadSlice(Transform):
 
     Raises:
         ValueError: ``channels`` is neither 1 nor 3, or ``spacing`` is not one or two positive numbers.
-        DataError: See :func:`monai_freq.data.read_image`.
+        DataError: the same as of :func:`monai_freq.data.read_image`.
 
     Example:
         >>> import h5py, tempfile

@@ -33,8 +33,8 @@ def naming(key: Hashable, img: object, item: Mapping[Hashable, Any] | None = Non
 
     Args:
         key: key of the image.
-        img: image that it is about.
-        item: item that it is part of; its numbers and words name it in a warning where no file does.
+        img: image that the message is about.
+        item: item that the image is part of; its numbers and words name it in a warning where no file does.
 
     Example:
         >>> with naming("t1", None):
@@ -83,7 +83,7 @@ class OncePerItem:
 
         Args:
             message: text of the warning, a sentence or two.
-            img: image that it is about.
+            img: image that the message is about.
         """
         source = source_of(img)
         called = _called.get() or source.removeprefix(", ")

@@ -128,10 +128,10 @@ class RandNonLocalMeans(RandomizableTransform):
     Args:
         prob: probability of denoising.
         h_factor: lowest and highest strength in units of sigma, at least 0.
-        patch_radius: as in :class:`NonLocalMeans`, like all that follow.
+        patch_radius: radius of the patches, as in :class:`NonLocalMeans`, like all that follow.
         search_radius: radius of the search window.
         sigma: SD of the noise.
-        noise_model: ``"rician"`` or ``"gaussian"``.
+        noise_model: model of the noise, ``"rician"`` or ``"gaussian"``.
         channel_wise: whether a channel's sigma is its own.
 
     Shape:

@@ -43,7 +43,7 @@ class PhotonNoise(RandomizableTransform):
     not depend on how many threads there are, and no cache stores them.
 
     Args:
-        n_photons: N0, photons on each detector bin without a patient.
+        n_photons: number N0 of photons on each detector bin without a patient.
         n_angles: number of angles over half a turn.
         n_detectors: number of bins across the diagonal of the slice; by default those that resolve its pixels.
         extent_mm: length of the longer side of a slice with square pixels.
@@ -54,7 +54,7 @@ class PhotonNoise(RandomizableTransform):
             ``ScaleIntensityRange`` for one whose window [a_min, a_max] HU was mapped to [b_min, b_max]. Never guessed.
         filter: window on the ramp: ``"ramp"`` (none), ``"shepp-logan"``, ``"cosine"`` or ``"hann"``.
         min_count: lowest count before the logarithm.
-        sampler: ``"poisson"`` is exact; ``"fast"`` rounds no count above 32.
+        sampler: method of drawing counts: ``"poisson"`` is exact; ``"fast"`` rounds no count above 32.
         slice_dim: spatial axis of a volume along which the slices lie; it should be the patient's long axis.
 
     Shape:
@@ -140,14 +140,14 @@ class RandPhotonNoise(RandomizableTransform):
     Args:
         prob: probability of adding noise.
         n_photons: lowest and highest N0.
-        n_angles: as in :class:`PhotonNoise`, like all that follow.
+        n_angles: number of angles, as in :class:`PhotonNoise`, like all that follow.
         n_detectors: number of bins.
         extent_mm: length of the longer side of a slice.
         spacing: pixel size in mm.
-        input_range: ``"hu"``, or the window and what it was mapped to.
+        input_range: unit of the image: ``"hu"``, or the window and what it was mapped to.
         filter: window on the ramp.
         min_count: lowest count.
-        sampler: ``"poisson"`` or ``"fast"``.
+        sampler: method of drawing counts, ``"poisson"`` or ``"fast"``.
         slice_dim: spatial axis along which the slices lie.
 
     Shape:

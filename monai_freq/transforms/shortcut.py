@@ -211,7 +211,7 @@ class StaticShortcutd(ThreadUnsafe, MapTransform):
 
     Args:
         keys: keys of the images.
-        artifact: see :class:`ApplyShortcutd`.
+        artifact: artifact to apply, see :class:`ApplyShortcutd`.
         flag_key: key of the mark.
         seed: seed of the artifacts.
         allow_missing_keys: whether images may be missing.

@@ -27,7 +27,7 @@ class SpectrumWhiten(Transform):
         ``(C, *spatial)`` -> ``(C, *spatial)``; integers become float32, metadata are kept.
 
     Raises:
-        ValueError: NaN or infinity in the image, or another number of dimensions.
+        ValueError: the image holds NaN or infinity, or has another number of dimensions.
 
     Reference:
         Y. Lu et al. (2025), Equation 2: whitening of the source data.

@@ -58,7 +58,7 @@ class Condition:
         size: number of training cases; None for all.
         fusion: ``"none"``, ``"early"`` or ``"late"``.
         settings: name and value, as text.
-        shared: settings that tell no two runs of a task apart, which labels do not repeat.
+        shared: settings that all runs of a task have, which labels do not repeat.
         runs: rows of the study's table, in the order of draws and seeds.
         rows: rows of the long table, by metric and class.
 

@@ -36,7 +36,7 @@ class Convergence(NamedTuple):
         state: ``"converged"``, ``"undertrained"`` or ``"not judged"``.
         final: validation Dice at the end: the mean of the last quarter of the validations and over runs.
         rise: difference to the mean of the quarter before; NaN with fewer than 8 validations.
-        converged: the Dice that it converges to; NaN where the curves do not tell.
+        converged: Dice at convergence; NaN where the curves do not tell.
         epochs: number of epochs of the runs; 0 when unknown.
         reference: number of epochs of the longer runs that the judgement rests on; 0 when there are none.
 
@@ -74,7 +74,7 @@ def convergence(condition: Condition, conditions: Sequence[Condition]) -> Conver
     be said.
 
     Args:
-        condition: runs that are judged.
+        condition: condition to judge.
         conditions: conditions of the study, among them longer runs.
 
     Reference:

@@ -51,8 +51,8 @@ def density_of(measured: Any, name: str) -> Density | None:
     """Density that a run has measured, if it is one.
 
     Args:
-        measured: ``"densities"`` of the run's measures.
-        name: ``"images"``, ``"before"``, ``"after"`` or ``"artifact"``.
+        measured: entry ``"densities"`` of the run's measures.
+        name: name of the density: ``"images"``, ``"before"``, ``"after"`` or ``"artifact"``.
 
     Example:
         >>> measured = {"frequencies": [0.0, 0.25, 0.5], "after": [1.0, 0.5, 0.0]}
@@ -76,7 +76,7 @@ def mean_of(densities: Sequence[Density]) -> Density | None:
     """Mean of densities, over the frequencies of the finest grid among them; None without any.
 
     Args:
-        densities: one of each run.
+        densities: density of each run.
 
     Example:
         >>> frequencies = np.array([0.0, 0.25, 0.5])

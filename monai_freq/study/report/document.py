@@ -178,7 +178,7 @@ def write_document(
     """Write ``report.html``, the same as ``report.md``, tables for computing as CSV, and figures as PNG and SVG.
 
     Args:
-        folder: where to write.
+        folder: folder of the document.
         blocks: parts of the document.
         figures: name -> figure; a picture of the document has its name.
         tables: name -> content of the CSV file.

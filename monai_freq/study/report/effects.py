@@ -153,7 +153,7 @@ class Agreement(NamedTuple):
     """Rank correlation of overlap and delta_ood over the sources of all settings, at one fraction.
 
     Args:
-        when: one of ``WHEN``.
+        when: time of the measurement, one of ``WHEN``.
         fraction: fraction with the artifact.
         counting: correlation over the sources that count.
         every: correlation over all of them.
@@ -240,7 +240,7 @@ def points_of(study: TransferStudy, drops: Sequence[AucDrop], when: str) -> list
     Args:
         study: transfer study.
         drops: AUC drops of the study.
-        when: one of ``WHEN``.
+        when: time of the measurement, one of ``WHEN``.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_transfer

@@ -42,7 +42,7 @@ def published(bundle: str, size: int | None, arm: str) -> Published | None:
     Args:
         bundle: name of the bundle, such as ``heart_fd``.
         size: number of training cases; None for all, which the paper's data set has other numbers of.
-        arm: ``"none"``, ``"early"`` or ``"late"``.
+        arm: fusion, ``"none"``, ``"early"`` or ``"late"``.
 
     Example:
         >>> published("heart_fd", 4, "early").dice

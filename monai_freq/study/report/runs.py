@@ -51,7 +51,7 @@ def about_what_is_missing(lines: list[str]) -> Iterator[Block]:
     """Section that names what is missing.
 
     Args:
-        lines: one for each thing.
+        lines: line for each thing that is missing.
 
     Example:
         >>> heading, notes = about_what_is_missing(["Absent: draw 3"])
@@ -95,7 +95,7 @@ def named_runs(repeat: str, runs: Collection[tuple[int, int]], all_runs: Collect
     """Draws or folds in words, with their seeds where these differ.
 
     Args:
-        repeat: ``"draw"`` or ``"fold"``.
+        repeat: kind of repetition, ``"draw"`` or ``"fold"``.
         runs: draw or fold, and seed, of each.
         all_runs: draw or fold, and seed, of all runs of the condition.
 

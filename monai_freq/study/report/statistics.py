@@ -93,7 +93,7 @@ def spread(values: Array) -> Spread:
     """Mean ± SEM over cases, each averaged over the draws, and the SD over draws of the mean over cases.
 
     Args:
-        values: ``(draws, cases)``; NaN where there is no value.
+        values: value of each draw and case, ``(draws, cases)``; NaN where there is none.
 
     Example:
         >>> spread(np.array([[1.0, 3.0], [2.0, 4.0]]))
@@ -122,8 +122,8 @@ def paired_test(arm: Array, baseline: Array) -> PairedTest:
     readers and cases of diagnostic studies. Its p-value is that of the first test where that is larger.
 
     Args:
-        arm: ``(draws, cases)``, no NaN.
-        baseline: ``(draws, cases)``, the same draws and cases.
+        arm: values of the arm, ``(draws, cases)``, without NaN.
+        baseline: values of the baseline, ``(draws, cases)``, for the same draws and cases.
 
     Raises:
         ValueError: the shapes differ, or a value is missing.
@@ -164,7 +164,7 @@ def bootstrap_interval(
     case and covers less than it says.
 
     Args:
-        differences: ``(cases,)``.
+        differences: difference of each case, ``(cases,)``.
         level: share of such intervals that hold the true mean.
         seed: seed of the resampling.
         resamples: number of resamples.

@@ -52,7 +52,7 @@ class Repeats:
 
     Args:
         setting: setting of fine-tunings.
-        source: source that they start from, or are pre-trained on.
+        source: source of the weights, or of the pre-training.
         fraction: fraction with the artifact; NaN of pre-trainings.
         runs: rows of the study's table, in the order of folds and seeds.
 

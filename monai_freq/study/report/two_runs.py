@@ -52,7 +52,7 @@ class TwoRuns(NamedTuple):
             each run. Of a classification, the metric is the probability of the sample's own class.
         differences: one row for each condition, class and metric: both means, the mean difference, its bootstrap 95%
             interval, the p-value, the number of cases, and that of the cases with a higher value in B.
-        classification: True for classifiers.
+        classification: whether the runs are of classifiers.
 
     Example:
         >>> a, b = (Side(Path("runs", name), Path("eval"), {"fusion": name}) for name in ("none", "early"))

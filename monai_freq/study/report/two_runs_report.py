@@ -74,7 +74,7 @@ def two_runs_document(found: TwoRuns, pictures: bool) -> Iterator[Block]:
 
     Args:
         found: the two runs.
-        pictures: True where both runs have pictures of their cases.
+        pictures: whether both runs have pictures of their cases.
 
     Example:
         >>> from monai_freq.study.report.two_runs import Side
