@@ -89,7 +89,7 @@ def prepare_targets(
     Args:
         dataset_dir: folder of the data set; None for the phantom.
         data: ``"lodopab"`` or ``"kneemri"``.
-        phantom: see :func:`monai_freq.bundle.data_folder.data_folder`.
+        phantom: settings of the phantom, see :func:`monai_freq.bundle.data_folder.data_folder`.
         cache: folder for phantoms.
         classes: class number -> name.
         folds: settings of :func:`monai_freq.data.divide_folds`: ``train``, ``val``, ``test``, ``folds``, ``seed``,
@@ -149,7 +149,7 @@ def prepare_sources(
     Args:
         dataset_dir: folder of the data set; None for the phantom.
         source: ``"imagenet"`` or ``"radimagenet"``.
-        phantom: see :func:`monai_freq.bundle.data_folder.data_folder`.
+        phantom: settings of the phantom, see :func:`monai_freq.bundle.data_folder.data_folder`.
         cache: folder for phantoms.
         classes: number of classes of the network.
         merged: whether to merge ImageNet's classes into three: living thing, artifact and miscellaneous.

@@ -37,7 +37,7 @@ def over_maximum(image: Tensor) -> Tensor:
     .. math:: x / \max x
 
     Args:
-        image: not negative; one without a positive voxel is returned as it is.
+        image: image without negative values; one without a positive voxel is returned as it is.
 
     Shape:
         Any, the same.

@@ -97,7 +97,7 @@ class PSDHistory:
         """Append an epoch, or, where something is wrong with it, nothing.
 
         Args:
-            epoch: later than those before, from 0.
+            epoch: number of the epoch, from 0, higher than those before.
             densities: kind -> ``(n, K)``, a density for each of n samples, in an array or in a tensor of any device and
                 precision; or frequencies and density, as
                 :func:`monai_freq.spectral.learning_priority.learning_priority` returns them, whose frequencies are

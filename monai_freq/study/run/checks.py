@@ -139,7 +139,7 @@ def fitted(run: Run, looked: Mapping[str, Any]) -> Run:
 
     Args:
         run: run as planned.
-        looked: what the bundle says, see :func:`look_into`.
+        looked: answer of the bundle, see :func:`look_into`.
 
     Raises:
         UsageError: there are fewer training cases than the run takes.

@@ -79,7 +79,7 @@ def execute(run: Run, setup: Setup) -> Result:
 
     Args:
         run: run as its bundle has to be called, see :func:`monai_freq.study.run.checks.fitted`.
-        setup: what all runs of the study share.
+        setup: settings that all runs of the study share.
 
     Returns:
         The result, which is on the disk. A failure is a result too.
