@@ -27,7 +27,7 @@ def begin_run(output_dir: str, resume: bool | str, **settings: Any) -> None:
 
     Args:
         output_dir: folder of the run.
-        resume: whether to continue the run in the folder, with the same settings and data set; ``"true"`` counts as True.
+        resume: whether to continue the run in the folder, with the same settings and data set; ``"true"`` is True.
         settings: settings to record; ``phantom`` counts where there is no ``dataset_dir``.
 
     Raises:

@@ -41,7 +41,8 @@ class Checkpoints:
         objects: parts with a ``state_dict``: ``network`` (required), ``optimizer``, ``lr_scheduler``, ...
         evaluator: engine of the validation; the highest key metric picks ``model.pt``.
         resume: whether to continue from ``last.pt`` if there is one; ``"true"`` and ``"false"`` are accepted, as a
-            command line gives them. Otherwise, the files of an earlier run are moved to ``previous/<n>``, never overwritten.
+            command line gives them. Otherwise, the files of an earlier run are moved to ``previous/<n>``, never
+            overwritten.
 
     Raises:
         ValueError: there is no network among the objects, or resume is neither true nor false.
