@@ -11,7 +11,7 @@ from statistics import fmean, median
 from typing import Any, Literal
 
 from ..errors import DataError
-from ..quoting import written
+from ..spectral.scalars import check_choice
 from .hdf5_slices import slices_shape
 from .images import slice_address
 from .refusals import refusing
@@ -75,7 +75,8 @@ def read_lodopab(
         >>> [(Path(item["image"]).name, item["label"], item["malignancy"]) for item in read_lodopab(root)]
         [('ground_truth_train_000.hdf5#1', 1, 4.5)]
     """
-    _refuse_settings(aggregate, undecided)
+    check_choice("aggregate", aggregate, tuple(AGGREGATES))
+    check_choice("undecided", undecided, ("benign", "malignant", "left_out"))
     root = Path(os.path.abspath(Path(dataset_dir).expanduser()))
     table = root / Path(labels).expanduser()
     malignancies: dict[Slice, list[float]] = defaultdict(list)
@@ -100,13 +101,6 @@ def read_lodopab(
         for key, malignancy in combined.items()
         if (label := _label(malignancy, undecided)) is not None
     ]
-
-
-def _refuse_settings(aggregate: str, undecided: str) -> None:
-    if aggregate not in AGGREGATES:
-        raise ValueError(f"'aggregate' must be 'mean' or 'median', got {written(aggregate)}.")
-    if undecided not in ("benign", "malignant", "left_out"):
-        raise ValueError(f"'undecided' must be 'benign', 'malignant' or 'left_out', got {written(undecided)}.")
 
 
 def _label(malignancy: float, undecided: str) -> int | None:

@@ -19,6 +19,7 @@ from ..spectral.frequency_axis import on_axis
 from ..spectral.frequency_unit import require_per_voxel
 from ..spectral.precision import check_dense
 from ..spectral.psd import band_shares, centroid, overlap
+from ..spectral.scalars import check_choice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,8 +80,7 @@ class PSDHistory:
 
     def __init__(self, frequencies: Array | Tensor, norm: str = "backward") -> None:
         axis = axis_per_voxel("frequencies", frequencies)
-        if norm not in _DIVISORS:
-            raise ValueError(f"'norm' must be one of {', '.join(_DIVISORS)}, got {written(norm)}.")
+        check_choice("norm", norm, tuple(_DIVISORS))
         self.frequencies = axis
         self.norm = norm
         self.epochs: list[int] = []

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..quoting import written
 from ..spectral.precision import check_dense, class_indices
-from ..spectral.scalars import is_finite_number
+from ..spectral.scalars import check_choice, is_finite_number
 
 __all__ = ["SpectralDecouplingLoss"]
 
@@ -98,10 +98,8 @@ class SpectralDecouplingLoss(nn.Module):
         if not callable(base) or isinstance(base, type):
             name = base.__name__ if isinstance(base, type) else written(base)
             raise TypeError(f"'base' must be a loss, made and ready, such as torch.nn.CrossEntropyLoss(), got {name}.")
-        if which not in get_args(Which):
-            raise ValueError(f"'which' must be one of {', '.join(get_args(Which))}, got {written(which)}.")
-        if reduction not in get_args(Reduction):
-            raise ValueError(f"'reduction' must be one of {', '.join(get_args(Reduction))}, got {written(reduction)}.")
+        check_choice("which", which, get_args(Which))
+        check_choice("reduction", reduction, get_args(Reduction))
         if isinstance(delay, bool) or not isinstance(delay, int) or delay < 0:
             raise ValueError(
                 f"'delay' is a number of training calls and must be an integer >= 0, got {written(delay)}."

@@ -15,6 +15,7 @@ from ..quoting import written
 from ..spectral.bands import Convention, check_bands, coarse_low, fuse, split
 from ..spectral.cache import is_traced
 from ..spectral.precision import check_dense
+from ..spectral.scalars import check_choice
 from .image_sizes import by
 from .misfit import why_refused, why_unfit
 from .predictions import Task, Wanted, replaced
@@ -38,8 +39,7 @@ def check_fusion(fusion: str) -> None:
         Traceback (most recent call last):
         ValueError: 'fusion' must be one of early, late, none, got 'middle'.
     """
-    if fusion not in get_args(Fusion):
-        raise ValueError(f"'fusion' must be one of {', '.join(get_args(Fusion))}, got {written(fusion)}.")
+    check_choice("fusion", fusion, get_args(Fusion))
 
 
 class FrequencyFusion(nn.Module):
@@ -117,8 +117,7 @@ class FrequencyFusion(nn.Module):
         _check_numbers(in_channels=in_channels, out_channels=out_channels, features=features)
         if spatial_dims not in (2, 3):
             raise ValueError(f"'spatial_dims' must be 2 or 3, got {written(spatial_dims)}.")
-        if task not in get_args(Task):
-            raise ValueError(f"'task' must be one of {', '.join(get_args(Task))}, got {written(task)}.")
+        check_choice("task", task, get_args(Task))
         check_bands(theta, convention, axes, spatial_dims)
         self.in_channels, self.out_channels, self.features = in_channels, out_channels, features
         self.theta, self.fusion, self.convention = theta, fusion, convention

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..quoting import written
+from ..spectral.scalars import check_choice
 from .image import as_image, like_image, require_finite, source_of
 from .label_grid import Structure, nearest_voxels, resize_label
 from .naming import naming
@@ -76,8 +77,7 @@ class AlignedResize(InvertibleTransform):
             raise ValueError(
                 f"'spatial_size' must be one to three whole numbers of voxels, got {written(spatial_size)}."
             )
-        if mode not in MODES:
-            raise ValueError(f"'mode' must be one of {', '.join(MODES)}, got {written(mode)}.")
+        check_choice("mode", mode, MODES)
         self.spatial_size = tuple(spatial_size)
         self.mode = mode
         self.resize = Resize(self.spatial_size, mode=mode)
