@@ -77,7 +77,7 @@ def lines_of(text):
     return dict(rows)
 
 
-def test_every_claim_is_computed_from_its_cells(claims, results):
+def test_every_claim_is_computed_from_its_conditions(claims, results):
     said = lines_of(claims.table(results))
     assert len(said) == 14
     found = {claim.split(":")[0]: text for claim, text in said.items()}
@@ -94,10 +94,10 @@ def test_every_claim_is_computed_from_its_cells(claims, results):
     assert (
         found["(iii) carried by the class cue"] == "dead leaves: +0.210, +0.220, +0.230; smooth: +0.400, +0.400, +0.400"
     )
-    whitening = found["(iv) whitening makes the medical source fall"]
+    whitening = found["(iv) whitening makes the medical source take the shortcut"]
     assert whitening == "+0.250, +0.250, +0.250 (inconclusive: radimagenet whiten)"
     assert found["(iv) low-pass makes the natural source resist"] == "-0.460, -0.470, -0.480"
-    assert found["(vi) decoupling lowers the price of a sharpness shift"] == "-0.050, -0.100, -0.150"
+    assert found["(vi) decoupling lowers the cost of a sharpness shift"] == "-0.050, -0.100, -0.150"
     assert found["(vi) and of the denoising shortcut from the natural source"] == "+0.100, +0.100, +0.100"
     assert "imagenet 0.800" in found["accuracies of the sources on their test images"]
     counting = found["sources that count"].split(", ")

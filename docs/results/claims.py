@@ -100,7 +100,7 @@ def repeated(
     return [run for run in planned if REPEATS[run.settings["seed"]] == run.settings["fold"]]
 
 
-class Cell(NamedTuple):
+class Condition(NamedTuple):
     """What fine-tunings have in common, but for their fold and seed."""
 
     source: str
@@ -110,38 +110,38 @@ class Cell(NamedTuple):
 
 
 class Found:
-    """Measures of the finished runs, by cell and seed."""
+    """Measures of the finished runs, by condition and seed."""
 
     def __init__(self, results: Iterable[Result]) -> None:
-        self.runs: dict[tuple[Cell, int], Result] = {}
+        self.runs: dict[tuple[Condition, int], Result] = {}
         self.sources: dict[tuple[str, int], Result] = {}
         for result in results:
             asked = result.settings
             if result.finished and result.bundle == "source_pretrain":
                 self.sources[asked["source"], asked["seed"]] = result
             elif result.finished:
-                cell = Cell(asked["source"], asked["fraction"], asked["artifact"], asked.get("lam", 0.0))
-                self.runs[cell, asked["seed"]] = result
+                condition = Condition(asked["source"], asked["fraction"], asked["artifact"], asked.get("lam", 0.0))
+                self.runs[condition, asked["seed"]] = result
 
-    def auc(self, cell: Cell, condition: str, seed: int) -> float:
-        """Area under the curve on the test images in a condition."""
-        return float(self.runs[cell, seed].measures["conditions"][condition]["auc"])
+    def auc(self, condition: Condition, test_set: str, seed: int) -> float:
+        """Area under the curve on a test set."""
+        return float(self.runs[condition, seed].measures["conditions"][test_set]["auc"])
 
-    def mean_auc(self, cell: Cell, condition: str) -> float:
+    def mean_auc(self, condition: Condition, test_set: str) -> float:
         """Mean of the repeats."""
-        return fmean(self.auc(cell, condition, seed) for seed in REPEATS)
+        return fmean(self.auc(condition, test_set, seed) for seed in REPEATS)
 
-    def fall(self, cell: Cell, seed: int) -> float:
-        """What the shortcut costs: the O.O.D. AUC of the control less that of the cell."""
-        return self.auc(cell._replace(fraction=0.0), "ood", seed) - self.auc(cell, "ood", seed)
+    def auc_drop(self, condition: Condition, seed: int) -> float:
+        """What the shortcut costs: the O.O.D. AUC of the control less that of the condition."""
+        return self.auc(condition._replace(fraction=0.0), "ood", seed) - self.auc(condition, "ood", seed)
 
     def counts(self, label: str) -> bool:
         """Whether the source has learned the task, and the artifact alone does not disturb it."""
-        return all(self.mean_auc(Cell(label, 0.0), condition) >= LEARNED for condition in ("iid", "ood"))
+        return all(self.mean_auc(Condition(label, 0.0), test_set) >= LEARNED for test_set in ("iid", "ood"))
 
     def centroid(self, label: str, moment: str, seed: int) -> float:
         """Of the learning priority, in cycles per pixel."""
-        densities = self.runs[Cell(label, 0.0), seed].measures["densities"]
+        densities = self.runs[Condition(label, 0.0), seed].measures["densities"]
         return float(centroid(torch.tensor(densities["frequencies"]), torch.tensor(densities[moment])))
 
 
@@ -155,11 +155,11 @@ def table(results: Iterable[Result]) -> str:
         ("(iii) the natural source takes the shortcut, the medical one resists: difference of delta_ood", _natural),
         ("(iii) carried by image statistics: dead leaves - smooth, with the same cue", _statistics),
         ("(iii) carried by the class cue: texture - shape, on the same statistics", _cue),
-        ("(iv) whitening makes the medical source fall: delta_ood whitened - plain", _whitening),
+        ("(iv) whitening makes the medical source take the shortcut: delta_ood whitened - plain", _whitening),
         ("(iv) low-pass makes the natural source resist: delta_ood low-pass - plain", _lowpass),
         ("(v) I.I.D. AUC is alike for all sources: range of the means at fraction 0.5", _alike),
         ("(v) random initialisation varies most: SD of the O.O.D. AUC over the repeats at fraction 0.5", _random),
-        ("(vi) decoupling lowers the price of a sharpness shift: delta_ood off - on", _sharpness),
+        ("(vi) decoupling lowers the cost of a sharpness shift: delta_ood off - on", _sharpness),
         ("(vi) and of the denoising shortcut from the natural source", _noise),
         ("accuracies of the sources on their test images", _accuracies),
         ("sources that count", _counting),
@@ -180,7 +180,10 @@ def _per_seed(values: Iterable[float]) -> str:
 
 
 def _difference(found: Found, one: str, other: str) -> str:
-    values = [found.fall(Cell(one, FRACTION), seed) - found.fall(Cell(other, FRACTION), seed) for seed in REPEATS]
+    values = [
+        found.auc_drop(Condition(one, FRACTION), seed) - found.auc_drop(Condition(other, FRACTION), seed)
+        for seed in REPEATS
+    ]
     left_out = [label for label in (one, other) if not found.counts(label)]
     return _per_seed(values) + (f" (inconclusive: {', '.join(left_out)})" if left_out else "")
 
@@ -188,7 +191,7 @@ def _difference(found: Found, one: str, other: str) -> str:
 def _artifact(found: Found) -> str:
     shares = []
     for seed in REPEATS:
-        densities = found.runs[Cell(NATURAL, FRACTION), seed].measures["densities"]
+        densities = found.runs[Condition(NATURAL, FRACTION), seed].measures["densities"]
         share = band_shares(torch.tensor(densities["frequencies"]), torch.tensor(densities["artifact"]))
         shares.append(float(share["mid"] + share["high"]))
     return ", ".join(f"{share:.3f}" for share in shares)
@@ -225,27 +228,29 @@ def _lowpass(found: Found) -> str:
 
 
 def _alike(found: Found) -> str:
-    means = {label: found.mean_auc(Cell(label, FRACTION), "iid") for label in ("random", *EPOCHS)}
+    means = {label: found.mean_auc(Condition(label, FRACTION), "iid") for label in ("random", *EPOCHS)}
     return ", ".join(f"{label} {mean:.3f}" for label, mean in means.items())
 
 
 def _random(found: Found) -> str:
     def spread(label: str) -> float:
-        return stdev(found.auc(Cell(label, FRACTION), "ood", seed) for seed in REPEATS)
+        return stdev(found.auc(Condition(label, FRACTION), "ood", seed) for seed in REPEATS)
 
     return ", ".join(f"{label} {spread(label):.3f}" for label in ("random", *EPOCHS))
 
 
-def _decoupled(found: Found, cell: Cell) -> str:
-    return _per_seed(found.fall(cell, seed) - found.fall(cell._replace(lam=0.01), seed) for seed in REPEATS)
+def _decoupled(found: Found, condition: Condition) -> str:
+    return _per_seed(
+        found.auc_drop(condition, seed) - found.auc_drop(condition._replace(lam=0.01), seed) for seed in REPEATS
+    )
 
 
 def _sharpness(found: Found) -> str:
-    return _decoupled(found, Cell("random", FRACTION, "blur"))
+    return _decoupled(found, Condition("random", FRACTION, "blur"))
 
 
 def _noise(found: Found) -> str:
-    return _decoupled(found, Cell(NATURAL, FRACTION))
+    return _decoupled(found, Condition(NATURAL, FRACTION))
 
 
 def _accuracies(found: Found) -> str:
