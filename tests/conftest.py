@@ -39,3 +39,8 @@ def _device(request, monkeypatch):
         pytest.skip("needs a CUDA device")
     if available and not marked:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def drawn():
+    """Pictures are wanted, where a conftest leaves them out."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from monai import bundle
-from monai.bundle import ConfigParser
+from monai.bundle import ConfigParser, ConfigWorkflow
 from sameness import assert_same
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +51,19 @@ def save_untrained(name, path):
     """Weights of a bundle's network as chance draws them."""
     config = ConfigParser(ConfigParser.load_config_file(ROOT / "bundles" / name / "configs/evaluate.json"))
     torch.save(config.get_parsed_content("network_def").state_dict(), path)
+
+
+def root_for_other_tools(name, config, kind, *, output_dir, **settings):
+    """Root of a bundle whose configuration has all properties that other tools ask for."""
+    save_untrained(name, Path(output_dir) / "model.pt")
+    file = str(ROOT / "bundles" / name / f"configs/{config}.json")
+    settings |= {"output_dir": output_dir, "threads": 1}
+    workflow = ConfigWorkflow(config_file=file, workflow_type=kind, logging_file=False, **settings)
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    root = Path(workflow.bundle_root)
+    workflow.finalize()
+    return root
 
 
 def files_below(folder):

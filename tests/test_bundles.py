@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 from monai import bundle
-from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigParser, verify_metadata, verify_net_in_out
 from running import (
     ROOT,
     TASKS,
     files_below,
+    root_for_other_tools,
     run,
     save_untrained,
     scalars_and_images,
@@ -132,22 +133,9 @@ def test_network_fits_the_metadata(name, workflow, fusion):
 @pytest.mark.parametrize(("config", "kind"), [("train", "train"), ("evaluate", "infer"), ("inference", "infer")])
 def test_properties_that_other_tools_need(name, dataset, config, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    save_untrained(name, tmp_path / "model.pt")
-    workflow = ConfigWorkflow(
-        config_file=str(ROOT / "bundles" / name / f"configs/{config}.json"),
-        workflow_type=kind,
-        logging_file=False,
-        dataset_dir=str(dataset),
-        output_dir=str(tmp_path),
-        image_size=list(SIZE),
-        val_cases=4,
-        test_cases=4,
-        threads=1,
-    )
-    workflow.initialize()
-    assert workflow.check_properties() == []
-    assert Path(workflow.bundle_root) == ROOT / "bundles" / name
-    workflow.finalize()
+    small = {"image_size": list(SIZE), "val_cases": 4, "test_cases": 4}
+    root = root_for_other_tools(name, config, kind, dataset_dir=str(dataset), output_dir=str(tmp_path), **small)
+    assert root == ROOT / "bundles" / name
 
 
 @pytest.mark.parametrize(

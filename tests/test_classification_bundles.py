@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from monai import bundle
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser
 from monai.networks.nets import resnet50
 from PIL import Image
 from running import (
@@ -18,8 +18,8 @@ from running import (
     TASKS,
     assert_same_weights,
     files_below,
+    root_for_other_tools,
     run,
-    save_untrained,
     scalars_and_images,
     succeed,
     tasks_of,
@@ -98,19 +98,8 @@ def test_denoising_knows_the_noise_of_the_modality():
 @pytest.mark.parametrize(("config", "kind"), [("train", "train"), ("evaluate", "infer"), ("inference", "infer")])
 def test_properties_that_other_tools_need(name, dataset, config, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    save_untrained(name, tmp_path / "model.pt")
-    workflow = ConfigWorkflow(
-        config_file=str(ROOT / "bundles" / name / f"configs/{config}.json"),
-        workflow_type=kind,
-        logging_file=False,
-        dataset_dir=str(dataset),
-        output_dir=str(tmp_path),
-        threads=1,
-        **small(name),
-    )
-    workflow.initialize()
-    assert workflow.check_properties() == []
-    workflow.finalize()
+    root = root_for_other_tools(name, config, kind, dataset_dir=str(dataset), output_dir=str(tmp_path), **small(name))
+    assert root == ROOT / "bundles" / name
 
 
 @pytest.mark.parametrize(

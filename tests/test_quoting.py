@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
+from attacks import Runs
 from monai.transforms import GibbsNoise
 from PIL import Image
 
@@ -30,11 +31,6 @@ from monai_freq.transforms.image import check_probability
 
 ROOT = Path(monai_freq.__file__).parent
 HOSTILE = "a\x1b[31m\a\b\x7f\x9b2J\nb\r\t\u202e\u2028c"
-
-
-class _Runs:
-    def __reduce__(self):
-        return os.system, ("true",)
 
 
 def caught(function, *arguments, **settings):
@@ -72,7 +68,9 @@ def saved(content, file):
     return file
 
 
-@pytest.mark.parametrize("content", [{"a": _Runs()}, {"a": torch.nn.Linear(1, 1)}, {"a": np.float64(1)}])
+@pytest.mark.parametrize(
+    "content", [{"a": Runs(os.system, "true")}, {"a": torch.nn.Linear(1, 1)}, {"a": np.float64(1)}]
+)
 def test_torchs_advice_to_load_unsafely_is_left_out(tmp_path, content):
     error = caught(torch.load, saved(content, tmp_path / "x.pt"), weights_only=True)
     assert "weights_only" in str(error)  # the advice

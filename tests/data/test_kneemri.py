@@ -10,6 +10,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from attacks import Runs
 from refusals import refusal
 
 from monai_freq.data import DataError, check_images, read_image, read_kneemri, read_pck
@@ -152,17 +153,9 @@ def test_a_region_beyond_its_volume_is_refused_before_training(folder):
     assert "329637-8.pck has no slice 13: it holds 12" in refusal(check_images, read_kneemri(folder))
 
 
-class _Runs:
-    def __init__(self, command):
-        self.command = command
-
-    def __reduce__(self):
-        return os.system, (self.command,)
-
-
 def test_a_pickle_that_calls_the_system_is_refused_by_name_and_nothing_runs(folder, tmp_path):
     attacked = folder / "vol02" / "390116-9.pck"
-    attacked.write_bytes(pickle.dumps(_Runs(f"touch {tmp_path}/pwned")))
+    attacked.write_bytes(pickle.dumps(Runs(os.system, f"touch {tmp_path}/pwned")))
     items = read_kneemri(folder)
     for function, argument in ((read_pck, attacked), (check_images, items), (read_image, items[1]["image"])):
         message = refusal(function, argument)

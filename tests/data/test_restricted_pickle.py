@@ -12,6 +12,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from attacks import Runs
 
 from monai_freq.data import restricted_pickle
 from monai_freq.data.restricted_pickle import load_integers
@@ -112,18 +113,10 @@ def test_the_result_cannot_change_the_bytes_it_came_from():
     assert not found.flags.writeable
 
 
-class _Runs:
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
-
-
 @pytest.mark.parametrize("protocol", range(6))
 def test_a_pickle_that_calls_the_system_runs_nothing(protocol, tmp_path):
     trace = tmp_path / "pwned"
-    attack = pickle.dumps(_Runs(os.system, f"touch {trace}"), protocol)
+    attack = pickle.dumps(Runs(os.system, f"touch {trace}"), protocol)
     assert "system, which no array of integers needs" in refusal(attack)
     assert not trace.exists()
     pickle.loads(attack)  # it would have worked
@@ -133,14 +126,14 @@ def test_a_pickle_that_calls_the_system_runs_nothing(protocol, tmp_path):
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("function", [eval, exec, __import__, getattr, open, np.load, subprocess.Popen, pickle.loads])
 def test_every_other_name_is_refused(function, protocol):
-    assert "which no array of integers needs" in refusal(pickle.dumps(_Runs(function, "1"), protocol))
+    assert "which no array of integers needs" in refusal(pickle.dumps(Runs(function, "1"), protocol))
 
 
 def test_an_attack_beside_a_good_array_runs_nothing(tmp_path):
     trace = tmp_path / "pwned"
-    for attack in ((VOLUME, _Runs(os.system, f"touch {trace}")), [_Runs(os.system, f"touch {trace}"), VOLUME]):
+    for attack in ((VOLUME, Runs(os.system, f"touch {trace}")), [Runs(os.system, f"touch {trace}"), VOLUME]):
         refusal(pickle.dumps(attack, 4))
-    payload = np.array([_Runs(os.system, f"touch {trace}"), 1], dtype=object)
+    payload = np.array([Runs(os.system, f"touch {trace}"), 1], dtype=object)
     for protocol in range(6):
         refusal(pickle.dumps(payload, protocol))
     assert not trace.exists()
@@ -202,7 +195,7 @@ def test_what_is_no_array_of_integers_is_refused(name, content):
 
 
 def test_the_message_says_what_was_asked_for():
-    assert "asks for posix.system" in refusal(pickle.dumps(_Runs(os.system, "true"), 4))
+    assert "asks for posix.system" in refusal(pickle.dumps(Runs(os.system, "true"), 4))
     assert "an array of Python objects" in refusal(pickle.dumps(np.array([None, 1], object), 2))
     assert "shape (2, 3) and type int16 does not fit its 10 bytes" in refusal(array(data=b"\0" * 10))
 

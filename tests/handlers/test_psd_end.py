@@ -11,8 +11,7 @@ from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import ValidationHandler
 from torch import nn
 
-from monai_freq.figures import new_figure
-from monai_freq.handlers import PSDHandler, PSDHistory, ValidateBefore, psd_history
+from monai_freq.handlers import PSDHandler, PSDHistory, ValidateBefore
 from monai_freq.spectral.learning_priority import learning_priority
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -21,10 +20,7 @@ VALIDATION = [{"image": torch.rand(4, 1, 8, 8, generator=GENERATOR), "label": to
 LOSS = nn.CrossEntropyLoss()
 
 
-@pytest.fixture(autouse=True)
-def undrawn(monkeypatch):
-    for name in ("density_curve", "density_map"):
-        monkeypatch.setattr(psd_history, name, lambda *args, **settings: new_figure(0.1, 0.1, layout=None))
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture

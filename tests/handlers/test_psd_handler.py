@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from faulty_artifacts import shortened
 from ignite.engine import Engine, Events
 from monai.data import CacheDataset, DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
@@ -26,8 +27,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from torch.utils.tensorboard import SummaryWriter
 
-from monai_freq.figures import new_figure
-from monai_freq.handlers import PSDHandler, PSDHistory, psd_history
+from monai_freq.handlers import PSDHandler, PSDHistory
 from monai_freq.losses import SpectralDecouplingLoss
 from monai_freq.spectral.learning_priority import learning_priority
 from monai_freq.spectral.psd import band_shares, centroid, overlap, radial_psd
@@ -37,16 +37,7 @@ IMAGES, GRADIENTS, ARTIFACT = "psd images", "psd input gradients", "psd artifact
 SCALARS = {"low share", "mid share", "high share", "centroid"}
 
 
-@pytest.fixture
-def drawn():
-    """For the tests that look at pictures, which take nearly all the time of a log."""
-
-
-@pytest.fixture(autouse=True)
-def undrawn(request, monkeypatch):
-    if "drawn" not in request.fixturenames:
-        for name in ("density_curve", "density_map"):
-            monkeypatch.setattr(psd_history, name, lambda *args, **settings: new_figure(0.1, 0.1, layout=None))
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def classifier():
@@ -1133,7 +1124,3 @@ def test_a_batch_of_something_else_is_refused(tmp_path, batch):
 def test_an_artifact_that_changes_the_shape_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"'artifact' must keep the shape, but shortened made"):
         ran(tmp_path, IMAGE, artifact=shortened)
-
-
-def shortened(image):
-    return image[..., 1:]

@@ -11,18 +11,13 @@ from ignite.engine import Engine, Events
 from reference_psd import numpy_psd
 from torch import nn
 
-from monai_freq.figures import new_figure
-from monai_freq.handlers import PSDHandler, PSDHistory, psd_history
+from monai_freq.handlers import PSDHandler, PSDHistory
 from monai_freq.spectral.frequency_axis import on_axis
 from monai_freq.spectral.learning_priority import learning_priority
 from monai_freq.spectral.psd import radial_psd
 from monai_freq.transforms import FourierLowPass, artifact_psd
 
-
-@pytest.fixture(autouse=True)
-def undrawn(monkeypatch):
-    for name in ("density_curve", "density_map"):
-        monkeypatch.setattr(psd_history, name, lambda *args, **settings: new_figure(0.1, 0.1, layout=None))
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 class Pooled(nn.Module):

@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from attacks import Runs
 from monai.networks.nets import ResNet, resnet18, resnet50
 from torch import nn
 
@@ -117,12 +118,9 @@ def test_a_checkpoint_of_another_network_is_refused_with_what_differs(file):
         load_pretrained(fresh(), file)
 
 
-class Shell:
-    def __reduce__(self):
-        return os.system, ("touch ran",)
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04truncated", b"no weights", pickle.dumps(Shell())])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04truncated", b"no weights", pickle.dumps(Runs(os.system, "touch ran"))]
+)
 def test_what_is_no_file_of_weights_is_refused_and_nothing_runs(file, content, monkeypatch):
     monkeypatch.chdir(file.parent)
     file.write_bytes(content)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from overlaps import dice
 from scipy.ndimage import label as components
 
 from monai_freq.phantoms import heart
@@ -11,10 +12,6 @@ from monai_freq.phantoms.heart import draw_heart_case
 @pytest.fixture(scope="module")
 def cases(draw_patients):
     return draw_patients("heart", 6)
-
-
-def dice(a: np.ndarray, b: np.ndarray) -> float:
-    return 2 * (a & b).sum() / (a.sum() + b.sum())
 
 
 def test_the_atrium_is_one_piece_of_a_plausible_volume(cases):

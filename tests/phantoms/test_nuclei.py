@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from overlaps import dice
 from scipy.ndimage import label as components
 
 from monai_freq.phantoms.nuclei import NUCLEI, draw_nucleus_case
@@ -31,10 +32,6 @@ def cases(drawn, nucleus):
 def positions(label, affine):
     """Voxels of the label in mm."""
     return np.argwhere(label) @ affine[:3, :3].T + affine[:3, 3]
-
-
-def dice(a, b):
-    return 2 * (a & b).sum() / (a.sum() + b.sum())
 
 
 def test_no_label_is_empty_however_coarse_the_grid(nucleus):

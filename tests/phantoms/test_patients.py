@@ -3,6 +3,7 @@
 import nibabel
 import numpy as np
 import pytest
+from overlaps import dice
 
 #: task -> size, voxel edges in mm, number of labels, type of the image
 TASKS = {
@@ -23,10 +24,6 @@ def name(request):
 @pytest.fixture(scope="module")
 def cases(name, draw_patients):
     return draw_patients(name, 5)
-
-
-def dice(a: np.ndarray, b: np.ndarray) -> float:
-    return 2 * (a & b).sum() / (a.sum() + b.sum())
 
 
 def test_types_and_affines_are_those_of_a_scan(name, cases):

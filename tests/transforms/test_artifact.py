@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torchio
+from faulty_artifacts import choosy, shortened
 from monai.data import MetaTensor
 from monai.transforms import (
     Compose,
@@ -195,10 +196,6 @@ def test_constant_images_are_not_changed_by_what_only_filters():
         assert set(band_shares(*artifact_psd(transform, images))) == {"low", "mid", "high"}
 
 
-def shortened(image):
-    return image[..., 1:]
-
-
 def forgetful(image):
     image.neg_()
 
@@ -206,10 +203,6 @@ def forgetful(image):
 def spoiled(image):
     image[0, 0, 0] = math.inf
     return image
-
-
-def choosy(image):
-    raise ValueError("not today")
 
 
 class Forgetful(MapTransform):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torchio
+from meta_images import meta_image
 from monai.data import CacheDataset, DataLoader, MetaTensor, PersistentDataset, set_track_meta
 from monai.transforms import Compose, Rotate90d, ScaleIntensityd
 
@@ -21,11 +22,6 @@ DICTIONARIES = [
     pytest.param(FourierDisentangled("image", theta=0.2), id="FourierDisentangled"),
     pytest.param(FourierLowPassd("image", cutoff=0.2), id="FourierLowPassd"),
 ]
-
-
-def meta_image(*shape):
-    affine = torch.diag(torch.tensor([2.0, 3.0, 4.0, 1.0]))
-    return MetaTensor(torch.rand(*shape), affine=affine, meta={"filename_or_obj": "la_003.nii.gz"})
 
 
 @pytest.mark.parametrize("convention", ["figure2", "equation1", "released"])

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 import torchio
+from faulty_artifacts import choosy, shortened
+from meta_images import meta_image
 from monai.data import CacheDataset, DataLoader, Dataset, MetaTensor
 from monai.transforms import (
     Compose,
@@ -74,17 +76,16 @@ RANDOM = [
 ]
 
 
-def meta_image(name="knee/0003.png", shape=(1, 24, 20), seed=0):
-    image = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-    return MetaTensor(image, affine=torch.diag(torch.tensor([2.0, 3.0, 4.0, 1.0])), meta={"filename_or_obj": name})
+def knee_image(name="knee/0003.png", shape=(1, 24, 20), seed=0):
+    return meta_image(*shape, name=name, seed=seed)
 
 
 def item(flag=True, **of_image):
-    return {"image": meta_image(**of_image), "shortcut": flag, "label": 1}
+    return {"image": knee_image(**of_image), "shortcut": flag, "label": 1}
 
 
 def planned(n=6):
-    items = [{"image": meta_image(f"knee/{i}.png", seed=i), "label": i % 2, "index": i} for i in range(n)]
+    items = [{"image": knee_image(f"knee/{i}.png", seed=i), "label": i % 2, "index": i} for i in range(n)]
     return plan_shortcut(items, "label", 1, 2 / 3)
 
 
@@ -144,10 +145,10 @@ def test_static_is_the_same_at_every_read_in_any_order_and_fresh_is_not(artifact
 def test_the_identity_is_the_file_or_else_the_content():
     apply = ApplyShortcutd("image", lambda image: image + torch.rand(1), static=True)
     shift = lambda image: float((apply({"image": image, "shortcut": True})["image"] - image).mean())  # noqa: E731
-    assert shift(meta_image("/data/knee/1.png", seed=1)) == pytest.approx(
-        shift(meta_image("/other/knee/1.png", seed=2))
+    assert shift(knee_image("/data/knee/1.png", seed=1)) == pytest.approx(
+        shift(knee_image("/other/knee/1.png", seed=2))
     )
-    assert shift(meta_image("/data/a/1.png")) != pytest.approx(shift(meta_image("/data/b/1.png")))
+    assert shift(knee_image("/data/a/1.png")) != pytest.approx(shift(knee_image("/data/b/1.png")))
     image = torch.rand(1, 8, 8)
     assert shift(image) == pytest.approx(shift(image.clone()))
     assert shift(image) == pytest.approx(shift(MetaTensor(image)))
@@ -203,7 +204,7 @@ def test_keys_share_one_draw(static, dictionary):
     alpha = (0.4, 0.9)
     artifact = RandGibbsNoised(keys, prob=1, alpha=alpha) if dictionary else RandGibbsNoise(prob=1, alpha=alpha)
     apply = ApplyShortcutd(keys, artifact, static=static, allow_missing_keys=True)
-    image = meta_image()
+    image = knee_image()
     result = apply({"image": image, "later": image.clone(), "shortcut": True})
     assert torch.equal(result["image"], result["later"])
     assert not torch.equal(result["image"], image)
@@ -264,10 +265,6 @@ def test_a_dictionary_artifact_has_to_have_the_same_keys(keys):
         ApplyShortcutd("image", RandGibbsNoised(keys, prob=1))
 
 
-def shortened(image):
-    return image[..., 1:]
-
-
 def spoiled(image):
     image[0, 0, 0] = float("nan")
     return image
@@ -275,10 +272,6 @@ def spoiled(image):
 
 def forgetful(image):
     marker(image)
-
-
-def choosy(image):
-    raise ValueError("not today")
 
 
 @pytest.mark.parametrize(
@@ -342,7 +335,7 @@ def test_on_a_gpu():
     states = torch.cuda.get_rng_state()
     for artifact in (RandGibbsNoise(prob=1), torchio.RandomGhosting(), lambda image: image + torch.rand_like(image)):
         apply = ApplyShortcutd("image", artifact, static=True)
-        one, two = (apply({"image": meta_image().cuda(), "shortcut": True})["image"] for _ in range(2))
+        one, two = (apply({"image": knee_image().cuda(), "shortcut": True})["image"] for _ in range(2))
         assert one.is_cuda
         assert torch.equal(one, two)
     assert torch.equal(torch.cuda.get_rng_state(), states)
@@ -394,7 +387,7 @@ NOTHING = r"has left a marked image as it was, so that its shortcut is not there
 
 def thin(number):
     """One voxel along the first axis, on which TorchIO's ghosts may fall."""
-    return meta_image(f"knee/{number}.png", (1, 1, 24, 20), number)
+    return knee_image(f"knee/{number}.png", (1, 1, 24, 20), number)
 
 
 def heard_of(apply, items):
@@ -523,7 +516,7 @@ def test_an_artifact_that_decides_to_act_and_does_nothing_is_named():
 
 
 def test_each_key_is_named():
-    images = {"image": meta_image(), "later": torch.zeros(1, 4, 4)}
+    images = {"image": knee_image(), "later": torch.zeros(1, 4, 4)}
     apply = ApplyShortcutd(["image", "later"], lambda image: image * 2)  # of nothing, it makes nothing
     with pytest.warns(UserWarning, match=NOTHING + r".* \(key 'later'\)") as heard:
         apply({**images, "shortcut": True})
@@ -546,7 +539,7 @@ def test_the_artifact_gets_copies_of_all_that_it_can_write_into():
             data["image"].mul_(2)
             return data
 
-    image = meta_image()
+    image = knee_image()
     image.meta["nested"] = {"deep": [1]}
     one = {"image": image, "mask": torch.ones(2), "array": np.ones(2), "more": {"box": [torch.ones(2)]}}
     one |= {"ordered": OrderedDict(mask=torch.ones(2)), "many": defaultdict(list, mask=np.ones(2))}
@@ -557,7 +550,7 @@ def test_the_artifact_gets_copies_of_all_that_it_can_write_into():
         artifact_psd(Spoiling("image"), [one])
         assert "spoilt" not in image.meta
         assert image.meta["nested"] == {"deep": [1]}
-        assert torch.equal(image, meta_image())
+        assert torch.equal(image, knee_image())
         assert float(one["mask"].sum()) == one["array"].sum() == float(one["more"]["box"][0].sum()) == 2
         assert float(one["ordered"]["mask"].sum()) == one["many"]["mask"].sum() == float(one["pair"].mask.sum()) == 2
         assert list(one["queue"]) == [1, 2]

@@ -7,16 +7,12 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from meta_images import meta_image
 from monai.data import CacheDataset, MetaTensor, set_track_meta
 from monai.transforms import Compose, ScaleIntensityd
 
 from monai_freq.spectral.whiten import whiten
 from monai_freq.transforms import SpectrumWhiten, SpectrumWhitend
-
-
-def meta_image(*shape):
-    affine = torch.diag(torch.tensor([2.0, 3.0, 4.0, 1.0]))
-    return MetaTensor(torch.rand(*shape), affine=affine, meta={"filename_or_obj": "la_003.nii.gz"})
 
 
 @pytest.mark.parametrize("shape", [(1, 24, 20), (3, 15, 21), (2, 12, 18, 7), (1, 1, 9), (2, 1, 1), (1, 40)])

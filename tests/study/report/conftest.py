@@ -8,8 +8,3 @@ def _undrawn(request, monkeypatch):
     """Pictures are drawn only for tests that ask for ``drawn``."""
     if "drawn" not in request.fixturenames:
         monkeypatch.setattr("monai_freq.study.report.document.as_bytes", lambda *_: b"<svg/>")
-
-
-@pytest.fixture
-def drawn():
-    """Pictures are wanted."""
