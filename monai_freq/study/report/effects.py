@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import NamedTuple
 
@@ -21,9 +21,7 @@ __all__ = [
     "Control",
     "Difference",
     "Effects",
-    "agreements_of",
     "effects_of",
-    "points_of",
 ]
 
 #: AUC without the shortcut, I.I.D. and O.O.D., from which on a drop of it means something
@@ -85,6 +83,12 @@ class Control:
 class AucDrop:
     """delta_ood(p) = AUC_ood(0) - AUC_ood(p), of each fold and seed that has both.
 
+    Args:
+        control: fine-tunings without the shortcut.
+        fraction: fraction p with the artifact.
+        values: drop of each fold and seed.
+        overlaps: mean overlap of the control's learning priority with the artifact, by ``WHEN``; NaN where unknown.
+
     Example:
         >>> control = Control(Setting("lodopab_transfer", "photon_noise"), "imagenet", iid=0.9, ood=0.88)
         >>> AucDrop(control, 0.5, {(0, 0): 0.4, (1, 0): 0.2}).estimate.mean
@@ -94,6 +98,7 @@ class AucDrop:
     control: Control
     fraction: float
     values: Mapping[Key, float]
+    overlaps: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def estimate(self) -> Estimate:
@@ -179,17 +184,18 @@ class Agreement(NamedTuple):
 
 
 class Effects(NamedTuple):
-    """Controls, AUC drops and differences of a study.
+    """Controls, AUC drops and their differences, and rank correlations of a study.
 
     Example:
         >>> control = Control(Setting("lodopab_transfer", "photon_noise"), "random", 0.62, 0.8)
-        >>> Effects([control], [], []).control_of(control.setting, "random").counts
+        >>> Effects([control], [], [], []).control_of(control.setting, "random").counts
         False
     """
 
     controls: Sequence[Control]
     drops: Sequence[AucDrop]
     differences: Sequence[Difference]
+    agreements: Sequence[Agreement]
 
     def control_of(self, setting: Setting, source: str) -> Control | None:
         """Control of a source in a setting, where there is an artifact."""
@@ -201,7 +207,8 @@ def effects_of(study: TransferStudy) -> Effects:
 
     A control belongs to each setting with an artifact and each of its sources, an AUC drop to each control and fraction
     above 0. Differences are those between the sources of a setting, and between the settings of a source, target and
-    artifact. What has no pair of a fold and seed is left out.
+    artifact. What has no pair of a fold and seed is left out. An agreement belongs to each learning priority, before
+    fine-tuning and after it, and each fraction above 0.
 
     Args:
         study: transfer study.
@@ -217,6 +224,10 @@ def effects_of(study: TransferStudy) -> Effects:
         radimagenet counts 0.5 0.068
         >>> effects.differences[0].label, round(effects.differences[0].estimate.mean, 4)
         ('imagenet − radimagenet', 0.1875)
+        >>> for one in effects.agreements:
+        ...     print(one.when, one.fraction, round(one.counting.rho, 2), round(one.counting.p, 4), one.counting.n)
+        before 0.5 1.0 0.0167 5
+        after 0.5 1.0 0.0167 5
     """
     controls: list[Control] = []
     drops: list[AucDrop] = []
@@ -231,63 +242,14 @@ def effects_of(study: TransferStudy) -> Effects:
     differences = [
         Difference(one.control, other.control, one.fraction, values) for one, other, values in found if values
     ]
-    return Effects(controls, drops, differences)
-
-
-def points_of(study: TransferStudy, drops: Sequence[AucDrop], when: str) -> list[tuple[AucDrop, float]]:
-    """Each AUC drop with the overlap of its source in the runs without the artifact, where there is one.
-
-    Args:
-        study: transfer study.
-        drops: AUC drops of the study.
-        when: time of the measurement, one of ``WHEN``.
-
-    Example:
-        >>> from monai_freq.study.phantom_results import phantom_transfer
-        >>> from monai_freq.study.report.long_table import study_of
-        >>> from monai_freq.study.report.transfer_study import transfer_study_of
-        >>> study = transfer_study_of(study_of(phantom_transfer()))
-        >>> for drop, overlap in points_of(study, effects_of(study).drops[:2], "before"):
-        ...     print(drop.control.source, round(overlap, 2), round(drop.estimate.mean, 2))
-        imagenet 1.0 0.26
-        radimagenet 0.23 0.07
-    """
-    known = {(one.setting, one.source): one.overlap(when).mean for one in study.tunings if one.fraction == 0}
-    points = [(drop, known[drop.control.setting, drop.control.source]) for drop in drops]
-    return [(drop, overlap) for drop, overlap in points if math.isfinite(overlap)]
-
-
-def agreements_of(study: TransferStudy, drops: Sequence[AucDrop]) -> list[Agreement]:
-    """Correlation of overlap and AUC drop for each learning priority and each fraction above 0.
-
-    Args:
-        study: transfer study.
-        drops: AUC drops of the study.
-
-    Example:
-        >>> from monai_freq.study.phantom_results import phantom_transfer
-        >>> from monai_freq.study.report.long_table import study_of
-        >>> from monai_freq.study.report.transfer_study import transfer_study_of
-        >>> study = transfer_study_of(study_of(phantom_transfer()))
-        >>> for one in agreements_of(study, effects_of(study).drops):
-        ...     print(one.when, one.fraction, round(one.counting.rho, 2), round(one.counting.p, 4), one.counting.n)
-        before 0.5 1.0 0.0167 5
-        after 0.5 1.0 0.0167 5
-    """
-    found = []
-    for when in WHEN:
-        points = points_of(study, drops, when)
-        for fraction in sorted({drop.fraction for drop, _ in points}):
-            every = [(drop, overlap) for drop, overlap in points if drop.fraction == fraction]
-            counting = [(drop, overlap) for drop, overlap in every if drop.control.counts]
-            found.append(Agreement(when, fraction, _correlation(counting), _correlation(every)))
-    return found
+    return Effects(controls, drops, differences, list(_agreements(drops)))
 
 
 def _drops(control: Control, without: Repeats, tunings: Sequence[Repeats]) -> Iterator[AucDrop]:
+    overlaps = {when: without.overlap(when).mean for when in WHEN}
     for tuning in tunings:
         if tuning.fraction > 0 and (values := _minus(without.values("ood"), tuning.values("ood"))):
-            yield AucDrop(control, tuning.fraction, values)
+            yield AucDrop(control, tuning.fraction, values, overlaps)
 
 
 def _pairs(drops: Sequence[AucDrop]) -> Iterator[tuple[AucDrop, AucDrop]]:
@@ -303,5 +265,14 @@ def _minus(first: Mapping[Key, float], second: Mapping[Key, float]) -> dict[Key,
     return {key: first[key] - second[key] for key in sorted(first.keys() & second.keys())}
 
 
-def _correlation(points: Sequence[tuple[AucDrop, float]]) -> Correlation:
-    return spearman([overlap for _, overlap in points], [drop.estimate.mean for drop, _ in points])
+def _agreements(drops: Sequence[AucDrop]) -> Iterator[Agreement]:
+    for when in WHEN:
+        known = [drop for drop in drops if math.isfinite(drop.overlaps[when])]
+        for fraction in sorted({drop.fraction for drop in known}):
+            every = [drop for drop in known if drop.fraction == fraction]
+            counting = [drop for drop in every if drop.control.counts]
+            yield Agreement(when, fraction, _correlation(counting, when), _correlation(every, when))
+
+
+def _correlation(drops: Sequence[AucDrop], when: str) -> Correlation:
+    return spearman([drop.overlaps[when] for drop in drops], [drop.estimate.mean for drop in drops])

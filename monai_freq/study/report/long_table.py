@@ -14,7 +14,7 @@ import pandas as pd
 from ...errors import UsageError
 from ..run.results import Result, asked_for, read_results
 
-__all__ = ["DICE", "HD95", "METRICS", "Metric", "Study", "as_texts", "number", "read_study", "study_of"]
+__all__ = ["DICE", "HD95", "METRICS", "Metric", "Study", "as_texts", "metrics_in", "number", "read_study", "study_of"]
 
 _RUN = ["name", "bundle", "finished", "error", "fusion", "size", "draw", "seed", "settings", "classes", "recorded"]
 _RUN += ["versions", "commit", "seconds", "memory", "epochs", "curve", "densities", "measured", "segmented", "groups"]
@@ -126,6 +126,22 @@ def study_of(results: Iterable[Result], problems: Sequence[str] = (), asked: Seq
     return Study(runs, scores, list(problems), list(asked))
 
 
+def metrics_in(row: Mapping[str, Any]) -> Iterator[tuple[str, Metric, Any]]:
+    """Class, metric and value of each column of a test case that is one of ``METRICS``.
+
+    Args:
+        row: column -> value, as in ``cases.csv``.
+
+    Example:
+        >>> [(label, metric.name, value) for label, metric, value in metrics_in({"case": "la_003", "dice_atrium": 0.9})]
+        [('atrium', 'dice', 0.9)]
+    """
+    for column, value in row.items():
+        for metric in METRICS:
+            if column.startswith(f"{metric.column}_"):
+                yield column.removeprefix(f"{metric.column}_"), metric, value
+
+
 def number(value: Any) -> float:
     """Finite number of a file, NaN for anything else.
 
@@ -188,12 +204,7 @@ def _run(result: Result) -> dict[str, object]:
 def _scores(result: Result) -> Iterator[tuple[str, str, str, str, float]]:
     for row in result.cases:
         if "case" in row:
-            found = [
-                (column.removeprefix(f"{metric.column}_"), metric.name, number(value))
-                for column, value in row.items()
-                for metric in METRICS
-                if column.startswith(f"{metric.column}_")
-            ]
+            found = [(name, metric.name, number(value)) for name, metric, value in metrics_in(row)]
             for one in found or [("", "", math.nan)]:
                 yield "all", str(row["case"]), *one
     conditions = result.measures.get("conditions")

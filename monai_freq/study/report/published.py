@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
+
+import pandas as pd
 
 __all__ = ["PAPER", "TASKS", "Published", "published", "task_of", "tasks_counted"]
 
@@ -85,11 +86,6 @@ def tasks_counted(bundles: set[str]) -> int:
 
 @cache
 def _lines() -> tuple[Published, ...]:
-    text = (files(__package__) / "published" / "fu2024_tables_2_3.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    return tuple(_line(row) for row in rows)
-
-
-def _line(row: dict[str, str]) -> Published:
-    figures = (float(row[name]) for name in ("dice", "dice_sem", "hd95", "hd95_sem"))
-    return Published(row["task"], int(row["n"]), float(row["percent"]), row["fusion"], *figures)
+    with (files(__package__) / "published" / "fu2024_tables_2_3.csv").open(encoding="utf-8") as table:
+        rows = pd.read_csv(table, comment="#", dtype={"percent": float}).drop(columns="bold")
+    return tuple(Published(*row) for row in rows.itertuples(index=False))

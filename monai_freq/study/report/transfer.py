@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..run.spec import RANDOM
 from .document import Block, Heading, Notes, Paragraph, Picture, Table, how_to_read, write_document
-from .effects import AS_ACCURATE, LEARNED, ROUNDING, Control, Effects, agreements_of, effects_of
+from .effects import AS_ACCURATE, LEARNED, ROUNDING, Control, Effects, effects_of
 from .long_table import Study, read_study
 from .runs import about_the_data, about_what_is_missing, missing_runs, named_runs, remarks_on_runs
 from .spectrum_figure import MARKED, examples_of, spectrum_figure
@@ -80,14 +80,13 @@ def write_transfer_report(folder: str | os.PathLike[str]) -> list[Path]:
     runs = read_study(folder)
     study = transfer_study_of(runs)
     effects = effects_of(study)
-    agreements = agreements_of(study, effects.drops)
     examples, broken = examples_of(Path(folder))
     figures = {"psd_example": spectrum_figure(examples)} if examples else {}
     figures |= transfer_figures(study, effects)
     missing = [*missing_of(study, runs), *(f"Not read: {one}" for one in broken)]
-    tables = tables_of(study, effects, agreements)
+    tables = tables_of(study, effects)
     blocks = list(_document(runs, study, effects, tables, figures, missing))
-    return write_document(Path(folder) / "report", blocks, figures, csv_files(study, effects, agreements))
+    return write_document(Path(folder) / "report", blocks, figures, csv_files(study, effects))
 
 
 def transfer_warnings(study: TransferStudy, controls: Sequence[Control]) -> list[str]:

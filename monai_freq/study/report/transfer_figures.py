@@ -15,7 +15,7 @@ from ...figures.palette import BLUE, BLUISH_GREEN, ORANGE, REDDISH_PURPLE, SKY_B
 from ...spectral.frequency_axis import on_one_axis
 from ..run.spec import RANDOM
 from .densities import Density, mean_of
-from .effects import WHEN, AucDrop, Control, Effects, points_of
+from .effects import WHEN, AucDrop, Control, Effects
 from .sources import data_of, in_order, is_original
 from .transfer_study import NO_ARTIFACT, Setting, TransferStudy
 
@@ -60,7 +60,7 @@ def transfer_figures(study: TransferStudy, effects: Effects) -> dict[str, Figure
 
     Args:
         study: transfer study.
-        effects: controls, AUC drops and differences of the study.
+        effects: controls, AUC drops, differences and rank correlations of the study.
 
     Reference:
         Y. Lu et al. (2025), Figures 2 to 4, DOI 10.1117/12.3047670.
@@ -165,11 +165,9 @@ def _share_height(panels: Sequence[Axes]) -> None:
         axes.set_ylim(max(-0.02, min(lows)), min(1.02, max(highs)))
 
 
-def _scatter(
-    axes: Axes, points: Sequence[tuple[AucDrop, float]], styles: Looks, letters: Mapping[Setting, int]
-) -> None:
-    for drop, overlap in points:
-        style, place = styles[drop.control.source], (overlap, drop.estimate.mean)
+def _scatter(axes: Axes, drops: Sequence[AucDrop], when: str, styles: Looks, letters: Mapping[Setting, int]) -> None:
+    for drop in drops:
+        style, place = styles[drop.control.source], (drop.overlaps[when], drop.estimate.mean)
         face = style["color"] if drop.control.counts else "white"
         axes.plot(*place, **style | {"linestyle": ""}, markersize=6, markerfacecolor=face)
         if letters:
@@ -183,8 +181,8 @@ def _scatter(
 
 
 def _overlap_figure(study: TransferStudy, drops: Sequence[AucDrop]) -> Figure:
-    points = {when: points_of(study, drops, when) for when in WHEN}
-    every = [drop for own in points.values() for drop, _ in own]
+    points = {when: [drop for drop in drops if math.isfinite(drop.overlaps[when])] for when in WHEN}
+    every = [drop for own in points.values() for drop in own]
     fractions = sorted({drop.fraction for drop in every})[-_FRACTIONS:]
     figure = new_figure(max(5.2, 0.6 + 2.15 * len(fractions)), 4.6)
     if not fractions:
@@ -194,7 +192,7 @@ def _overlap_figure(study: TransferStudy, drops: Sequence[AucDrop]) -> Figure:
     rows = figure.subplots(len(WHEN), len(fractions), squeeze=False, sharex=True, sharey=True)
     for when, row in zip(WHEN, rows, strict=True):
         for fraction, axes in zip(fractions, row, strict=True):
-            _scatter(axes, [point for point in points[when] if point[0].fraction == fraction], styles, letters)
+            _scatter(axes, [drop for drop in points[when] if drop.fraction == fraction], when, styles, letters)
         row[0].set_ylabel(f"{_WHEN[when]}\ndelta_ood")
     for fraction, top, bottom in zip(fractions, rows[0], rows[-1], strict=True):
         top.set_title(f"p = {fraction:g}", fontsize="medium")

@@ -30,7 +30,7 @@ _ESTIMATE = ["mean", "sd_over_folds", "interval_low", "interval_high", "folds", 
 _WHEN = {"before": "before fine-tuning", "after": "after it, without the artifact"}
 
 
-def tables_of(study: TransferStudy, effects: Effects, agreements: Sequence[Agreement]) -> dict[str, list[Table]]:
+def tables_of(study: TransferStudy, effects: Effects) -> dict[str, list[Table]]:
     """Tables for reading; those without a row are left out.
 
     ``sources``: how good the pre-trained networks are at their own task, and where their learning priority lies.
@@ -41,8 +41,7 @@ def tables_of(study: TransferStudy, effects: Effects, agreements: Sequence[Agree
 
     Args:
         study: transfer study.
-        effects: controls, AUC drops and differences of the study.
-        agreements: rank correlations of the study.
+        effects: controls, AUC drops, differences and rank correlations of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_transfer
@@ -50,7 +49,7 @@ def tables_of(study: TransferStudy, effects: Effects, agreements: Sequence[Agree
         >>> from monai_freq.study.report.long_table import study_of
         >>> from monai_freq.study.report.transfer_study import transfer_study_of
         >>> study = transfer_study_of(study_of(phantom_transfer()))
-        >>> tables = tables_of(study, effects_of(study), [])
+        >>> tables = tables_of(study, effects_of(study))
         >>> [table] = tables["drops"]
         >>> table.header
         ['kneemri, photon noise', 'AUC(0), I.I.D.', 'O.O.D.', 'p = 0.5']
@@ -64,19 +63,18 @@ def tables_of(study: TransferStudy, effects: Effects, agreements: Sequence[Agree
         "drops": [_drops(effects, setting) for setting in dict.fromkeys(one.setting for one in effects.controls)],
         "differences": list(_differences(study, effects.differences)),
         "priorities": [_priorities(study, effects)],
-        "agreements": [_agreements(agreements)],
+        "agreements": [_agreements(effects.agreements)],
         "aucs": [_aucs(study, effects)],
     }
     return {name: [table for table in tables if table.rows] for name, tables in found.items()}
 
 
-def csv_files(study: TransferStudy, effects: Effects, agreements: Sequence[Agreement]) -> Mapping[str, str]:
+def csv_files(study: TransferStudy, effects: Effects) -> Mapping[str, str]:
     """Tables for computing: every figure, exactly.
 
     Args:
         study: transfer study.
-        effects: controls, AUC drops and differences of the study.
-        agreements: rank correlations of the study.
+        effects: controls, AUC drops, differences and rank correlations of the study.
 
     Example:
         >>> from monai_freq.study.phantom_results import phantom_transfer
@@ -84,7 +82,7 @@ def csv_files(study: TransferStudy, effects: Effects, agreements: Sequence[Agree
         >>> from monai_freq.study.report.long_table import study_of
         >>> from monai_freq.study.report.transfer_study import transfer_study_of
         >>> study = transfer_study_of(study_of(phantom_transfer()))
-        >>> for line in csv_files(study, effects_of(study), [])["sources"].splitlines()[:2]:
+        >>> for line in csv_files(study, effects_of(study))["sources"].splitlines()[:2]:
         ...     print(line)
         source,seed,auc,accuracy,calibration_error,centroid
         imagenet,0,0.9,0.8,0.05,0.372406417
@@ -105,7 +103,7 @@ def csv_files(study: TransferStudy, effects: Effects, agreements: Sequence[Agree
         "learning_priorities": as_csv([*_PLACE, "fraction", "when", "measure", *_ESTIMATE], _priority_rows(study)),
         "overlap": as_csv(
             ["when", "fraction", *figures, "verdict"],
-            ([one.when, str(one.fraction), *_correlation_row(one), one.verdict] for one in agreements),
+            ([one.when, str(one.fraction), *_correlation_row(one), one.verdict] for one in effects.agreements),
         ),
     }
 

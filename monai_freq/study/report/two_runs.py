@@ -18,7 +18,7 @@ from ...json_files import read_json
 from ...places import evaluation_of
 from ...quoting import named, reason_of
 from ..run.evaluations import read_cases
-from .long_table import METRICS
+from .long_table import METRICS, metrics_in
 from .statistics import bootstrap_interval, paired_test
 
 __all__ = ["Side", "TwoRuns", "compare_runs"]
@@ -161,11 +161,9 @@ def _cases(side: Side) -> pd.DataFrame:
     except ValueError as error:
         raise UsageError(str(error)) from error
     rows = [
-        ("all", row["case"], column.removeprefix(f"{metric.column}_"), metric.name, metric.scale * value)
+        ("all", row["case"], label, metric.name, metric.scale * value)
         for row in found
-        for column, value in row.items()
-        for metric in METRICS
-        if column.startswith(f"{metric.column}_")
+        for label, metric, value in metrics_in(row)
     ]
     return pd.DataFrame(rows, columns=["condition", "case", "class", "metric", "value"])
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from studies import bump, transfer_in, tuned, whole, with_densities
 
-from monai_freq.study.report.effects import Control, agreements_of, points_of
+from monai_freq.study.report.effects import Control
 
 
 def effects(results):
@@ -16,12 +16,11 @@ def effects(results):
 
 
 def agreements(results):
-    study, found = transfer_in(results)
-    return agreements_of(study, found.drops)
+    return effects(results).agreements
 
 
 def test_delta_ood_is_what_was_planted():
-    _, drops, _ = effects(whole(fractions=(0.0, 0.25, 1.0), folds=5, seeds=2))
+    _, drops, *_ = effects(whole(fractions=(0.0, 0.25, 1.0), folds=5, seeds=2))
     found = {(drop.control.source, drop.fraction): drop.estimate for drop in drops}
     assert found.keys() == {(s, p) for s in ("imagenet", "radimagenet", "random") for p in (0.25, 1.0)}
     for (source, fraction), one in found.items():
@@ -129,7 +128,7 @@ def test_the_control_is_the_mean_over_folds():
 
 
 def test_without_a_control_there_is_no_delta():
-    controls, drops, differences = effects(whole(fractions=(0.5, 1.0)))
+    controls, drops, differences, _ = effects(whole(fractions=(0.5, 1.0)))
     assert {control.verdict for control in controls} == {"inconclusive: no p = 0 control"}
     assert drops == differences == []
 
@@ -141,7 +140,7 @@ def test_a_difference_names_who_does_not_count():
 
 
 def test_no_artifact_no_delta():
-    controls, drops, _ = effects(whole(artifact="none"))
+    controls, drops, *_ = effects(whole(artifact="none"))
     assert controls == drops == []
 
 
@@ -204,8 +203,8 @@ def test_the_overlap_is_that_without_the_artifact():
         for fold in (0, 1)
     ]
     study, effects = transfer_in(results)
-    [(drop, overlap)] = points_of(study, effects.drops, "after")
+    [drop] = effects.drops
     apart = study.tunings[0].overlap("after").mean
-    assert overlap == pytest.approx(apart)
+    assert drop.overlaps["after"] == pytest.approx(apart)
     assert apart < 0.5
     assert drop.estimate.mean == pytest.approx(0.4)

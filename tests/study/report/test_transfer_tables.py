@@ -5,20 +5,15 @@ import math
 import pytest
 from studies import place_of, pretrained, rows_of, transfer_in, tuned, whole
 
-from monai_freq.study.report.effects import agreements_of
 from monai_freq.study.report.transfer_tables import csv_files, tables_of
 
 
 def tables(results):
-    study, effects = transfer_in(results)
-    return tables_of(study, effects, agreements_of(study, effects.drops))
+    return tables_of(*transfer_in(results))
 
 
 def rows(results):
-    study, effects = transfer_in(results)
-    return {
-        name: rows_of(text) for name, text in csv_files(study, effects, agreements_of(study, effects.drops)).items()
-    }
+    return {name: rows_of(text) for name, text in csv_files(*transfer_in(results)).items()}
 
 
 def test_sources_have_their_mean_and_range_over_seeds():
