@@ -50,6 +50,16 @@ def noisy(curve: list[float], seed: int, sd: float = 0.03) -> list[float]:
 LINE = [0.02 * n for n in range(1, 41)]
 
 
+def judged_alone(curves):
+    """Convergence of many conditions by their own runs alone; ``curves`` has those of the draws of each condition."""
+    results = [
+        run(size=size, draw=draw, dice=curve, cases=1)
+        for size, own in enumerate(curves, 1)
+        for draw, curve in enumerate(own)
+    ]
+    return [convergence(one, [one]) for one in conditions_in(results)]
+
+
 @pytest.mark.parametrize(
     ("curve", "converged"),
     [
@@ -81,20 +91,16 @@ def test_of_a_few_validations_the_last_is_told(curve, final):
 
 def test_noise_does_not_seem_to_slow_a_curve_down():
     """Of straight lines with noise, hardly any has an end, and none a state that the noise makes."""
-    ends = 0
-    for seed in range(100):
-        conditions = conditions_in([run(dice=noisy(LINE, seed))])
-        found = convergence(conditions[0], conditions)
-        assert found.state == "undertrained"
-        ends += not math.isnan(found.converged)
-    assert ends <= 5
+    found = judged_alone([noisy(LINE, seed)] for seed in range(100))
+    assert {one.state for one in found} == {"undertrained"}
+    assert sum(not math.isnan(one.converged) for one in found) <= 5
 
 
 def test_two_standard_errors_are_what_noise_reaches_in_one_curve_of_forty():
     """The gains of this curve shrink by just the quarter that they must shrink by more than."""
     curve = exponential(-0.25 / math.log(0.75))
-    alone = [conditions_in([run(dice=noisy(curve, seed, sd=0.01), cases=1)]) for seed in range(300)]
-    assert 4 <= sum(not math.isnan(convergence(own[0], own).converged) for own in alone) <= 26
+    found = judged_alone([noisy(curve, seed, sd=0.01)] for seed in range(300))
+    assert 4 <= sum(not math.isnan(one.converged) for one in found) <= 26
 
 
 @pytest.mark.parametrize(("level", "state"), [(0.71, "undertrained"), (0.73, "converged")])
@@ -133,10 +139,8 @@ def test_no_end_is_shown_that_the_curve_does_not_tell(tmp_path):
 
 def test_noise_does_not_make_a_level_curve_undertrained():
     rng = np.random.default_rng(0)
-    for _ in range(100):
-        curves = [run(draw=draw, dice=[*(0.8 + 0.03 * rng.standard_normal(32))]) for draw in range(3)]
-        conditions = conditions_in(curves)
-        assert convergence(conditions[0], conditions).state == "converged"
+    found = judged_alone([0.8 + 0.03 * rng.standard_normal(32) for _ in range(3)] for _ in range(100))
+    assert {one.state for one in found} == {"converged"}
 
 
 def test_longer_runs_show_where_the_short_ones_would_end():

@@ -50,16 +50,16 @@ def test_a_planted_loss_is_found(tmp_path):
     assert "improve" not in texts["report.md"]
 
 
-@pytest.mark.parametrize("name", ["report.md", "report.html", "differences.csv"])
 @pytest.mark.parametrize("gain", [0.0, 0.004])
-def test_what_is_not_significant_is_never_praised(tmp_path, name, gain):
+def test_what_is_not_significant_is_never_praised(tmp_path, gain):
     results = runs(gain=gain, arms=("none", "early", "late"), sizes=(4, 8)) + runs(bundle="hippocampus_fd", gain=gain)
     texts = report(tmp_path, results)
     assert {row["verdict"] for row in rows_of(texts["differences.csv"])} == {"no significant difference"}
-    text = texts[name].split("</style>")[-1]
-    assert PRAISE.findall(text) == []
-    assert "<b>" not in text
-    assert "**" not in text
+    for name in ("report.md", "report.html", "differences.csv"):
+        text = texts[name].split("</style>")[-1]
+        assert PRAISE.findall(text) == []
+        assert "<b>" not in text
+        assert "**" not in text
 
 
 def test_significant_on_cases_alone_is_not_enough():
