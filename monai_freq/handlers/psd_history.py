@@ -58,7 +58,7 @@ class PSDHistory:
     """Mean and SD over samples of each kind of density, epoch by epoch.
 
     Args:
-        frequencies: ``(K,)`` in cycles per voxel.
+        frequencies: frequencies ``(K,)`` in cycles per voxel.
         norm: norm of the transform of images and artifact, see :func:`monai_freq.spectral.psd.radial_psd`; densities of
             images of several sizes are of one scale with ``"ortho"`` only.
 
@@ -162,7 +162,8 @@ class PSDHistory:
         """The history over finer frequencies, those of larger images: as if it had been over these from the start.
 
         Args:
-            frequencies: ``(L,)`` in cycles per voxel, see :func:`monai_freq.spectral.frequency_axis.on_axis`.
+            frequencies: frequencies ``(L,)`` in cycles per voxel, see
+                :func:`monai_freq.spectral.frequency_axis.on_axis`.
         """
         other = PSDHistory(frequencies, self.norm)
         other.epochs, other.samples = list(self.epochs), list(self.samples)
@@ -297,7 +298,7 @@ def axis_per_voxel(name: str, frequencies: Array | Tensor) -> Array:
 
     Args:
         name: name of the argument.
-        frequencies: ``(K,)``.
+        frequencies: frequencies ``(K,)``.
 
     Raises:
         ValueError: there is none, they are not rising, or not in cycles per voxel.

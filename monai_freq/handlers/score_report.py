@@ -162,8 +162,8 @@ def auc(scores: Tensor, labels: Tensor) -> float:
     """Area under the ROC curve: of the second of two classes, or the mean of each of several against the rest.
 
     Args:
-        scores: ``(N, K)``; see :func:`log_odds`.
-        labels: ``(N,)`` class numbers.
+        scores: scores ``(N, K)``; see :func:`log_odds`.
+        labels: class numbers ``(N,)``.
 
     Returns:
         NaN where no class has both positives and negatives.
@@ -185,7 +185,7 @@ def calibration_error(scores: Tensor, labels: Tensor) -> float:
 
     Args:
         scores: probabilities ``(N, K)``; the confidence is the largest.
-        labels: ``(N,)`` class numbers.
+        labels: class numbers ``(N,)``.
 
     Reference:
         C. Guo et al. (2017), "On calibration of modern neural networks", ICML.
