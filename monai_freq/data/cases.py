@@ -33,7 +33,7 @@ def check_cases(
     spatial shape (an axis of 1 may follow) and affine, and hold exactly the integers in ``labels``, no others.
 
     Args:
-        cases: ``{"image": path, "label": path}`` each; of a case without ``"label"``, the image is checked.
+        cases: cases, ``{"image": path, "label": path}`` each; of a case without ``"label"``, the image is checked.
         labels: label values that are allowed, e.g. ``Decathlon.labels``.
         channels: number of channels of every image, one for a 3D image; any number by default.
         num_workers: number of threads (default: up to 4). Each holds one volume at a time.

@@ -34,7 +34,7 @@ class Decathlon:
         name: the task's name as printed there.
         labels: name of each label value, background included.
         modality: name of each image channel.
-        training: ``{"image": path, "label": path}`` per labelled case, in the order of ``dataset.json``.
+        training: labelled cases, ``{"image": path, "label": path}`` each, in the order of ``dataset.json``.
         test: images without labels.
         unlisted: files beside those, or in ``imagesTr``, ``labelsTr`` or ``imagesTs``, that are not listed.
 

@@ -35,7 +35,7 @@ def read_imagenet(
 
     Args:
         dataset_dir: the folder with the classes' folders, e.g. ``ILSVRC/Data/CLS-LOC/train``.
-        hierarchy: ``wordnet.is_a.txt``, to merge the classes into three.
+        hierarchy: path of ``wordnet.is_a.txt``, to merge the classes into three.
         classes: the WordNet IDs that there may be, in the order of their labels; by default those found. To be given
             for a validation folder that lacks some of the training folder's.
 

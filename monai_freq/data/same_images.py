@@ -50,7 +50,7 @@ class RealFiles:
 
         Args:
             address: address of an image, see :meth:`of`.
-            note: anything to remember of the address.
+            note: note to keep of the address.
             is_link: whether the file is a symbolic link, see :meth:`of`.
         """
         key = self.of(address, is_link)

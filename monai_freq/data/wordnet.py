@@ -30,7 +30,7 @@ def superclass_labels(wnids: Iterable[str], hierarchy: str | os.PathLike[str]) -
 
     Args:
         wnids: WordNet IDs such as ``n02084071``.
-        hierarchy: ``wordnet.is_a.txt``, see :func:`monai_freq.data.wordnet.read_hierarchy`.
+        hierarchy: path of ``wordnet.is_a.txt``, see :func:`monai_freq.data.wordnet.read_hierarchy`.
 
     Returns:
         WordNet ID -> label.

@@ -20,8 +20,8 @@ def new_figure(width: float, height: float, layout: Literal["constrained"] | Non
     Args:
         width: width in inches.
         height: height in inches.
-        layout: ``"constrained"`` to fit the margins, which takes most of the time of a small figure; None for fixed
-            margins.
+        layout: layout engine: ``"constrained"`` to fit the margins, which takes most of the time of a small figure;
+            None for fixed margins.
 
     Example:
         >>> new_figure(3, 2).get_size_inches().tolist()

@@ -41,7 +41,8 @@ class SpectralDecouplingLoss(nn.Module):
         lam: :math:`\lambda \ge 0`, the weight of the penalty, in units of the loss per squared logit: one for all
             classes, or one each.
         gamma: :math:`\gamma`, the logit that costs nothing: one for all classes, or one each.
-        which: ``"all"`` logits, or only that of the ``"target"`` class; of several labels, those of every positive one.
+        which: logits to penalise, ``"all"`` or that of the ``"target"`` class; of several labels, those of every
+            positive one.
         reduction: ``"sum"`` or ``"mean"`` over the classes, that is the logits that are penalised in one sample or
             voxel. It is not the ``reduction`` over the batch of torch's losses: over batch and voxels, the penalty is
             always a mean.

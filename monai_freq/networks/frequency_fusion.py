@@ -29,7 +29,7 @@ def check_fusion(fusion: str) -> None:
     """Refuse the name of a fusion that does not exist.
 
     Args:
-        fusion: ``"early"``, ``"late"`` or ``"none"``.
+        fusion: kind of fusion, ``"early"``, ``"late"`` or ``"none"``.
 
     Raises:
         ValueError: another name.
@@ -64,11 +64,11 @@ class FrequencyFusion(nn.Module):
         out_channels: number of classes.
         features: number of channels of the stems.
         theta: width of the low block, a fraction of each cut axis' frequencies, in (0, 1).
-        fusion: ``"early"``, ``"late"`` or ``"none"``.
+        fusion: kind of fusion, ``"early"``, ``"late"`` or ``"none"``.
         convention: name of the low band, see :func:`monai_freq.spectral.bands.split`. With ``"figure2"`` the low branch
             works on the coarse grid that holds the band.
         spatial_dims: number of spatial axes, 2 or 3.
-        task: ``"segmentation"`` or ``"classification"``.
+        task: kind of task, ``"segmentation"`` or ``"classification"``.
         presplit: whether the input is already ``(B, 2C, *spatial)`` from
             :class:`~monai_freq.transforms.FourierDisentangle` with the same theta, axes and convention.
         axes: spatial axes that are cut.

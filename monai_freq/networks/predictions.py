@@ -18,7 +18,7 @@ class Wanted(NamedTuple):
     Args:
         out_channels: number of classes.
         spatial_dims: number of spatial axes of the images, 2 or 3.
-        task: ``"segmentation"``, of shape ``(B, out_channels, *spatial)``, or ``"classification"``,
+        task: kind of task: ``"segmentation"``, of shape ``(B, out_channels, *spatial)``, or ``"classification"``,
             ``(B, out_channels)``.
 
     Example:

@@ -35,8 +35,8 @@ def draw_source_image(
         label: number of the class.
         classes: number of classes, up to 10.
         size: pixels along each edge, at least 32.
-        statistics: ``"dead_leaves"``, with the spectrum of natural images, or ``"smooth"``, with that of medical ones.
-        cue: ``"texture"`` or ``"shape"``.
+        statistics: kind of image by its spectrum: ``"dead_leaves"``, as natural ones, or ``"smooth"``, as medical ones.
+        cue: cue to the class, ``"texture"`` or ``"shape"``.
 
     Example:
         >>> settings = dict(label=2, classes=10, size=32, statistics="smooth", cue="shape")

@@ -45,8 +45,8 @@ class AlignedResize(InvertibleTransform):
 
     Args:
         spatial_size: number of voxels along each axis; 0 or less for an axis that stays as it is.
-        mode: ``"linear"``, ``"bilinear"`` or ``"trilinear"`` for an image with one, two or three axes,
-            ``"nearest-exact"`` for a label.
+        mode: kind of interpolation: ``"linear"``, ``"bilinear"`` or ``"trilinear"`` for one, two or three axes of an
+            image, ``"nearest-exact"`` for a label.
 
     Shape:
         ``(C, *spatial)`` -> ``(C, *spatial_size)``; a label has one channel of class numbers, 0 the background.

@@ -88,7 +88,7 @@ class Scan:
         """Image with noise.
 
         Args:
-            img: ``(C, H, W)`` or ``(C, *volume)``.
+            img: image ``(C, H, W)`` or ``(C, *volume)``.
             n_photons: number of photons on each detector bin without a patient.
             seed: seed of the draws.
         """

@@ -84,7 +84,7 @@ def called_on(artifact: Artifact, image: Tensor, seed: int) -> Any:
 
     Args:
         artifact: array transform of MONAI or TorchIO, or a callable.
-        image: ``(C, *spatial)``, which the artifact may write into: see :func:`editable`.
+        image: image ``(C, *spatial)``, which the artifact may write into: see :func:`editable`.
         seed: seed of its draws.
 
     Example:
@@ -130,7 +130,7 @@ def editable(img: NdarrayOrTensor) -> Tensor:
     """Copy of an image that an artifact may write into, with a copy of the metadata, in float32 at least.
 
     Args:
-        img: ``(C, *spatial)``.
+        img: image ``(C, *spatial)``.
 
     Raises:
         ValueError: it has NaN or infinity, or another number of dimensions.

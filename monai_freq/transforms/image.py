@@ -29,7 +29,7 @@ def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
     width, bool and 8-bit floating point in float32. NumPy's arrays may have any byte order, strides and protection.
 
     Args:
-        img: ``(C, *spatial)`` with one to three spatial dimensions.
+        img: image ``(C, *spatial)`` with one to three spatial dimensions.
 
     Raises:
         ValueError: a path or another object that is no array, a sparse or nested tensor, another number of dimensions,

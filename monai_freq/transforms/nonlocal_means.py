@@ -55,8 +55,8 @@ class NonLocalMeans(Transform):
             returns unchanged. So it does where the estimate cannot be true, with a warning: where no noise is found in
             an image that is not constant, or more than 2.5 times the SD of the image, or more than 98% of the values
             are from their median, the commonest value left out and of 500 values at least.
-        noise_model: ``"rician"`` for magnitudes, which are not negative and whose zero is no signal, so that an image
-            must not be shifted before; ``"gaussian"`` for others.
+        noise_model: model of the noise: ``"rician"`` for magnitudes, which are not negative and whose zero is no
+            signal, so that an image must not be shifted before; ``"gaussian"`` for others.
         channel_wise: whether a channel's sigma is its own, or all have their mean, of those that can be true.
 
     Shape:

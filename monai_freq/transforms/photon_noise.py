@@ -50,7 +50,7 @@ class PhotonNoise(RandomizableTransform):
         spacing: pixel size in mm along each spatial axis, or along the two of a slice. Without it or ``extent_mm``,
             that of the image's affine matrix, see :mod:`monai_freq.transforms.pixel_size`. An image that was never in
             a file may have the identity there: 1 mm.
-        input_range: ``"hu"`` for an image in Hounsfield units, or ``(a_min, a_max, b_min, b_max)`` as given to
+        input_range: unit of the image: ``"hu"`` for Hounsfield units, or ``(a_min, a_max, b_min, b_max)`` as given to
             ``ScaleIntensityRange`` for one whose window [a_min, a_max] HU was mapped to [b_min, b_max]. Never guessed.
         filter: window on the ramp: ``"ramp"`` (none), ``"shepp-logan"``, ``"cosine"`` or ``"hann"``.
         min_count: lowest count before the logarithm.

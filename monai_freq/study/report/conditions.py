@@ -56,7 +56,7 @@ class Condition:
     Args:
         bundle: name of the bundle.
         size: number of training cases; None for all.
-        fusion: ``"none"``, ``"early"`` or ``"late"``.
+        fusion: kind of fusion, ``"none"``, ``"early"`` or ``"late"``.
         settings: name and value, as text.
         shared: settings that all runs of a task have, which labels do not repeat.
         runs: rows of the study's table, in the order of draws and seeds.

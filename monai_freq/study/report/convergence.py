@@ -33,7 +33,7 @@ class Convergence(NamedTuple):
     """How far the runs of a condition are: what was measured, and what follows from it.
 
     Args:
-        state: ``"converged"``, ``"undertrained"`` or ``"not judged"``.
+        state: judgement, ``"converged"``, ``"undertrained"`` or ``"not judged"``.
         final: validation Dice at the end: the mean of the last quarter of the validations and over runs.
         rise: difference to the mean of the quarter before; NaN with fewer than 8 validations.
         converged: Dice at convergence; NaN where the curves do not tell.
