@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -22,23 +21,18 @@ from ...json_files import parse_json, read_json
 from ...places import evaluation_of, last_of
 from ...quoting import harmless
 from .evaluations import read_cases, read_measures
+from .forked import run_forked
 from .missing import trains_the_same
 from .results import BUNDLE, Result, as_settings, read_result, result_file, write_result
 from .spec import Run, run_folder
+from .tied import Ended, finish, start_tied
 
 __all__ = ["Setup", "execute", "result_of"]
 
 _RECORD = "run.json"
 _CURVE = "validation.jsonl"
 _LOG = "log.txt"
-#: Starts a command that the kernel ends with its parent, however that ends: nobody goes on writing into a folder that
-#: the next worker uses. A program of its own, as code between fork and exec could hang in a process with threads.
-_TIED = """
-import ctypes, os, signal, sys
-getattr(ctypes.CDLL(None), "prctl", lambda *_: None)(1, signal.SIGKILL)
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
-"""
+_PROGRAM = (sys.executable, "-m", "monai.bundle")
 
 
 class Setup(NamedTuple):
@@ -261,14 +255,14 @@ def _call(attempt: _Attempt, workflow: str, options: Mapping[str, Any]) -> tuple
     own = {"output_dir": str(attempt.folder), "threads": attempt.setup.threads}
     if "bundle_root" in _known(attempt.run, workflow):  # which a bundle of another name would not find by itself
         own["bundle_root"] = attempt.run.folder
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(configs)]
+    words = ["run", "--config_file", str(configs)]
     for key, value in {**options, **own}.items():
-        command += [f"--{key}", _written(value)]
+        words += [f"--{key}", _written(value)]
     with (attempt.folder / _LOG).open("ab") as log:
         start, begin = time.perf_counter(), log.tell()
-        log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join(command)}\n".encode())
+        log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join([*_PROGRAM, *words])}\n".encode())
         log.flush()
-        code, peak = _finish(_start(command, log, attempt))
+        code, peak = _run(words, log.fileno(), attempt)
         seconds = time.perf_counter() - start
     if code:
         ending = f"ended by signal {-code}" if code < 0 else f"ended with status {code}"
@@ -281,32 +275,20 @@ def _written(value: Any) -> str:
     return value if isinstance(value, str) else "$None" if value is None else repr(value)
 
 
-def _start(command: Sequence[str], log: Any, attempt: _Attempt) -> subprocess.Popen[bytes]:
-    setup = attempt.setup
+def _environment(setup: Setup) -> dict[str, str]:
+    """All variables of a run."""
     environment = os.environ | dict(setup.environment) | {"OMP_NUM_THREADS": str(setup.threads)}
-    if not setup.gpus:
-        environment["CUDA_VISIBLE_DEVICES"] = ""
-    return subprocess.Popen(
-        [sys.executable, "-ISc", _TIED, str(os.getpid()), *command],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        pass_fds=[attempt.lock],
-        start_new_session=True,
-    )
+    return environment if setup.gpus else environment | {"CUDA_VISIBLE_DEVICES": ""}
 
 
-def _finish(process: subprocess.Popen[bytes]) -> tuple[int, int]:
-    """Exit status and peak memory of a process, which does not outlive an interruption."""
-    try:
-        _, status, usage = os.wait4(process.pid, 0)
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+def _run(words: Sequence[str], log: int, attempt: _Attempt) -> Ended:
+    """Run ``python -m monai.bundle``, in a fork if one does; on GPUs in a new process, as CUDA may not be forked."""
+    environment = _environment(attempt.setup)
+    done = None if attempt.setup.gpus else run_forked(words, environment, log, attempt.lock)
+    if done is not None:
+        return done
+    files = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "pass_fds": [attempt.lock]}
+    return finish(start_tied([*_PROGRAM, *words], environment, **files))
 
 
 def _curve_config(folder: Path) -> str:
