@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HEART = ROOT / "bundles/heart_fd"
 
-#: Takes the place of ``python -m monai.bundle run`` in every Python that finds it; everything else stays as it is. A
-#: weight is trained by adding to it, so that a wrongly continued training ends with another one.
+#: Takes the place of ``python -m monai.bundle run``. A weight is trained by adding to it, so that a wrongly continued
+#: training ends with another one.
 PRETENDED = """
 import hashlib, json, os, pathlib, sys, time
 
@@ -59,22 +59,38 @@ def evaluate(given, folder):
     dice = (weight + len(given["fusion"])) / 1000
     (folder / "eval/cases.csv").write_text(f"case,dice_left_atrium\\\\nla_001,{dice}\\\\nla_002,{dice / 2}\\\\n")
 
-if "monai.bundle" in sys.orig_argv:
-    given = settings()
-    folder = pathlib.Path(given["output_dir"])
-    with (folder / "pids").open("a") as file:
-        file.write(f"{os.getpid()}\\\\n")
-    evaluate(given, folder) if "evaluate.json" in given["config_file"] else train(given, folder)
-    sys.stdout.flush()
-    os._exit(0)
+given = settings()
+folder = pathlib.Path(given["output_dir"])
+with (folder / "pids").open("a") as file:
+    file.write(f"{os.getpid()}\\\\n")
+evaluate(given, folder) if "evaluate.json" in given["config_file"] else train(given, folder)
 """.replace("\\\\", "\\")
+
+#: Lets that take place in every Python that runs bundles, or forks to run them; everything else stays as it is.
+ASIDE = """
+import sys
+if "monai.bundle" in sys.orig_argv or "serving" in sys.orig_argv[-1]:
+    sys.path.insert(0, {!r})
+"""
 
 
 @pytest.fixture
-def pretended(tmp_path):
+def instead_of_bundles():
+    """Write a program that is run in place of MONAI's bundles where its folder is in the PYTHONPATH."""
+
+    def write(folder, program):
+        (folder / "instead/monai/bundle").mkdir(parents=True)
+        for name, content in (("__init__", ""), ("bundle/__init__", ""), ("bundle/__main__", program)):
+            (folder / f"instead/monai/{name}.py").write_text(content)
+        (folder / "sitecustomize.py").write_text(ASIDE.format(str(folder / "instead")))
+
+    return write
+
+
+@pytest.fixture
+def pretended(tmp_path, instead_of_bundles):
     """Environment in which trainings are pretended."""
-    (tmp_path / "pretended").mkdir()
-    (tmp_path / "pretended/sitecustomize.py").write_text(PRETENDED)
+    instead_of_bundles(tmp_path / "pretended", PRETENDED)
     path = os.pathsep.join([str(tmp_path / "pretended"), *filter(None, [os.environ.get("PYTHONPATH")])])
     here = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     cache = os.environ.get("MONAI_FREQ_CACHE") or str(tmp_path / "cache")

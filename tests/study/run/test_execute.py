@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from processes import alive, wait_until
 
 from monai_freq.study.run import execute as execution
 from monai_freq.study.run.evaluations import read_cases
@@ -26,6 +27,14 @@ EARLIER = "a41cd7a1568417abe8c2c119908f232e383b6098ad7dc8c2e409cef151fc653c"
 def run(heart):
     settings = {"fusion": "early", "train_size": 3, "draw": 0, "seed": 0}
     return Run(bundle="heart_fd", folder=str(heart), settings=settings, given={"epochs": 4})
+
+
+@pytest.fixture(params=["forked", "new"])
+def way(request, monkeypatch):
+    """Both ways in which a process of a run begins: a fork of one that has the libraries, and a new one."""
+    if request.param == "new":
+        monkeypatch.setattr(execution, "run_forked", lambda *_: None)
+    return request.param
 
 
 @pytest.fixture
@@ -51,31 +60,15 @@ def clock(monkeypatch, *ticks: float) -> None:
     monkeypatch.setattr(execution, "time", SimpleNamespace(**clocks))
 
 
-def script(run, setup):
+def script(run, setup, way="forked"):
     """Another process that makes a run."""
-    imports = "from monai_freq.study.run.execute import *; from monai_freq.study.run.spec import Run"
-    code = f"{imports}; execute({run!r}, {setup!r})"
-    return subprocess.Popen([sys.executable, "-c", code])
+    code = ["from monai_freq.study.run import execute as execution", "from monai_freq.study.run.spec import Run"]
+    code += ["execution.run_forked = lambda *_: None"] if way == "new" else []
+    code += ["Setup = execution.Setup", f"execution.execute({run!r}, {setup!r})"]
+    return subprocess.Popen([sys.executable, "-c", "\n".join(code)], stderr=subprocess.DEVNULL)
 
 
-def wait_until(reached, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
-
-
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-        if Path("/proc").is_dir():  # where nothing tells, one that nobody has waited for is alive
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-    return True
-
-
-def test_a_run_is_trained_and_evaluated_into_its_result(run, setup, monkeypatch):
+def test_a_run_is_trained_and_evaluated_into_its_result(run, setup, way, monkeypatch):
     clock(monkeypatch, 10, 13, 20, 21)
     result = execute(run, setup._replace(git_commit="abc"))
     assert result == read_result(result_file(setup.output_dir, run.name))
@@ -112,13 +105,13 @@ def test_a_finished_run_is_not_made_again(run, setup):
     assert execute(run, with_environment(setup, PRETENDED_FAILURE="early 1")) == first
 
 
-def test_the_bundle_gets_its_cpus_as_threads_and_no_gpu_unless_asked(run, setup):
+def test_the_bundle_gets_its_cpus_as_threads_and_no_gpu_unless_asked(run, setup, way):
     execute(run, setup._replace(cpus=2.5))
     assert json.loads((folder_of(run, setup) / "settings.json").read_text())["threads"] == "2"
     assert Setup("", cpus=0.5).threads == 1
 
 
-def test_a_failure_is_a_result_with_the_end_of_the_log(run, setup):
+def test_a_failure_is_a_result_with_the_end_of_the_log(run, setup, way):
     result = execute(run, with_environment(setup, PRETENDED_FAILURE="early 3"))
     assert result.status == "failed"
     assert result.error.splitlines()[-3:] == [" 50%", "RuntimeError: planted", "train ended with status 3"]
@@ -171,9 +164,9 @@ def test_the_seconds_of_a_continued_training_are_those_of_all_its_parts(run, set
 
 
 @pytest.mark.parametrize("round_", range(3))
-def test_a_training_ends_with_its_worker_and_the_next_worker_continues_it(run, setup, round_):
+def test_a_training_ends_with_its_worker_and_the_next_worker_continues_it(run, setup, way, round_):
     slow = with_environment(setup, PRETENDED_EPOCH="0.3")
-    worker = script(run, slow)
+    worker = script(run, slow, way)
     try:
         wait_until((folder_of(run, setup) / "models/last.pt").exists)
         time.sleep(0.17 * round_)
@@ -189,9 +182,9 @@ def test_a_training_ends_with_its_worker_and_the_next_worker_continues_it(run, s
     assert result.validation == {"epochs": [1, 2, 3, 4], "val_mean_dice": [0.001, 0.003, 0.006, 0.01]}
 
 
-def test_two_workers_make_one_run_once(run, setup):
+def test_two_workers_make_one_run_once(run, setup, way):
     slow = with_environment(setup, PRETENDED_EPOCH="0.3")
-    worker = script(run, slow)
+    worker = script(run, slow, way)
     wait_until((folder_of(run, setup) / "models/last.pt").exists)
     result = execute(run, slow)
     assert worker.wait() == 0
@@ -200,19 +193,19 @@ def test_two_workers_make_one_run_once(run, setup):
     assert result == read_result(result_file(setup.output_dir, run.name))
 
 
-def test_an_interrupted_worker_takes_its_training_with_it(run, setup, monkeypatch):
-    def interrupted(pid, options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(execution.os, "wait4", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        execute(run, with_environment(setup, PRETENDED_EPOCH="60"))
+def test_an_interrupted_worker_takes_its_training_with_it(run, setup, way):
+    worker = script(run, with_environment(setup, PRETENDED_EPOCH="60"), way)
+    pids = folder_of(run, setup) / "pids"
+    wait_until(lambda: pids.exists() and pids.read_text().endswith("\n"))
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait() != 0
+    wait_until(lambda: not alive(int(pids.read_text())))
     assert not result_file(setup.output_dir, run.name).exists()
 
 
-def test_a_process_killed_from_outside_is_a_failure(run, setup):
+def test_a_process_killed_from_outside_is_a_failure(run, setup, way):
     slow = with_environment(setup, PRETENDED_EPOCH="60")
-    worker = script(run, slow)
+    worker = script(run, slow, way)
     pids = folder_of(run, setup) / "pids"
     wait_until(lambda: pids.exists() and pids.read_text().endswith("\n"))
     os.kill(int(pids.read_text()), signal.SIGKILL)  # as the kernel does when memory is short
