@@ -103,6 +103,10 @@ def _shuffle() -> None:
         import numpy as np
 
         np.random.seed()  # noqa: NPY002
+    if "torch" in sys.modules:
+        import torch
+
+        torch.default_generator.seed()
     if "monai.transforms" in sys.modules:
         from monai.transforms import Randomizable
 

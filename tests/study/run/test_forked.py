@@ -31,6 +31,20 @@ told["environment"].pop("LC_CTYPE", None)
 chance = [random.random(), np.random.random(), os.getpid()]
 print(json.dumps([told, chance]), flush=True)
 """
+#: what MONAI, torch, matplotlib and the warnings of a process have at the beginning of a run, but for chance
+LIBRARIES = """
+import json, logging, threading, warnings, matplotlib, monai, torch
+loggers = [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+told = {
+    "seed": str(monai.utils.get_seed()),
+    "threads": [torch.get_num_threads(), torch.get_num_interop_threads(), threading.active_count()],
+    "types": [str(torch.get_default_dtype()), torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled()],
+    "warnings": [str(one) for one in warnings.filters], "figures": [matplotlib.get_backend(), *matplotlib.rcParams],
+    "handlers": [logging.root.level, str(logging.root.handlers)],
+    "loggers": sorted([one.name, one.level, len(one.handlers), len(one.filters)] for one in loggers if one.handlers),
+}
+print(json.dumps([told, [float(monai.transforms.Randomizable.R.rand()), float(torch.rand(1)), torch.initial_seed()]]))
+"""
 #: ways to end -> status, and what the log must have
 ENDS = {
     "sys.exit(3)": (3, ""),
@@ -151,3 +165,25 @@ def test_each_thread_has_a_server_of_its_own(run):
     thread.start()
     thread.join()
     assert len(set(logs)) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_the_libraries_of_a_fork_are_as_new(tmp_path, threads):
+    (tmp_path / "program.py").write_text(LIBRARIES)
+    config = {"program": str(tmp_path / "program.py"), "run": ["$exec(open(@program).read(), {})"]}
+    (tmp_path / "tell.json").write_text(json.dumps(config))
+    environment = os.environ | {"OMP_NUM_THREADS": threads, "CUDA_VISIBLE_DEVICES": ""}
+    told, chance, said = [], [], []
+    for way in (run_forked, run_forked, new):
+        with tempfile.TemporaryFile() as log:
+            words = ["run", "--config_file", str(tmp_path / "tell.json")]
+            assert way(words, environment, log.fileno(), log.fileno()).status == 0
+            lines = os.pread(log.fileno(), 10**6, 0).decode().splitlines()
+        (line,) = (line for line in lines if line.startswith("[{"))
+        said.append([line[24:] for line in lines if not line.startswith("[{")])  # without the time
+        told.append(json.loads(line)[0])
+        chance += json.loads(line)[1]
+    assert told[0] == told[1] == told[2]
+    assert said[0] == said[1] == said[2]
+    assert len(set(chance)) == 9
