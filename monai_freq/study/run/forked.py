@@ -42,14 +42,14 @@ def run_forked(words: Sequence[str], environment: Mapping[str, str], log: int, l
         How the run ended; None if it has not begun, as where there is no such server.
 
     Example:
-        >>> folder = tempfile.mkdtemp()  # a MONAI that does next to nothing
-        >>> os.makedirs(f"{folder}/monai/bundle")
+        >>> from pathlib import Path
+        >>> monai = Path(tempfile.mkdtemp(), "monai")  # one that does next to nothing
+        >>> (monai / "bundle").mkdir(parents=True)
         >>> for name in ("__init__", "bundle/__init__", "bundle/__main__"):
-        ...     with open(f"{folder}/monai/{name}.py", "w") as file:
-        ...         _ = file.write("import sys\nif sys.argv[1:]: sys.exit(len(sys.argv))")
+        ...     _ = (monai / f"{name}.py").write_text("import sys; '__main__' in __name__ and sys.exit(3)")
         >>> with tempfile.TemporaryFile() as log:
-        ...     run_forked(["run"], os.environ | {"PYTHONPATH": folder}, log.fileno(), log.fileno())
-        Ended(status=2, peak=...)
+        ...     run_forked(["run"], os.environ | {"PYTHONPATH": str(monai.parent)}, log.fileno(), log.fileno())
+        Ended(status=3, peak=...)
     """
     if sys.platform != "linux":  # nowhere else does a fork end with its parent
         return None

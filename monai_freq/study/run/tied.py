@@ -66,6 +66,10 @@ def finish(process: subprocess.Popen[bytes]) -> Ended:
 
     Args:
         process: process from :func:`start_tied`.
+
+    Example:
+        >>> finish(start_tied([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], os.environ)).status
+        -9
     """
     try:
         _, status, usage = os.wait4(process.pid, 0)
@@ -84,5 +88,11 @@ def ended(status: int, usage: struct_rusage) -> Ended:
     Args:
         status: status that the system gives.
         usage: resources that the process has used.
+
+    Example:
+        >>> process = start_tied([sys.executable, "-c", "raise SystemExit(3)"], os.environ)
+        >>> ended(*os.wait4(process.pid, 0)[1:]).status
+        3
+        >>> process.returncode = 3
     """
     return Ended(os.waitstatus_to_exitcode(status), usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
