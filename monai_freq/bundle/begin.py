@@ -16,6 +16,7 @@ from ..errors import ending_readably
 from ..known_warnings import silence_known_warnings
 from .component_record import described
 from .data_folder import tell
+from .freed_memory import keep_freed_memory
 from .initial_weights import check_weights, load_init
 from .parsing import copied, readably, running_parser
 from .run_folder import begin_run, check_trained
@@ -88,6 +89,7 @@ def begin_evaluation() -> None:
 def _beginning(parser: ConfigParser) -> Iterator[None]:
     with ending_readably(), readably():
         silence_known_warnings()
+        keep_freed_memory()
         check_config(parser)
         if idist.get_world_size() == 1:  # each of several processes has threads of its own
             torch.set_num_threads(parser.get_parsed_content("threads"))
