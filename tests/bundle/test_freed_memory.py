@@ -1,4 +1,4 @@
-"""Freed memory is kept for the next tensors: the kernel hands out no new pages, and a user's own choice is left alone."""
+"""Freed memory is kept for the next tensors: no page is handed out twice, and a user's own choice is left alone."""
 
 import ctypes
 import os
