@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from .complete_folder import Phantom, stream
+from .side_by_side import drawn
 
 __all__ = ["Case", "Size", "scan_phantom"]
 
@@ -108,13 +109,13 @@ def _fill(
     names = [f"{stem}_{number:03}.nii.gz" for number in range(1, cases + test_cases + 1)]
     training = [{"image": f"./imagesTr/{name}", "label": f"./labelsTr/{name}"} for name in names[:cases]]
     test = [f"./imagesTs/{name}" for name in names[cases:]]
-    for number, case in enumerate(training):
-        image, label, affine = _draw(draw_case, size, tilt, (seed, number))
+    # Images without labels have streams of their own: the same whatever the number of labelled cases.
+    streams = [((seed, number),) for number in range(cases)] + [((seed, number), 1) for number in range(test_cases)]
+    pictures = drawn(partial(_draw, draw_case, size, tilt), streams)
+    for case, (image, label, affine) in zip(training, pictures, strict=False):
         _save(folder / case["image"], image, affine)
         _save(folder / case["label"], label, affine)
-    for number, path in enumerate(test):
-        # A stream of their own: the same images whatever the number of labelled cases.
-        image, _, affine = _draw(draw_case, size, tilt, (seed, number), 1)
+    for path, (image, _, affine) in zip(test, pictures, strict=True):
         _save(folder / path, image, affine)
     listed = {"numTraining": cases, "numTest": test_cases, "training": training, "test": test}
     (folder / "dataset.json").write_text(json.dumps({**index, **listed}, indent=4) + "\n", encoding="utf-8")
