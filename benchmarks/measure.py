@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import resource
 import statistics
 import time
@@ -177,6 +178,8 @@ def _resident_peak(call: Call) -> float:
     """Peak of the resident memory by the high-water mark of Linux, reset just before the call."""
     if not Path("/proc/self/clear_refs").exists():
         return float("nan")
+    if hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)  # what the warm-up has freed would hold the call's memory unseen
     Path("/proc/self/clear_refs").write_text("5")
     before = _resident("VmRSS")
     call()

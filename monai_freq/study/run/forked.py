@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ...json_files import parse_json
 from .tied import Ended, start_tied
 
 __all__ = ["run_forked"]
@@ -99,7 +100,7 @@ class _Server:
     def _answer(self) -> Any:
         if not (answer := self._channel.recv(1000)):
             raise ConnectionResetError
-        return json.loads(answer)
+        return parse_json(answer.decode())
 
     def end(self, run: int | None = None) -> None:
         """End it, and the run that it has begun."""

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 
+from ...json_files import parse_json
 from .tied import ended
 
 __all__ = ["serve"]
@@ -58,7 +59,7 @@ def serve() -> None:
         run = os.fork()
         if not run:
             channel.close()
-            _become(json.loads(command), server, *files)
+            _become(parse_json(command.decode()), server, *files)
             return
         for file in files:
             os.close(file)
