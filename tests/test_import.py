@@ -52,6 +52,12 @@ def test_every_module_of_spectral_is_listed():
     assert spectral.__all__ == dir(spectral) == [module.name for module in pkgutil.iter_modules(spectral.__path__)]
 
 
+def test_no_module_of_spectral_imports_numba():
+    """MONAI looks into every module of a package whose name begins with its own, and thereby imports all of these."""
+    code = "import sys, monai_freq.spectral as s; [getattr(s, name) for name in s.__all__]; print('numba' in sys.modules)"
+    assert printed(code) == ["False"]
+
+
 def test_a_module_of_spectral_is_found_from_the_root():
     code = "import monai_freq; print(monai_freq.spectral.tomography.__name__, monai_freq.spectral.noise_sigma.__name__)"
     assert printed(code) == ["monai_freq.spectral.tomography", "monai_freq.spectral.noise_sigma"]

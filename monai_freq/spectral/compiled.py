@@ -42,6 +42,7 @@ class Kernel(Generic[R]):
     Args:
         function: loops over arrays of NumPy, which may call other kernels of the same module.
         fused: whether a product and a sum may be rounded once, as one instruction does.
+        prepare: function to call before the loops are compiled, such as one that makes what they call with Numba.
 
     Example:
         >>> def add(a, b):
@@ -50,9 +51,12 @@ class Kernel(Generic[R]):
         5
     """
 
-    def __init__(self, function: Callable[..., R], fused: bool = True) -> None:
+    def __init__(
+        self, function: Callable[..., R], fused: bool = True, prepare: Callable[[], None] = lambda: None
+    ) -> None:
         self.function = function
         self.fused = fused
+        self.prepare = prepare
         self._known: set[tuple[object, ...]] = set()
         update_wrapper(self, function)
 
@@ -87,6 +91,7 @@ class Kernel(Generic[R]):
         """What Numba makes of the function."""
         from numba import njit
 
+        self.prepare()
         made = njit(nogil=True, fastmath={"contract"} if self.fused else False, error_model="numpy")(self.function)
         made._cache = _forgiving_cache(self.function)
         return made
@@ -97,11 +102,14 @@ class Kernel(Generic[R]):
         return self._dispatcher._numba_type_
 
 
-def compiled(*, fused: bool = True) -> Callable[[Callable[..., R]], Kernel[R]]:
+def compiled(
+    *, fused: bool = True, prepare: Callable[[], None] = lambda: None
+) -> Callable[[Callable[..., R]], Kernel[R]]:
     """Decorator that makes a function a :class:`Kernel`.
 
     Args:
         fused: whether a product and a sum may be rounded once.
+        prepare: function to call before the loops are compiled.
 
     Example:
         >>> @compiled()
@@ -113,7 +121,7 @@ def compiled(*, fused: bool = True) -> Callable[[Callable[..., R]], Kernel[R]]:
         >>> largest(*arrays(torch.tensor([1, 3, 2])))
         3
     """
-    return lambda function: Kernel(function, fused)
+    return lambda function: Kernel(function, fused, prepare)
 
 
 def arrays(*tensors: Tensor) -> tuple[Any, ...]:

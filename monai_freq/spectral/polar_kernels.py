@@ -2,17 +2,15 @@
 
 Each point of the DFT lies with its mirror images, real and imaginary parts, in four or eight numbers side by side. They
 have one weight, so that a vector instruction adds them. LLVM finds such instructions in long loops only; here they are
-asked for. Numba is imported with this module: import it where a kernel is called.
+asked for.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from .compiled import compiled
 from .kaiser_bessel import WIDTH
@@ -21,29 +19,41 @@ __all__ = ["gather", "interpolate", "scatter", "spread"]
 
 #: Indices without a sign need no check for negative ones.
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
+_add: Any = None
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
-def _add(typing: Any, lanes: Any, target: Any, i: Any, weight: Any, source: Any, j: Any) -> Any:
-    """``target[i : i + lanes] += weight * source[j : j + lanes]``, in one instruction where the processor has it."""
+@cache
+def _make_add() -> None:
+    """Make ``_add(lanes, target, i, weight, source, j)`` with Numba.
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = ir.VectorType(args[3].type, lanes.literal_value)
-        align = context.get_abi_sizeof(args[3].type)
-        first = builder.insert_element(ir.Constant(vector, ir.Undefined), args[3], ir.Constant(ir.IntType(32), 0))
-        same = ir.Constant(ir.VectorType(ir.IntType(32), lanes.literal_value), None)
-        weights = builder.shuffle_vector(first, first, same)
+    It is ``target[i : i + lanes] += weight * source[j : j + lanes]``, in one instruction where the processor has it.
+    """
+    global _add
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
 
-        def place(array: int) -> Any:
-            data = context.make_array(signature.args[array])(context, builder, args[array]).data
-            return builder.bitcast(builder.gep(data, [args[array + 1]]), vector.as_pointer())
+    @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+    def add(typing: Any, lanes: Any, target: Any, i: Any, weight: Any, source: Any, j: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            vector = ir.VectorType(args[3].type, lanes.literal_value)
+            align = context.get_abi_sizeof(args[3].type)
+            first = builder.insert_element(ir.Constant(vector, ir.Undefined), args[3], ir.Constant(ir.IntType(32), 0))
+            same = ir.Constant(ir.VectorType(ir.IntType(32), lanes.literal_value), None)
+            weights = builder.shuffle_vector(first, first, same)
 
-        product = builder.fmul(weights, builder.load(place(4), align=align), flags=("contract",))
-        total = builder.fadd(builder.load(place(1), align=align), product, flags=("contract",))
-        builder.store(total, place(1), align=align)
-        return context.get_dummy_value()
+            def place(array: int) -> Any:
+                data = context.make_array(signature.args[array])(context, builder, args[array]).data
+                return builder.bitcast(builder.gep(data, [args[array + 1]]), vector.as_pointer())
 
-    return types.void(lanes, target, types.uint64, source.dtype, source, types.uint64), generate
+            product = builder.fmul(weights, builder.load(place(4), align=align), flags=("contract",))
+            total = builder.fadd(builder.load(place(1), align=align), product, flags=("contract",))
+            builder.store(total, place(1), align=align)
+            return context.get_dummy_value()
+
+        return types.void(lanes, target, types.uint64, source.dtype, source, types.uint64), generate
+
+    _add = add
 
 
 @compiled(fused=False)  # products of complex numbers are rounded as torch does it, and a seed gives the same counts
@@ -105,7 +115,7 @@ def scatter(points: Any, places: Any, phases: Any, half: Any) -> None:
         half[k, 1] += -imaginary if mirrored else imaginary
 
 
-@compiled()
+@compiled(prepare=_make_add)
 def interpolate(points: Any, starts: Any, weights: Any, factors: Any, lines: Any) -> None:
     """Values on lines, from the points around them.
 
@@ -146,7 +156,7 @@ def interpolate(points: Any, starts: Any, weights: Any, factors: Any, lines: Any
                 lines[line, mirror, radius, 1] = total[2 * mirror + 1] * factor[radius]
 
 
-@compiled()
+@compiled(prepare=_make_add)
 def spread(lines: Any, starts: Any, weights: Any, factors: Any, points: Any) -> None:
     """Adjoint of :func:`interpolate`: adds values on lines to the points around them.
 

@@ -18,6 +18,7 @@ from .cache import is_traced
 from .compiled import arrays
 from .kaiser_bessel import grid_length
 from .polar_grid import PolarGrid, Tables, tables, taps_around
+from .polar_kernels import gather, interpolate, scatter, spread
 from .precision import as_computed
 
 __all__ = ["adjoint_polar_spectrum", "polar_spectrum"]
@@ -96,8 +97,6 @@ class _Transform(torch.autograd.Function):
 
 
 def _sampled_by_loops(x: Tensor, grid: PolarGrid, factors: Tensor) -> Tensor:
-    from .polar_kernels import gather, interpolate
-
     kept = taps_around(grid, x.dtype)
     half = _half_spectrum(x, kept.deapodise, grid)
     points = x.new_empty(len(kept.places), 2)
@@ -108,8 +107,6 @@ def _sampled_by_loops(x: Tensor, grid: PolarGrid, factors: Tensor) -> Tensor:
 
 
 def _spread_by_loops(spectrum: Tensor, grid: PolarGrid, factors: Tensor) -> Tensor:
-    from .polar_kernels import scatter, spread
-
     kept = taps_around(grid, spectrum.real.dtype)
     rows, columns = map(grid_length, grid.shape)
     lines = torch.view_as_real(spectrum.resolve_conj().contiguous())
