@@ -54,7 +54,8 @@ def study(build: Build, runs: Sequence[str], room: Path) -> Study:
     build.run(words, {"MONAI_FREQ_CACHE": str(room / build.commit), "OMP_NUM_THREADS": threads})
     seconds = time.perf_counter() - start
     # the format of a result has changed since, but not that of its cases
-    results = {file.stem: json.loads(file.read_text()) for file in output.glob("results/*/*.json")}
+    files = [*output.glob("results/*/*.json")]
+    results = {str(file.relative_to(output)): json.loads(file.read_text()) for file in files}
     dice = {
         (name, case["case"], key): value
         for name, result in results.items()
@@ -71,7 +72,7 @@ def report(rounds: Sequence[Sequence[Study]]) -> Iterator[measure.Part]:
     yield (
         f"{rounds[0][0].runs} runs through the study's command, each a training of `heart_fd` or `hippocampus_fd` on 4 "
         "or 8 cases of the phantom and its evaluation, with one core each and as many at a time as there are cores; "
-        f"{len(rounds)} rounds in turn. The time is that from the command to its end, phantoms there already. CPU time "
+        f"{len(rounds)} round{'s' if len(rounds) > 1 else ''} in turn. The time is that from the command to its end, phantoms there already. CPU time "
         "cannot be had of a study: Ray's processes end unobserved. Where a phantom or the rounding of bands "
         "has changed between two builds, their Dice differ, as from commit 6c743e8."
     )
