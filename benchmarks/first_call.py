@@ -36,7 +36,7 @@ BOUNDS = {COLD: 15.0, WARM: 1.0}
 
 def main() -> None:
     """Time the first calls in turn, print, and write the section."""
-    arguments = measure.options(__doc__ or "", rounds=5)
+    arguments = measure.options(__doc__ or "", rounds=3)
     found: dict[str, Times] = {name: {COLD: [], WARM: []} for name in CALLS}
     for _ in range(1 if arguments.quick else arguments.rounds):
         for name, times in found.items():

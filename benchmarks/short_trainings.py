@@ -69,12 +69,13 @@ def study(build: Build, runs: Sequence[str], room: Path) -> Study:
 
 def report(rounds: Sequence[Sequence[Study]]) -> Iterator[measure.Part]:
     """Parts of the section."""
+    turns = f"{len(rounds)} round{'s' if len(rounds) > 1 else ''} in turn"
     yield (
         f"{rounds[0][0].runs} runs through the study's command, each a training of `heart_fd` or `hippocampus_fd` on 4 "
         "or 8 cases of the phantom and its evaluation, with one core each and as many at a time as there are cores; "
-        f"{len(rounds)} round{'s' if len(rounds) > 1 else ''} in turn. The time is that from the command to its end, phantoms there already. CPU time "
-        "cannot be had of a study: Ray's processes end unobserved. Where a phantom or the rounding of bands "
-        "has changed between two builds, their Dice differ, as from commit 6c743e8."
+        f"{turns}. The time is that from the command to its end, phantoms there already. CPU time cannot be had of a "
+        "study: Ray's processes end unobserved. Where a phantom or the rounding of bands has changed between two "
+        "builds, their Dice differ, as from commit 6c743e8."
     )
     yield measure.targets_table(targets(rounds))
     header = ["round", "build", "seconds", "as a multiple of today's", "largest difference of Dice from today's"]
