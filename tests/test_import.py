@@ -54,7 +54,7 @@ def test_every_module_of_spectral_is_listed():
 
 def test_no_module_of_spectral_imports_numba():
     """MONAI looks into every module of a package whose name begins with its own, and thereby imports all of these."""
-    code = "import sys, monai_freq.spectral as s; [getattr(s, name) for name in s.__all__]; print('numba' in sys.modules)"
+    code = "import sys, monai_freq.spectral as s; [getattr(s, n) for n in s.__all__]; print('numba' in sys.modules)"
     assert printed(code) == ["False"]
 
 
