@@ -21,9 +21,10 @@ def keep_freed_memory() -> bool:
     """Have the C library keep what is freed for the next request of this process, and of those that it forks.
 
     glibc returns large blocks to the system as soon as they are freed. A training step frees and asks for the same
-    hundreds of megabytes again, and the kernel then fills each page with zeros anew, which takes a quarter of the step
-    of a small network on a CPU. No number changes. The largest amount that a process holds at a time stays the same
-    within a few percent; it is given back when the process ends.
+    hundreds of megabytes again, and the kernel then fills each page with zeros anew. For a small network on a CPU that
+    took a few percent of the time of a step on an idle machine, and a quarter beside other work. No number changes. The
+    largest amount that a process holds at a time stays the same within a few percent; it is given back when the process
+    ends.
 
     Returns:
         Whether it does; False with another C library, and where an environment variable, such as
