@@ -146,8 +146,8 @@ def checked(command, cwd, **more):
 
 @pytest.mark.slow
 def test_the_wheel_is_whole_and_typed(wheel, tmp_path):
-    built = {file for file in files_below(wheel / "site" / "monai_freq") if not file.endswith(".pyc")}
-    code = {file for file in files_below(ROOT / "monai_freq") if not file.endswith(".pyc")}
+    built = {file for file in files_below(wheel / "site" / "monai_freq") if "__pycache__" not in file}
+    code = {file for file in files_below(ROOT / "monai_freq") if "__pycache__" not in file}
     copies = {name: files_below(copy_bundle(name, tmp_path / name)) for name in TASKS}
     bundled = {f"bundles/{name}/{file}" for name, files in copies.items() for file in files - {".gitignore"}}
     assert built == code | bundled
