@@ -9,6 +9,7 @@ import pytest
 import torch
 
 torch.set_num_threads(1)  # pytest runs one process on each core: more threads would contend for it
+torch.set_warn_always(True)  # a warning given once a process would fail whichever test comes first
 
 #: environment variable of the folder in which a worker that crashes leaves its traceback
 CRASHES = "MONAI_FREQ_TEST_CRASHES"

@@ -65,6 +65,7 @@ TRANSFORMS = {
     "RandPhotonNoised": lambda: seeded(transforms.RandPhotonNoised("image", 1.0, (1e6, 1e7), **scan())),
 }
 every_transform = pytest.mark.parametrize("name", TRANSFORMS)
+quantizing = pytest.mark.filterwarnings("ignore:.*quantiz:UserWarning", "ignore:.*quantiz:DeprecationWarning")
 
 
 def result_of(name, image):
@@ -173,8 +174,7 @@ def test_transforms_leave_arrays_as_they_were(name, code, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental:UserWarning")
-@pytest.mark.filterwarnings("ignore:.*quantiz:UserWarning")
-@pytest.mark.filterwarnings("ignore:.*quantiz:DeprecationWarning")
+@quantizing
 @every_transform
 def test_transforms_refuse_what_is_no_real_number(name):
     for dtype in REFUSED:
@@ -320,6 +320,7 @@ def test_functions_take_every_type_of_torch(name):
         assert torch.equal(image.to(torch.int64), ONES)
 
 
+@quantizing
 @every_function
 def test_functions_refuse_what_is_no_real_number(name):
     for dtype in (torch.complex64, torch.quint8):
