@@ -113,7 +113,7 @@ OF_OURS = {
     "bundle/initial_weights.py",
     "bundle/normalization.py",
     "bundle/settings.py",
-    "handlers/psd_handler.py",
+    "handlers/psd_log.py",
     "spectral/psd.py",
     "study/run/missing.py",
     "study/run/results.py",

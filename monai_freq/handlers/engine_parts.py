@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import distributed, nn
 
 from ..quoting import written
 
-__all__ = ["bare", "folder_of", "positive"]
+__all__ = ["bare", "check_tag", "folder_of", "is_first_process", "positive"]
 
 
 def bare(item: Any) -> Any:
@@ -67,3 +68,32 @@ def folder_of(name: str, value: str | os.PathLike[str]) -> Path:
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"'{name}' must be the path of a folder, got {written(value)}.")
     return Path(value)
+
+
+def check_tag(tag: str) -> None:
+    """Refuse a tag that would name a file outside its folder, or none.
+
+    Args:
+        tag: name of a file, without its ending.
+
+    Raises:
+        ValueError: it is no such name.
+
+    Example:
+        >>> check_tag("../psd")
+        Traceback (most recent call last):
+        ValueError: 'tag' must name a file within the folder, as "psd" or "train/psd", got '../psd'.
+    """
+    parts = re.split(r"[/\\]", tag) if isinstance(tag, str) and tag.isprintable() else [""]
+    if any(part.strip() in ("", ".", "..") or part[1:2] == ":" for part in parts):
+        raise ValueError(f'\'tag\' must name a file within the folder, as "psd" or "train/psd", got {written(tag)}.')
+
+
+def is_first_process() -> bool:
+    """Whether this process is the first of those of ``torch.distributed``, or the only one.
+
+    Example:
+        >>> is_first_process()
+        True
+    """
+    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0

@@ -7,14 +7,13 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from monai.data import MetaTensor
 from monai.engines import Workflow
 from monai.engines.utils import IterationEvents, default_prepare_batch
 from monai.utils import CommonKeys
-from torch import Tensor
 
 from ..quoting import reason_of
 from ..seeding.generators import seeded
+from .kept_samples import Batch, KeptSamples
 
 __all__ = ["FirstSamples"]
 
@@ -22,7 +21,8 @@ __all__ = ["FirstSamples"]
 class FirstSamples:
     """Copies of the first images and labels of an epoch, as the engine has prepared them.
 
-    They are kept until they are taken, or the next epoch has some.
+    They are kept as in :class:`~monai_freq.handlers.kept_samples.KeptSamples`, until they are taken, or the next epoch
+    has some.
 
     MONAI's engines say after the forward pass what they gave the network. It is taken from there, for to prepare a
     batch twice could draw random numbers that are missing later. Of other engines the batch is prepared after the
@@ -45,10 +45,8 @@ class FirstSamples:
     """
 
     def __init__(self, most: int, wanted: Callable[[Engine], bool]) -> None:
-        self.most = most
         self.wanted = wanted
-        self.batches: list[tuple[Tensor, Tensor]] = []
-        self._of_earlier = False  # epoch
+        self.kept = KeptSamples(most, "give it one, or the engine a prepare_batch")
         self._expected = False
         self._batch: Any = None
 
@@ -61,23 +59,19 @@ class FirstSamples:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._from_batch)
 
     @property
-    def of_this_epoch(self) -> list[tuple[Tensor, Tensor]]:
-        """The batches of the epoch that the engine is in, or has ended with."""
-        return [] if self._of_earlier else self.batches
+    def batches(self) -> list[Batch]:
+        """The batches that are kept."""
+        return self.kept.batches
 
-    def take(self) -> list[tuple[Tensor, Tensor]]:
+    def take(self) -> list[Batch]:
         """The batches of this epoch, of which none is kept."""
-        batches, self.batches = self.of_this_epoch, []
-        return batches
+        return self.kept.take()
 
     def _start(self, engine: Engine) -> None:
-        self._of_earlier = True
-
-    def _missing(self) -> int:
-        return self.most - sum(len(images) for images, _ in self.of_this_epoch)
+        self.kept.start_epoch()
 
     def _expect(self, engine: Engine) -> None:
-        self._expected = self._missing() > 0 and self.wanted(engine)
+        self._expected = self.kept.missing > 0 and self.wanted(engine)
         self._batch = batch = engine.state.batch if self._expected else None
         usual = getattr(engine, "prepare_batch", default_prepare_batch) is default_prepare_batch
         if usual and isinstance(batch, Mapping) and CommonKeys.IMAGE not in batch:
@@ -97,15 +91,7 @@ class FirstSamples:
 
     def _keep(self, images: object, labels: object) -> None:
         self._expected, self._batch = False, None
-        images, labels = _tensor(CommonKeys.IMAGE, images), _tensor(CommonKeys.LABEL, labels)
-        if images.ndim < 3 or labels.ndim < 1 or len(images) != len(labels):
-            raise ValueError(
-                "a batch must have images (B, C, *spatial) and a label for each, "
-                f"got {tuple(images.shape)} and {tuple(labels.shape)}."
-            )
-        missing = self._missing()
-        self.batches, self._of_earlier = self.of_this_epoch, False
-        self.batches.append((images[:missing].detach().clone(), labels[:missing].detach().clone()))
+        self.kept.keep(images, labels)
 
 
 def _prepared(engine: Engine, batch: Any) -> tuple[object, object]:
@@ -119,12 +105,3 @@ def _prepared(engine: Engine, batch: Any) -> tuple[object, object]:
     except (AssertionError, TypeError) as error:
         raise ValueError(f"a batch must be an (image, label) or a dictionary of them: {reason_of(error)}.") from error
     return (*prepared, None)[:2] if isinstance(prepared, (tuple, list)) else (prepared, None)
-
-
-def _tensor(name: str, value: object) -> Tensor:
-    if not isinstance(value, Tensor):
-        raise ValueError(
-            f"a batch must have an '{name}' that is a tensor, got {type(value).__name__}: "
-            "give it one, or the engine a prepare_batch."
-        )
-    return value.as_tensor() if isinstance(value, MetaTensor) else value

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from monai_freq.handlers.engine_parts import bare, folder_of, positive
-from monai_freq.handlers.psd_handler import _check_tag
+from monai_freq.handlers.engine_parts import bare, check_tag, folder_of, positive
 
 
 @pytest.mark.usefixtures("single_process_group")
@@ -55,4 +54,4 @@ def test_what_is_no_path_is_no_folder(value):
 
 @pytest.mark.parametrize("tag", ["psd", "train/psd", "psd 2", "a..b", ".psd", "α"])
 def test_a_tag_within_the_folder_is_taken(tag):
-    _check_tag(tag)
+    check_tag(tag)
