@@ -45,6 +45,7 @@ MAY_IMPORT = {
     "networks": {"errors", "files", "quoting", "spectral"},
     "losses": {"errors", "quoting", "spectral"},
     "handlers": {"errors", "seeding", "spectral", "figures", "files", "places", "quoting", "data", "transforms"},
+    "lightning": {"handlers", "quoting", "seeding", "spectral"},
     "bundle": BELOW,
     "study": BELOW | {"bundle"},
 }
