@@ -58,6 +58,8 @@ CONTENTS = {
                 "add_transforms",
                 "export",
                 "watch_training",
+                "lightning",
+                "plain_loop",
                 "study",
                 "transfer",
             ),
@@ -72,7 +74,7 @@ CONTENTS = {
     "docs/reference/index": {
         "": [
             *("transforms", "networks", "losses", "handlers", "data", "phantoms", "spectral", "artifact_kernels"),
-            *("seeding", "study", "figures", "bundle", "errors"),
+            *("seeding", "lightning", "study", "figures", "bundle", "errors"),
         ]
     },
 }
@@ -93,7 +95,7 @@ napoleon_use_rtype = False
 
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|monai|numpy|np|pandas|matplotlib|ignite|collections|contextlib|pathlib|typing|os|argparse)\..*"),
+    ("py:.*", r"(torch|monai|numpy|np|pandas|matplotlib|ignite|lightning|collections|contextlib|pathlib|typing|os|argparse)\..*"),
     ("py:class", r"[A-Z]\w*|nn\.Module"),  # annotations of a class's arguments appear as written
     ("py:class", r".*\.[RT]"),
     ("py:exc", r"[A-Z]\w*"),
