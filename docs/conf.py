@@ -95,7 +95,8 @@ napoleon_use_rtype = False
 
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|monai|numpy|np|pandas|matplotlib|ignite|lightning|collections|contextlib|pathlib|typing|os|argparse)\..*"),
+    ("py:.*", r"(torch|monai|numpy|np|pandas|matplotlib|ignite|collections|contextlib|pathlib|typing|os|argparse)\..*"),
+    ("py:.*", r"lightning\..*"),
     ("py:class", r"[A-Z]\w*|nn\.Module"),  # annotations of a class's arguments appear as written
     ("py:class", r".*\.[RT]"),
     ("py:exc", r"[A-Z]\w*"),

@@ -74,6 +74,8 @@ class PSDCallback(Callback):
         DOI 10.1117/12.3047670, Equation 1 and Figure 3.
 
     Example:
+        >>> import tempfile, torch
+        >>> from monai_freq.handlers import PSDHistory
         >>> class Classifier(LightningModule):
         ...     def __init__(self):
         ...         super().__init__()
@@ -83,13 +85,25 @@ class PSDCallback(Callback):
         ...     def forward(self, images):
         ...         return self.network(images)
         ...
-        ...     def training_step(self, batch):
-        ...         return self.loss(self(batch["image"]), batch["label"])
+        ...     def training_step(self, batch, batch_idx):
+        ...         return self.loss(self(batch[0]), batch[1])
         ...
         ...     def configure_optimizers(self):
         ...         return torch.optim.SGD(self.parameters(), lr=0.1)
-        >>> PSDCallback(interval=5, on="validation").on
-        'validation'
+        >>> folder = tempfile.mkdtemp()
+        >>> trainer = Trainer(
+        ...     accelerator="cpu",
+        ...     max_epochs=3,
+        ...     callbacks=[PSDCallback(folder, interval=2)],
+        ...     logger=False,
+        ...     enable_checkpointing=False,
+        ...     enable_progress_bar=False,
+        ...     enable_model_summary=False,
+        ... )
+        >>> data = torch.utils.data.TensorDataset(torch.rand(4, 1, 16, 16), torch.tensor([0, 1, 1, 0]))
+        >>> trainer.fit(Classifier(), torch.utils.data.DataLoader(data, batch_size=2))
+        >>> PSDHistory.load(f"{folder}/psd.npz").epochs
+        [2, 3]
     """
 
     def __init__(

@@ -302,30 +302,6 @@ def test_evaluation_alone_logs_nothing(tmp_path):
     assert not (tmp_path / "logs").exists()
 
 
-def test_the_trainer_of_the_older_package_takes_it(tmp_path):
-    """``pytorch_lightning`` has classes of its own, and calls whatever has the hooks."""
-    older = pytest.importorskip("pytorch_lightning")
-    hooks = {name: vars(Module)[name] for name in ("forward", "training_step", "configure_optimizers")}
-    module = type("Older", (older.LightningModule,), hooks)()
-    module.network, module.loss, module.noise, module.given, module.losses = classifier(), LOSS, 0, [], []
-    seed_all()
-    trainer = older.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        devices=1,
-        logger=older.loggers.TensorBoardLogger(tmp_path / "older", name=None, version=""),
-        callbacks=[PSDCallback()],
-        log_every_n_steps=1,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-    )
-    trainer.fit(module, Loader(batches_of()))
-    fitted(tmp_path / "newer", PSDCallback(), epochs=1)
-    assert (tmp_path / "older/psd.npz").read_bytes() == (tmp_path / "newer/psd.npz").read_bytes()
-    assert events_of(tmp_path / "older").Tags()["images"] == events_of(tmp_path / "newer").Tags()["images"] != []
-
-
 # the training never notices
 
 
