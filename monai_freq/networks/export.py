@@ -20,6 +20,7 @@ from torch.export import Dim, ExportedProgram
 
 from ..files import replacing
 from ..quoting import reason_of, written
+from ..spectral.theta import theta_along
 from .frequency_fusion import FrequencyFusion
 from .image_sizes import CannotTell, answer, by, name_of, on_meta
 from .misfit import why_refused, why_unfit
@@ -174,7 +175,7 @@ def _other_sizes(network: FrequencyFusion, image_size: Sequence[int]) -> list[li
 
     A graph takes for granted what is so of the sizes that it is made from: that two are equal, or that one is 1.
     """
-    least = min(image_size[axis] for axis in network.axes) * network.theta / 2
+    least = min(image_size[axis] * theta / 2 for axis, theta in theta_along(network.theta, network.axes).items())
     first = max(2, math.floor(1 / least) + 1)
     steps = range(len(image_size))
     return [

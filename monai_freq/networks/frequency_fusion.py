@@ -16,6 +16,7 @@ from ..spectral.bands import Convention, check_bands, coarse_low, fuse, split
 from ..spectral.cache import is_traced
 from ..spectral.precision import check_dense
 from ..spectral.scalars import check_choice
+from ..spectral.theta import Theta, theta_as_kept
 from .image_sizes import by
 from .misfit import why_refused, why_unfit
 from .predictions import Task, Wanted, replaced
@@ -63,7 +64,8 @@ class FrequencyFusion(nn.Module):
         in_channels: number C of channels of the image.
         out_channels: number of classes.
         features: number of channels of the stems.
-        theta: width of the low block, a fraction of each cut axis' frequencies, in (0, 1).
+        theta: width of the low block, a fraction of each cut axis' frequencies, in (0, 1): one number, or one for each
+            axis. :func:`~monai_freq.spectral.frequency_unit.theta_of` gives that of a cutoff in cycles per mm.
         fusion: kind of fusion, ``"early"``, ``"late"`` or ``"none"``.
         convention: name of the low band, see :func:`monai_freq.spectral.bands.split`. With ``"figure2"`` the low branch
             works on the coarse grid that holds the band.
@@ -104,7 +106,7 @@ class FrequencyFusion(nn.Module):
         in_channels: int,
         out_channels: int,
         features: int = 8,
-        theta: float = 0.1,
+        theta: Theta = 0.1,
         fusion: Fusion = "early",
         convention: Convention = "figure2",
         spatial_dims: int = 3,
@@ -120,7 +122,7 @@ class FrequencyFusion(nn.Module):
         check_choice("task", task, get_args(Task))
         check_bands(theta, convention, axes, spatial_dims)
         self.in_channels, self.out_channels, self.features = in_channels, out_channels, features
-        self.theta, self.fusion, self.convention = theta, fusion, convention
+        self.theta, self.fusion, self.convention = theta_as_kept(theta), fusion, convention
         self.spatial_dims, self.task, self.presplit, self.axes = spatial_dims, task, presplit, tuple(axes)
         if fusion == "none":
             self.stem = self._stem()

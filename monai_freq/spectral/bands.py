@@ -18,7 +18,7 @@ Reference:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Literal, NamedTuple, TypedDict, get_args
 
@@ -29,6 +29,7 @@ from ..quoting import written
 from .basis import Block, block_basis, coarse_from_samples, coarse_size, samples_from_coarse
 from .precision import as_given, check_image, compute_dtype, full_precision
 from .scalars import check_choice, is_count, is_finite_number
+from .theta import Theta, check_theta, theta_along
 
 __all__ = [
     "Convention",
@@ -53,18 +54,18 @@ class _Kind(TypedDict):
 
 
 class _Cut(NamedTuple):
-    """Description of a cut: torch dimensions (negative), theta, and the block around DC or around Nyquist."""
+    """Description of a cut: torch dimensions (negative), theta of each, and the block around DC or around Nyquist."""
 
     dims: tuple[int, ...]
-    theta: float
+    theta: Mapping[int, float]
     block: Block
 
 
-def check_bands(theta: float, convention: str = "figure2", axes: Sequence[int] = (0, 1), spatial_dims: int = 3) -> None:
+def check_bands(theta: Theta, convention: str = "figure2", axes: Sequence[int] = (0, 1), spatial_dims: int = 3) -> None:
     """Refuse settings that define no band.
 
     Args:
-        theta: width of the block, a fraction of the axis' frequencies in (0, 1).
+        theta: width of the block, a fraction of each cut axis' frequencies in (0, 1): one number, or one for each axis.
         convention: definition of the low band, one of ``"figure2"``, ``"equation1"``, ``"released"``.
         axes: spatial axes that are cut, each in [0, ``spatial_dims``).
         spatial_dims: number of spatial dimensions, at least 1.
@@ -77,13 +78,12 @@ def check_bands(theta: float, convention: str = "figure2", axes: Sequence[int] =
         Traceback (most recent call last):
         ValueError: 'theta' must be in (0, 1), got 1.5.
     """
-    if not (is_finite_number(theta) and 0 < theta < 1):
-        raise ValueError(f"'theta' must be in (0, 1), got {written(theta)}.")
     check_choice("convention", convention, get_args(Convention))
     if not is_count(spatial_dims):
         raise ValueError(f"'spatial_dims' must be at least 1 and whole, got {written(spatial_dims)}.")
     if not _are_axes(axes, spatial_dims):
         raise ValueError(f"'axes' must be different spatial axes in [0, {spatial_dims - 1}], got {written(axes)}.")
+    check_theta(theta, axes)
 
 
 def _are_axes(axes: object, spatial_dims: int) -> bool:
@@ -113,7 +113,7 @@ def check_cutoff(cutoff: float) -> None:
 
 def split(
     x: Tensor,
-    theta: float = 0.1,
+    theta: Theta = 0.1,
     *,
     spatial_dims: int,
     axes: Sequence[int] = (0, 1),
@@ -134,7 +134,7 @@ def split(
 
     Args:
         x: image or features.
-        theta: width of the block, a fraction of each cut axis' frequencies in (0, 1).
+        theta: width of the block, a fraction of each cut axis' frequencies in (0, 1): one number, or one for each axis.
         spatial_dims: number of trailing spatial dimensions.
         axes: spatial axes that are cut.
         convention: definition of the low band, see the table.
@@ -167,7 +167,7 @@ def split(
     return as_given(low, x), as_given(high, x)
 
 
-def coarse_low(x: Tensor, theta: float = 0.1, *, spatial_dims: int, axes: Sequence[int] = (0, 1)) -> Tensor:
+def coarse_low(x: Tensor, theta: Theta = 0.1, *, spatial_dims: int, axes: Sequence[int] = (0, 1)) -> Tensor:
     r"""Block around DC on the coarsest grid that holds it; a constant stays the same constant.
 
     .. math:: D = \bigotimes_\text{axes} \sqrt{r/N}\, B_r B_N^\top, \qquad r = 2h + 1,
@@ -178,7 +178,7 @@ def coarse_low(x: Tensor, theta: float = 0.1, *, spatial_dims: int, axes: Sequen
 
     Args:
         x: image or features.
-        theta: width of the block in (0, 1).
+        theta: width of the block in (0, 1): one number, or one for each cut axis.
         spatial_dims: number of trailing spatial dimensions.
         axes: spatial axes that are cut.
 
@@ -196,14 +196,14 @@ def coarse_low(x: Tensor, theta: float = 0.1, *, spatial_dims: int, axes: Sequen
     with full_precision(x):
         coarse = x.to(compute_dtype(x))
         for dim in _shrinking(cut, x.shape):
-            coarse = _along(coarse_from_samples(x.shape[dim], cut.theta, **_as(coarse)), coarse, dim)
+            coarse = _along(coarse_from_samples(x.shape[dim], cut.theta[dim], **_as(coarse)), coarse, dim)
     return as_given(coarse, x)
 
 
 def fuse(
     low: Tensor,
     high: Tensor,
-    theta: float = 0.1,
+    theta: Theta = 0.1,
     *,
     spatial_dims: int,
     axes: Sequence[int] = (0, 1),
@@ -217,7 +217,7 @@ def fuse(
     Args:
         low: features that give the low band; for ``figure2`` they may lie on the grid of :func:`coarse_low`.
         high: features that give all other frequencies.
-        theta: width of the block in (0, 1).
+        theta: width of the block in (0, 1): one number, or one for each cut axis.
         spatial_dims: number of trailing spatial dimensions.
         axes: spatial axes that are cut.
         convention: definition of the low band, see :func:`split`.
@@ -287,14 +287,14 @@ def low_pass(x: Tensor, cutoff: float, *, spatial_dims: int) -> Tensor:
 def _analysis(x: Tensor, cut: _Cut) -> Tensor:
     """Coefficients of the block along each cut dimension."""
     for dim in _shrinking(cut, x.shape):
-        x = _along(block_basis(x.shape[dim], cut.theta, cut.block, **_as(x)).T, x, dim)
+        x = _along(block_basis(x.shape[dim], cut.theta[dim], cut.block, **_as(x)).T, x, dim)
     return x
 
 
 def _coarse_analysis(coarse: Tensor, cut: _Cut, shape: torch.Size) -> Tensor:
     """Coefficients of features on the coarse grid, in the basis of the full grid."""
     for dim in cut.dims:
-        coarse = _along(samples_from_coarse(shape[dim], cut.theta, **_as(coarse)), coarse, dim)
+        coarse = _along(samples_from_coarse(shape[dim], cut.theta[dim], **_as(coarse)), coarse, dim)
     return coarse
 
 
@@ -305,8 +305,8 @@ def _synthesis(
     x = coefficients
     *first, last = reversed(_shrinking(cut, shape))
     for dim in first:
-        x = _along(block_basis(shape[dim], cut.theta, cut.block, **_as(x)), x, dim)
-    basis = block_basis(shape[last], cut.theta, cut.block, **_as(x))
+        x = _along(block_basis(shape[dim], cut.theta[dim], cut.block, **_as(x)), x, dim)
+    basis = block_basis(shape[last], cut.theta[last], cut.block, **_as(x))
     return _along(basis, x, last, plus=plus, out=out)
 
 
@@ -342,11 +342,12 @@ def _along(matrix: Tensor, x: Tensor, dim: int, *, plus: Tensor | None = None, o
     return (torch.addmm if dim == -1 else torch.baddbmm)(plus.reshape(flat), *factors, out=target).view(shape)
 
 
-def _cut(x: Tensor, theta: float, spatial_dims: int, axes: Sequence[int], convention: str, *, name: str = "x") -> _Cut:
+def _cut(x: Tensor, theta: Theta, spatial_dims: int, axes: Sequence[int], convention: str, *, name: str = "x") -> _Cut:
     check_bands(theta, convention, axes, spatial_dims)
     check_image(x, spatial_dims, name=name)
     block: Block = "center" if convention == "figure2" else "nyquist"
-    return _Cut(tuple(axis - spatial_dims for axis in axes), theta, block)
+    dims = tuple(axis - spatial_dims for axis in axes)
+    return _Cut(dims, theta_along(theta, dims), block)
 
 
 def _check_out(out: tuple[Tensor, Tensor], x: Tensor) -> None:
@@ -380,7 +381,7 @@ def _lies_on_grid(low: Tensor, high: Tensor, cut: _Cut, convention: str, coarse:
 def _coarse_shape(shape: torch.Size, cut: _Cut) -> torch.Size:
     sizes = list(shape)
     for dim in cut.dims:
-        sizes[dim] = coarse_size(shape[dim], cut.theta)
+        sizes[dim] = coarse_size(shape[dim], cut.theta[dim])
     return torch.Size(sizes)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["PerMillimetre", "require_per_voxel", "unit_of"]
+from ..quoting import written
+from .scalars import is_finite_number
+
+__all__ = ["PerMillimetre", "require_per_voxel", "theta_of", "unit_of"]
 
 #: functions and methods whose results are the same frequencies, a part of them, or several sets of them
 _KEEPING = {"to", "type", "float", "double", "half", "bfloat16", "cpu", "cuda", "clone", "detach", "contiguous"}
@@ -124,6 +127,46 @@ def require_per_voxel(frequencies: Tensor, name: str = "frequencies") -> None:
             f"'{name}' must end at 0.5 cycles per voxel, at 0.87 with corners, but end at {float(positive[-1]):.3g}: "
             "are they in cycles per mm? Compute them without spacing."
         )
+
+
+def theta_of(cutoff_per_mm: float, spacing_mm: float | Sequence[float]) -> float | tuple[float, ...]:
+    r"""Width theta of the band that ends at a cutoff in cycles per mm.
+
+    .. math:: \theta = 2 \cdot \text{cutoff} \cdot \text{spacing}
+
+    theta is the fraction of the Nyquist frequency, :math:`1 / (2 \cdot \text{spacing})`, at which the band ends.
+
+    Args:
+        cutoff_per_mm: end of the band in cycles per mm, the same along all axes.
+        spacing_mm: size of a voxel along each cut axis in mm, in the order of ``axes``; one number for all.
+
+    Returns:
+        A number if it is the same along all axes, else one for each. It has 12 digits: 2 * 0.1 * 0.7 is 0.14.
+
+    Raises:
+        ValueError: cutoff or spacing is not positive, or the cutoff is at or beyond the Nyquist frequency of an axis.
+
+    Example:
+        >>> theta_of(0.05, spacing_mm=(1.0, 1.0)), theta_of(0.05, spacing_mm=(0.7, 1.4))
+        (0.1, (0.07, 0.14))
+        >>> theta_of(0.05, spacing_mm=12)
+        Traceback (most recent call last):
+        ValueError: 'cutoff_per_mm' must be below 0.0417, the Nyquist frequency of a spacing of 12 mm, got 0.05: ...
+    """
+    sizes = list(spacing_mm) if isinstance(spacing_mm, Iterable) else [spacing_mm]
+    sizes = [float(size) if isinstance(size, Tensor) and size.ndim == 0 else size for size in sizes]
+    if not (is_finite_number(cutoff_per_mm) and cutoff_per_mm > 0):
+        raise ValueError(f"'cutoff_per_mm' must be a positive number of cycles per mm, got {written(cutoff_per_mm)}.")
+    if not sizes or not all(is_finite_number(size) and size > 0 for size in sizes):
+        raise ValueError(f"'spacing_mm' must be positive voxel sizes in mm, got {written(spacing_mm)}.")
+    widths = [float(f"{2 * float(cutoff_per_mm) * float(size):.12g}") for size in sizes]
+    if max(widths) >= 1:
+        coarsest = max(sizes)
+        raise ValueError(
+            f"'cutoff_per_mm' must be below {1 / (2 * coarsest):.3g}, the Nyquist frequency of a spacing of "
+            f"{coarsest:.6g} mm, got {written(cutoff_per_mm)}: lower it, or do not cut that axis."
+        )
+    return widths[0] if len(set(widths)) == 1 else tuple(widths)
 
 
 def _ends_per_voxel(positive: Tensor, eps: float) -> bool:

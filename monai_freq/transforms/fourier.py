@@ -10,6 +10,7 @@ from monai.transforms import Transform
 from monai.utils import TransformBackends
 
 from ..spectral.bands import Convention, check_bands, check_cutoff, low_pass, split
+from ..spectral.theta import Theta, theta_as_kept
 from .image import as_image, like_image, require_finite
 from .keyed import Keyed
 
@@ -24,7 +25,7 @@ class FourierDisentangle(Transform):
     with P the projection on a block of frequencies, see :func:`monai_freq.spectral.bands.split`.
 
     Args:
-        theta: width of the block, a fraction of each cut axis' frequencies, in (0, 1).
+        theta: width of the block, a fraction of each cut axis' frequencies in (0, 1): one number, or one for each axis.
         axes: spatial axes that are cut; the first two, so that a volume is not cut along z, as in the paper.
         convention: name of the band that is called low: ``"figure2"``, ``"equation1"`` or ``"released"``.
 
@@ -49,9 +50,9 @@ class FourierDisentangle(Transform):
 
     backend = [TransformBackends.TORCH]
 
-    def __init__(self, theta: float = 0.1, axes: Sequence[int] = (0, 1), convention: Convention = "figure2") -> None:
+    def __init__(self, theta: Theta = 0.1, axes: Sequence[int] = (0, 1), convention: Convention = "figure2") -> None:
         check_bands(theta, convention, axes, spatial_dims=3)
-        self.theta = theta
+        self.theta = theta_as_kept(theta)
         self.axes = tuple(axes)
         self.convention = convention
 
