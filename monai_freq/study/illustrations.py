@@ -86,9 +86,10 @@ def read_case(run: Run, number: int) -> DrawnCase:
     case = dataset[number]
     theta, convention = parser.get_parsed_content("theta"), parser.get_parsed_content("convention")
     low, high = split(case["image"].as_tensor()[0], theta, spatial_dims=3, convention=convention)
+    widths = " and ".join(f"{width:g}" for width in np.atleast_1d(theta))
     classes, file = parser.get_parsed_content("classes"), case_name(case["image"].meta["filename_or_obj"])
     return DrawnCase(
-        f"{run.bundle}, {file}, theta = {theta:g}" + ("" if convention == "figure2" else f", {convention}"),
+        f"{run.bundle}, {file}, theta = {widths}" + ("" if convention == "figure2" else f", {convention}"),
         np.asarray(case["image"][0]),
         np.asarray(case["label"][0]).astype(np.uint8),
         low.numpy(),

@@ -39,6 +39,15 @@ def test_resuming_needs_the_same_settings_and_moves_nothing(tmp_path, resume):
         begin_run(str(tmp_path), resume=resume, theta=0.2)
 
 
+def test_a_width_for_each_axis_is_recorded_and_compared(tmp_path):
+    begin_run(str(tmp_path), resume=False, theta=(0.1, 0.2))
+    begin_run(str(tmp_path), resume=True, theta=[0.1, 0.2])
+    assert recorded_settings(str(tmp_path / "models/model.pt")) == {"theta": [0.1, 0.2]}
+    for other in (0.1, [0.2, 0.1]):
+        with pytest.raises(UsageError, match=r"was trained with theta=\[0\.1, 0\.2\], not "):
+            begin_run(str(tmp_path), resume=True, theta=other)
+
+
 def test_resuming_a_run_without_a_record_keeps_its_state(tmp_path):
     (tmp_path / "last.pt").write_text("state")
     begin_run(str(tmp_path), resume=True, theta=0.1)

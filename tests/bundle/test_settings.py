@@ -43,6 +43,7 @@ def test_what_a_bundle_comes_with_passes_and_nothing_is_done(bundle, workflow, t
     for changes in (
         {"intensity_window": (0.0, 1.5)},
         {"fusion": "early", "convention": "released", "theta": 0.3, "device": torch.device("cpu")},
+        {"theta": [0.1, 0.2]},
     ):
         parser = parser_of(bundle, workflow, tmp_path, **changes)
         before = json.dumps(parser.get(), default=str)
@@ -55,6 +56,7 @@ def test_what_a_bundle_comes_with_passes_and_nothing_is_done(bundle, workflow, t
 WRONG = [
     *(("heart_fd", "fusion", value) for value in ("Early", "", None, False, ["early"])),
     *(("heart_fd", "theta", value) for value in (0, 1, -0.1, float("nan"), "0.1", None, True)),
+    *(("heart_fd", "theta", value) for value in ([0.1], [0.1, 0.2, 0.3], [0.1, 1.5], [])),
     *(("heart_fd", "convention", value) for value in ("figure 2", None, 2)),
     *(("heart_fd", name, -1) for name in ("val_cases", "test_cases", "train_size", "draw", "seed")),
     *(("heart_fd", "train_size", value) for value in (1.5, "two", True)),

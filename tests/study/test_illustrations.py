@@ -31,6 +31,11 @@ def test_a_case_is_split_as_the_network_splits_it(heart):
     np.testing.assert_allclose(case.high, high, atol=1e-6)
     assert case.title.startswith("heart_fd, la_")
     assert case.title.endswith("theta = 0.3, released")
+    several = read_case(Run(bundle="heart_fd", folder=str(heart), settings=SMALL | {"theta": [0.3, 0.6]}), 1)
+    np.testing.assert_allclose(
+        several.low, split(torch.from_numpy(case.image), (0.3, 0.6), spatial_dims=3)[0], atol=1e-6
+    )
+    assert several.title.endswith("theta = 0.3 and 0.6")
 
 
 def test_the_command_writes_both_figures(heart, tmp_path, capsys):

@@ -129,6 +129,8 @@ def run_name(bundle: str, settings: Mapping[str, Any]) -> str:
         >>> settings = {"fusion": "early", "train_size": 8, "draw": 0, "seed": 0}
         >>> run_name("heart_fd", settings | {"theta": 0.2, "image_size": [32, 32, 16]})
         'heart_fd/n8_draw0_early_image_size=32-32-16_theta=0.2_seed0'
+        >>> run_name("heart_fd", settings | {"theta": [0.1, 0.2]})
+        'heart_fd/n8_draw0_early_theta=0.1-0.2_seed0'
         >>> run_name("lodopab_transfer", {"fusion": "none", "fold": 2, "seed": 0, "source": "random"})
         'lodopab_transfer/nall_draw2_none_source=random_seed0'
     """
