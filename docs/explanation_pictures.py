@@ -46,6 +46,37 @@ def tell_corner() -> None:
     print(f"the block around Nyquist holds {share:.1e} of the variance; the rest correlates {correlation:.6f}")
 
 
+def patches() -> Figure:
+    """How far the low part of a patch is from the patch of the low part, over the distance to the patch's border."""
+    image, size = mr_slice(), 64
+    starts = range(0, image.shape[-1] - size + 1, 16)
+    depth = torch.minimum(place := torch.arange(size), size - 1 - place)
+    depth = torch.minimum(depth[:, None], depth[None])
+    figure = new_figure(9.6, 3.3)
+    axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.7])
+    here = (slice(None), slice(96, 96 + size), slice(64, 64 + size))
+    parts = {"low part of a patch": split(image[here], 0.1, spatial_dims=2)[0]}
+    parts["patch of the low part"] = split(image, 0.1, spatial_dims=2)[0][here]
+    for place, (title, part) in enumerate(parts.items()):
+        show(axes[place], part, title, (0, 1))
+    show(axes[2], torch.sub(*parts.values()), "difference", (-0.3, 0.3))
+    for theta, color, style in ((0.1, "black", "-"), (0.2, VERMILLION, "--"), (0.4, BLUE, "-.")):
+        low = split(image, theta, spatial_dims=2)[0]
+        wheres = [
+            (slice(None), slice(row, row + size), slice(column, column + size)) for row in starts for column in starts
+        ]
+        wrong = torch.stack([split(image[where], theta, spatial_dims=2)[0] - low[where] for where in wheres])
+        squares = wrong.square().mean((0, 1)) / image.var()
+        curve = torch.stack([squares[depth == step].mean() for step in range(size // 2)]).sqrt()
+        axes[3].plot(curve, color=color, linestyle=style, label=f"theta = {theta}")
+        bounds = ((0, 1), (4, 8), (16, 24), (24, 32))
+        told = [f"{float(squares[(depth >= a) & (depth < b)].mean().sqrt()):.2f} at {a} to {b - 1}" for a, b in bounds]
+        print(f"theta {theta}: a patch of {size} is off by {', '.join(told)} voxels from its border (SD of the image)")
+    axes[3].set(xlabel="voxels from the border of the patch", ylabel="difference / SD of the image", ylim=(0, 0.7))
+    axes[3].legend(frameon=False, fontsize="small")
+    return figure
+
+
 def same_density() -> Figure:
     """A slice, noise with the same magnitudes, and their densities, which coincide."""
     image = mr_slice()
@@ -145,6 +176,7 @@ def slope(frequencies: Tensor, density: Tensor) -> float:
 
 PICTURES: dict[str, Callable[[], Figure]] = {
     "theta": theta,
+    "patches": patches,
     "same_density": same_density,
     "voxel_size": voxel_size,
     "delta_ood": delta_ood,
