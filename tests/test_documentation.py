@@ -6,6 +6,7 @@ there. The slow tests run the commands too, on copies of the bundles that are cu
 
 import configparser
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import monai.bundle
 import nibabel
 import numpy as np
 import pytest
@@ -25,12 +27,15 @@ from monai_freq.data import read_decathlon
 from monai_freq.study.__main__ import parser as study_parser
 from monai_freq.transforms import __all__ as TRANSFORMS
 
-#: trainings and exports, which take long
-SLOW = [("docs/own_classifier.md", 1), ("docs/export.md", 0)]
+#: trainings, which take long
+SLOW = [("docs/own_classifier.md", 1)]
+#: blocks that need what the commands before them have left; test_deployment_pages.py follows these pages
+FOLLOWED = [("docs/export.md", number) for number in range(3)] + [("docs/model_hub.md", number) for number in range(3)]
 PYTHON = [
     pytest.param(page, number, marks=[pytest.mark.slow] if (page, number) in SLOW else [])
     for page in PAGES
     for number in range(len(blocks(page, "python")))
+    if (page, number) not in FOLLOWED
 ]
 #: languages of blocks; one of no language is a picture of folders, not to be typed
 KNOWN = {"python", "bash", "json", "math", "{eval-rst}", ""}
@@ -147,6 +152,8 @@ def check(command):
 
 
 def check_bundle(words):
+    if "published/" in " ".join(words):  # what the page makes before
+        return
     config, ids = config_of(words)
     for name in ids:
         assert name in config, f"the configuration has no {name}"
@@ -166,6 +173,21 @@ def check_study(words):
             assert "=" not in setting or re.split("[=#]", setting)[0] in settings, setting
         if arguments.get("overlay"):
             assert Path(bundle, f"configs/{arguments['overlay']}.json").is_file()
+
+
+def check_bundle_command(name):
+    """Check of a command of MONAI's on a bundle: its files, as far as nothing has to be made first, and its options."""
+
+    def check_words(words):
+        given = words[words[0] == "network_def" :]
+        options = dict(zip(given[::2], given[1::2], strict=True))
+        known = {f"--{option}" for option in (*inspect.signature(getattr(monai.bundle, name)).parameters, "checkpoint")}
+        assert set(options) <= known
+        for option, file in options.items():
+            if option in ("--config_file", "--meta_file") and not file.startswith("published/"):
+                check_files([file])
+
+    return check_words
 
 
 def check_targets(words):
@@ -214,9 +236,12 @@ def check_environment(words):
     assert words == [".venv/bin/activate"]  # which `make` sets up
 
 
+#: commands of MONAI's on bundles
+OF_BUNDLES = ("ckpt_export", "onnx_export", "push_to_hf_hub", "verify_metadata", "verify_net_in_out")
 #: beginning of a command -> what has to be there for the rest of it
 CHECKS = {
     "python -m monai.bundle run": check_bundle,
+    **{f"python -m monai.bundle {name}": check_bundle_command(name) for name in OF_BUNDLES},
     "python -m monai_freq": bundles_command.main,  # run
     "python -m monai_freq run": check_bundle,
     "python -m monai_freq.study": check_study,
