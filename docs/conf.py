@@ -57,6 +57,7 @@ CONTENTS = {
                 "own_classifier",
                 "add_transforms",
                 "export",
+                "model_hub",
                 "watch_training",
                 "lightning",
                 "plain_loop",
