@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..quoting import written
 from ..spectral.scalars import check_choice
+from .from_torchio import require_item
 from .image import as_image, like_image, require_finite, source_of
 from .label_grid import Structure, nearest_voxels, resize_label
 from .naming import naming
@@ -84,7 +85,7 @@ class AlignedResize(InvertibleTransform):
 
     def __call__(self, img: NdarrayOrTensor) -> Tensor:
         """Resize one image or label."""
-        tracked, image = as_image(img)
+        tracked, image = as_image(img, labels=self.mode == LABEL)
         axes = len(self.spatial_size)
         if image.ndim - 1 != axes:
             raise ValueError(f"'spatial_size' has {axes} axes, {self.spatial_size}, and the image {image.ndim - 1}.")
@@ -155,6 +156,7 @@ class AlignedResized(MapTransform, InvertibleTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Resize the images and labels of an item."""
+        require_item(self, data)
         result = dict(data)
         for key in self.key_iterator(result):
             with naming(key, result[key]):

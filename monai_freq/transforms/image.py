@@ -15,6 +15,7 @@ from torch import Tensor
 from ..quoting import named, written
 from ..spectral.precision import check_dense, is_real
 from ..spectral.scalars import is_finite_number
+from .from_torchio import require_no_label_map
 
 __all__ = ["as_image", "check_probability", "like_image", "require_finite", "source_of"]
 
@@ -22,7 +23,7 @@ __all__ = ["as_image", "check_probability", "like_image", "require_finite", "sou
 _KEPT = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
-def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
+def as_image(img: NdarrayOrTensor, labels: bool = False) -> tuple[NdarrayOrTensor, Tensor]:
     """Image in MONAI's current type, and its bare tensor to compute with.
 
     The tensor is of floating point: what has 16, 32 or 64 bits as it is, ``longdouble`` in float64, and integers of any
@@ -30,10 +31,11 @@ def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
 
     Args:
         img: image ``(C, *spatial)`` with one to three spatial dimensions.
+        labels: whether class numbers are welcome, too.
 
     Raises:
         ValueError: a path or another object that is no array, a sparse or nested tensor, another number of dimensions,
-            values that are no real numbers, or none.
+            values that are no real numbers, or none; a label map that TorchIO passed on as if it were an image.
 
     Example:
         >>> tracked, image = as_image(np.arange(4, dtype=">i2").reshape(1, 2, 2))
@@ -41,6 +43,8 @@ def as_image(img: NdarrayOrTensor) -> tuple[NdarrayOrTensor, Tensor]:
         (torch.int16, tensor([[[0., 1.],
                  [2., 3.]]]))
     """
+    if not labels:
+        require_no_label_map()
     if isinstance(img, Tensor):
         check_dense(img, "image")
     tracked = convert_to_tensor(_readable(img), track_meta=get_track_meta())

@@ -11,6 +11,7 @@ import numpy as np
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, Randomizable, RandomizableTransform, Transform
 
+from .from_torchio import require_item
 from .naming import naming
 
 __all__ = ["Keyed", "RandKeyed"]
@@ -138,6 +139,7 @@ def _applied(
     transform: MapTransform, data: Mapping[Hashable, Any], change: Callable[[Any], Any]
 ) -> dict[Hashable, Any]:
     """An item with the images under the transform's keys changed."""
+    require_item(transform, data)
     result = dict(data)
     for key in transform.key_iterator(result):
         with naming(key, result[key], data):

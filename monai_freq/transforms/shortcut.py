@@ -31,6 +31,7 @@ from .foreign import (
     seldom_acting,
     with_artifact,
 )
+from .from_torchio import require_item
 from .image import as_image, source_of
 from .naming import OncePerItem, fingerprint, naming
 
@@ -138,6 +139,7 @@ class ApplyShortcutd(Randomizable, MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
         """Alter the images of one item if it is marked."""
+        require_item(self, data)
         if not self._marked(data):
             return data
         images = {key: data[key] for key in self.key_iterator(data)}
