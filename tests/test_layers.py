@@ -25,7 +25,7 @@ BELOW = {
     "networks",
     "losses",
 }
-BELOW |= {"handlers", "known_warnings", "lazy", "places"}
+BELOW |= {"torchio", "handlers", "known_warnings", "lazy", "places"}
 #: layer -> other layers that it may import; a new layer needs an entry
 MAY_IMPORT = {
     "lazy": set(),
@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "data": {"errors", "lazy", "seeding", "files", "json_files", "quoting", "spectral"},
     "phantoms": {"errors", "data", "files", "json_files", "quoting"},
     "transforms": {"errors", "seeding", "quoting", "spectral", "data"},
+    "torchio": {"quoting", "seeding", "transforms"},
     "networks": {"errors", "files", "quoting", "spectral"},
     "losses": {"errors", "quoting", "spectral"},
     "handlers": {"errors", "seeding", "spectral", "figures", "files", "places", "quoting", "data", "transforms"},

@@ -28,7 +28,7 @@ _SLOTS = 1 << 16
 
 
 @contextmanager
-def naming(key: Hashable, img: object, item: Mapping[Hashable, Any] | None = None) -> Iterator[None]:
+def naming(key: Hashable, img: object, item: Mapping[Any, Any] | None = None) -> Iterator[None]:
     """Errors and warnings within the block get the key of the image, and its file where that is known.
 
     Args:

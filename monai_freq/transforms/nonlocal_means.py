@@ -180,6 +180,11 @@ class RandNonLocalMeans(RandomizableTransform):
         super().randomize(None)
         self._drawn = self.R.uniform(*self.h_factor)
 
+    @property
+    def drawn(self) -> dict[str, float]:
+        """What was drawn last, as arguments of :class:`NonLocalMeans`."""
+        return {"h_factor": self._drawn}
+
     def __call__(self, img: NdarrayOrTensor, randomize: bool = True) -> NdarrayOrTensor:
         """Denoise one image, or not; with ``randomize=False``, as drawn last."""
         if randomize:

@@ -197,6 +197,11 @@ class RandPhotonNoise(RandomizableTransform):
         self._n_photons = math.exp(self.R.uniform(low, high))
         self._seed = int(self.R.randint(MAX_SEED, dtype="uint32"))
 
+    @property
+    def drawn(self) -> dict[str, float]:
+        """What was drawn last, as arguments of :class:`PhotonNoise`."""
+        return {"n_photons": self._n_photons}
+
     def __call__(self, img: NdarrayOrTensor, randomize: bool = True) -> NdarrayOrTensor:
         """Add noise to one image, or not; with ``randomize=False``, as drawn last."""
         if randomize:

@@ -35,7 +35,7 @@ from .from_torchio import require_item
 from .image import as_image, source_of
 from .naming import OncePerItem, fingerprint, naming
 
-__all__ = ["ApplyShortcutd", "StaticShortcutd"]
+__all__ = ["ApplyShortcutd", "StaticShortcutd", "is_marked", "static_seed"]
 
 
 # Not a Keyed: that declares the twin of an array transform, and an image alone cannot tell whether it is marked.
@@ -66,8 +66,9 @@ class ApplyShortcutd(Randomizable, MapTransform):
     Args:
         keys: keys of the images.
         artifact: any transform of MONAI or TorchIO, or a callable, that keeps the shape ``(C, *spatial)``. It is given
-            a copy, in float32 at least; TorchIO's see it as ``(C, W, H, D)``, with unit axes added, and on the CPU. A
-            dictionary transform has to have the same keys. Random ones usually want ``prob=1``.
+            a copy, in float32 at least; TorchIO's see it as ``(C, W, H, D)``, with unit axes added, with its spacing
+            but none of its orientation, and on the CPU. A dictionary transform has to have the same keys. Random ones
+            usually want ``prob=1``.
         flag_key: key of the mark, True or False, as :func:`monai_freq.data.plan_shortcut` makes it.
         static: whether an item's artifact is the same each time it is read.
         seed: seed of the static artifacts, at least 0.
@@ -134,8 +135,7 @@ class ApplyShortcutd(Randomizable, MapTransform):
         if not self.static:
             self._drawn = int(self.R.randint(MAX_SEED, dtype="uint32"))
         elif data is not None:
-            digest = hashlib.sha256(f"shortcut {self.seed} {_identity(data)}".encode()).digest()
-            self._drawn = int.from_bytes(digest[:4], "big") % MAX_SEED
+            self._drawn = static_seed(self.seed, data)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
         """Alter the images of one item if it is marked."""
@@ -162,20 +162,8 @@ class ApplyShortcutd(Randomizable, MapTransform):
         return result
 
     def _marked(self, data: Mapping[Hashable, Any]) -> bool:
-        sources = [source_of(data[key]) for key in self.keys if key in data]
-        source = next(filter(None, sources), "")
-        if self.flag_key not in data:
-            raise KeyError(
-                f"the item has no mark '{self.flag_key}'{source}: make the list with monai_freq.data.plan_shortcut."
-            )
-        flag = data[self.flag_key]
-        try:
-            known = flag in (True, False)
-        except (TypeError, ValueError, RuntimeError):  # of an array or a tensor of several
-            known = False
-        if not known:
-            raise ValueError(f"'{self.flag_key}' must be True or False, got {written(flag)}{source}.")
-        return bool(flag)
+        images = (data[key] for key in self.keys if key in data)
+        return is_marked(data, self.flag_key, next(filter(source_of, images), None))
 
     def _altered(
         self, data: Mapping[Hashable, Any], images: Mapping[Hashable, Tensor]
@@ -257,6 +245,50 @@ class StaticShortcutd(ThreadUnsafe, MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
         """Alter the images of one item if it is marked."""
         return self.apply(data)
+
+
+def is_marked(item: Mapping[Any, Any], flag_key: str, img: object) -> bool:
+    """Whether a plan has marked an item.
+
+    Args:
+        item: item with the mark.
+        flag_key: key of the mark.
+        img: image of the item, which tells its file in a message.
+
+    Raises:
+        KeyError: the item has no mark.
+        ValueError: the mark is not True or False.
+
+    Example:
+        >>> is_marked({"shortcut": True}, "shortcut", None)
+        True
+    """
+    source = source_of(img)
+    if flag_key not in item:
+        raise KeyError(f"the item has no mark '{flag_key}'{source}: make the list with monai_freq.data.plan_shortcut.")
+    flag = item[flag_key]
+    try:
+        known = flag in (True, False)
+    except (TypeError, ValueError, RuntimeError):  # of an array or a tensor of several
+        known = False
+    if not known:
+        raise ValueError(f"'{flag_key}' must be True or False, got {written(flag)}{source}.")
+    return bool(flag)
+
+
+def static_seed(seed: int, img: NdarrayOrTensor) -> int:
+    """Seed of an item's static artifact: a hash of the plan's seed, and of the item's file or else its content.
+
+    Args:
+        seed: seed of the plan.
+        img: first image of the item.
+
+    Example:
+        >>> static_seed(0, torch.zeros(1, 2, 2)) == static_seed(1, torch.zeros(1, 2, 2))
+        False
+    """
+    digest = hashlib.sha256(f"shortcut {seed} {_identity(img)}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % MAX_SEED
 
 
 def _identity(img: NdarrayOrTensor) -> str:

@@ -1,4 +1,4 @@
-"""No array transform alters a label map that TorchIO hands to it like an image, and no dictionary form gets an image."""
+"""No array transform alters a label map that TorchIO passes on like an image; no dictionary form gets an image."""
 
 import inspect
 
