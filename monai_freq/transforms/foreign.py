@@ -13,11 +13,13 @@ import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 from monai.transforms import Compose, Identity, Identityd, MapTransform, OneOf, SomeOf, Transform
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..quoting import written
 from ..seeding.generators import drawing_from
 from .image import as_image, like_image, require_finite
+from .pixel_size import slice_axes
 
 __all__ = [
     "Artifact",
@@ -80,7 +82,7 @@ def dictionary_keys(artifact: object) -> set[Hashable]:
 
 
 def called_on(artifact: Artifact, image: Tensor, seed: int) -> Any:
-    """Result of an array artifact; TorchIO's see the image as ``(C, W, H, D)`` and on the CPU.
+    """Result of an array artifact; TorchIO's see the image as ``(C, W, H, D)``, with its spacing and on the CPU.
 
     Args:
         artifact: array transform of MONAI or TorchIO, or a callable.
@@ -96,8 +98,8 @@ def called_on(artifact: Artifact, image: Tensor, seed: int) -> Any:
         if torchio is None or not isinstance(artifact, torchio.Transform):
             return artifact(image)
         bare = image.as_tensor() if isinstance(image, MetaTensor) else image
-        volume = bare.cpu()[(..., *[None] * (4 - bare.ndim))]
-        result = artifact(volume)
+        volume = torchio.ScalarImage(tensor=bare.cpu()[(..., *[None] * (4 - bare.ndim))], affine=_sizes(image))
+        result = artifact(volume).data
         return result.reshape(bare.shape) if result.shape == volume.shape else result
 
 
@@ -286,6 +288,18 @@ def _parts(artifact: object, seen: set[int]) -> Iterator[object]:
         for value in getattr(artifact, "__dict__", {}).values():
             if isinstance(value, kinds):
                 yield from _parts(value, seen)
+
+
+def _sizes(image: Tensor) -> NDArray[np.float64]:
+    """Affine matrix with an image's spacing alone: an artifact turns no axes, as nothing would turn them back."""
+    sizes = np.ones(4)
+    if isinstance(image, MetaTensor):
+        lengths = torch.linalg.vector_norm(image.affine.detach().double().cpu()[:-1, :-1], dim=0).numpy()
+        axes = slice_axes(image)[0] if image.ndim == 3 else range(min(image.ndim - 1, len(lengths)))
+        found = lengths[list(axes)]
+        if np.isfinite(found).all() and (found > 0).all():
+            sizes[: len(found)] = found
+    return np.diag(sizes)
 
 
 def _copied(value: Any) -> Any:

@@ -21,7 +21,8 @@ from monai.transforms import (
     Transform,
 )
 
-from monai_freq.transforms import ApplyShortcutd, RandNonLocalMeansd, RandPhotonNoise, artifact_psd
+from monai_freq.torchio import PhotonNoiseTio
+from monai_freq.transforms import ApplyShortcutd, PhotonNoise, RandNonLocalMeansd, RandPhotonNoise, artifact_psd
 from monai_freq.transforms.artifact import artifact_residual
 from monai_freq.transforms.foreign import called_on, dictionary_keys, editable, is_unchanged, may_have_passed
 
@@ -296,3 +297,29 @@ def test_a_draw_of_monais_tells():
     for seed in range(8):
         called_on(artifact, torch.rand(1, 8, 8), seed)
         assert may_have_passed(artifact) == (not artifact._do_transform)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_an_artifact_of_torchios_knows_the_spacing_and_turns_no_axes(dims):
+    """It would take voxels for 1 mm otherwise, or bring an image to an orientation that its matrix does not have."""
+    values, seen = torch.rand(1, 6, 5, 4)[..., : 4 if dims == 3 else 1].reshape((1, 6, 5, 4)[: dims + 1]), []
+    affine = torch.diag(torch.tensor([-0.5, 0.25, 3.0, 1.0]))[[*range(dims), 3]][:, [*range(dims), 3]]
+
+    class Look(torchio.transforms.IntensityTransform):
+        def apply_transform(self, subject):
+            seen.append(subject.spacing)
+            return subject
+
+    image = MetaTensor(values, affine=affine)
+    looked = called_on(torchio.Compose([torchio.ToCanonical(), Look()]), image, 0)
+    assert torch.equal(looked, values)
+    assert seen == [(0.5, 0.25, 3.0 if dims == 3 else 1.0)]
+    called_on(Look(), values, 0)
+    assert seen[1] == (1.0, 1.0, 1.0)
+
+
+def test_photon_noise_as_torchios_has_the_pixels_of_the_image():
+    image = MetaTensor(torch.zeros(1, 16, 16, 2), affine=torch.diag(torch.tensor([4.0, 4, 5, 1])))
+    noise = PhotonNoiseTio(n_photons=1e6, n_angles=16, seed=1)
+    expected = PhotonNoise(1e6, n_angles=16, spacing=(4, 4)).set_random_state(1)(image.as_tensor())
+    assert torch.equal(torch.as_tensor(called_on(noise, image, 0)), expected)
