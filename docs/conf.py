@@ -56,6 +56,7 @@ CONTENTS = {
                 "image_files",
                 "own_classifier",
                 "add_transforms",
+                "torchio",
                 "export",
                 "model_hub",
                 "watch_training",
@@ -74,8 +75,8 @@ CONTENTS = {
     "docs/bundle_pages": {"": ["/bundles/*/docs/README"]},
     "docs/reference/index": {
         "": [
-            *("transforms", "networks", "losses", "handlers", "data", "phantoms", "spectral", "artifact_kernels"),
-            *("seeding", "lightning", "study", "figures", "bundle", "errors"),
+            *("transforms", "torchio", "networks", "losses", "handlers", "data", "phantoms", "spectral"),
+            *("artifact_kernels", "seeding", "lightning", "study", "figures", "bundle", "errors"),
         ]
     },
 }
@@ -96,7 +97,7 @@ napoleon_use_rtype = False
 
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|monai|numpy|np|pandas|matplotlib|ignite|collections|contextlib|pathlib|typing|os|argparse)\..*"),
+    ("py:.*", r"(torch|torchio|monai|numpy|np|pandas|matplotlib|ignite|collections|contextlib|pathlib|typing|os|argparse)\..*"),
     ("py:.*", r"lightning\..*"),
     ("py:class", r"[A-Z]\w*|nn\.Module"),  # annotations of a class's arguments appear as written
     ("py:class", r".*\.[RT]"),
