@@ -96,7 +96,8 @@ class RandNonLocalMeansTio(RandTio):
 class PhotonNoiseTio(Tio):
     """TorchIO form of :class:`monai_freq.transforms.PhotonNoise`: the noise of one seed, other arguments as there.
 
-    The size of a pixel is the image's spacing, unless ``spacing`` or ``extent_mm`` say more. For noise that differs
+    The size of a pixel is the image's spacing, unless ``spacing`` or ``extent_mm`` say more. One seed gives all images
+    of one size the same noise field; ``seed={"ct": 3, "pet": 4}`` gives each its own. For noise that differs
     from call to call, take :class:`RandPhotonNoiseTio`, with ``n_photons=(4096, 4096)`` for one dose.
 
     Example:

@@ -20,6 +20,7 @@ from .images import alter, as_meta_tensor
 __all__ = ["RandTio", "Tio"]
 
 _SEED = "seed"
+_PROB = "prob"  # TorchIO's p stands for it
 #: of TorchIO's own arguments: it is deprecated there
 _UNSHOWN = {"self", "keys"}
 
@@ -78,23 +79,14 @@ class Tio(torchio.IntensityTransform):
                 alter(image, self._seeded(name))
         return subject
 
-    def drawn(self, values: Mapping[str, Mapping[str, Any]]) -> Tio:
-        """The same transform with other settings, given by image; the two say once what they have to say.
-
-        Args:
-            values: argument -> name of an image -> value; attributes of the array transform have their names.
-
-        Example:
-            >>> from monai_freq.torchio import NonLocalMeansTio
-            >>> NonLocalMeansTio(sigma=0.1).drawn({"h_factor": {"t1": 0.7}}).h_factor
-            {'t1': 0.7}
-        """
+    def _with_drawn(self, values: Mapping[str, Mapping[str, Any]]) -> Tio:
+        """The same with settings that were drawn for each image; the array transforms share what they warned of."""
         form = copy.copy(self)
-        vars(form).update({argument: dict(of_images) for argument, of_images in values.items()})
+        vars(form).update(values)
         (array,) = self._made.values()
         form._made = {}
         for name in next(iter(values.values())):
-            form._made[name] = copy.copy(array)  # which shares what was warned of
+            form._made[name] = copy.copy(array)
             vars(form._made[name]).update({argument: of_images[name] for argument, of_images in values.items()})
         return form
 
@@ -159,9 +151,8 @@ class RandTio(RandomTransform, torchio.IntensityTransform):
         if not draws:
             return subject
         arguments = next(iter(draws.values()))
-        return self._fixed.drawn({each: {name: draw[each] for name, draw in draws.items()} for each in arguments})(
-            subject
-        )
+        by_image = {each: {name: draw[each] for name, draw in draws.items()} for each in arguments}
+        return self._fixed._with_drawn(by_image)(subject)
 
     def _draw(self) -> dict[str, Any]:
         """Arguments of the fixed form for one image."""
@@ -183,7 +174,7 @@ def _declare(kind: Any) -> None:
     array = getattr(kind, "array", None)
     if array is None:  # abstract
         return
-    settings = [each for each in inspect.signature(array).parameters.values() if each.name != "prob"]
+    settings = [each for each in inspect.signature(array).parameters.values() if each.name != _PROB]
     only_named = inspect.Parameter.KEYWORD_ONLY
     seed = [inspect.Parameter(_SEED, only_named, annotation="int")] if _draws(array) and issubclass(kind, Tio) else []
     own = [
@@ -217,8 +208,10 @@ def _by_image(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _array_of(array: type[Transform], settings: dict[str, Any]) -> Transform:
-    """An array transform, its settings checked and its seed, too."""
+    """An array transform that always acts, as TorchIO has drawn whether to, with its settings and its seed checked."""
     rest = dict(settings)
+    if _PROB in inspect.signature(array).parameters:
+        rest[_PROB] = 1.0
     if _draws(array):
         check_seed(rest.pop(_SEED))
     return array(**rest)

@@ -302,14 +302,15 @@ class GibbsTio(Tio):
     array = RandGibbsNoise
 
 
-def test_a_form_of_a_transform_of_monais():
-    """Of one that draws, with its seed: as after ``set_random_state``."""
-    form = GibbsTio(alpha=0.5, seed=7)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_form_of_a_transform_of_monais(seed):
+    """Of one that draws, with its seed: as after ``set_random_state``, and always, as ``p`` is TorchIO's."""
     before = subject()
-    after = form(before)
+    after = GibbsTio(alpha=0.5, seed=seed)(before)
     image = MetaTensor(before.mr.data, torch.as_tensor(AFFINE))
-    expected = RandGibbsNoise(prob=1.0, alpha=0.5).set_random_state(7)(image)
+    expected = RandGibbsNoise(prob=1.0, alpha=0.5).set_random_state(seed)(image)
     assert torch.equal(after.mr.data, torch.as_tensor(expected).as_subclass(torch.Tensor))
+    assert not torch.equal(after.mr.data, before.mr.data)
     assert torch.equal(after.get_composed_history()(before).mr.data, after.mr.data)
 
 
