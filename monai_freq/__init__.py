@@ -20,4 +20,5 @@ __all__ = [
     "transforms",
 ]
 
+# Not listed: monai_freq.torchio. MONAI looks at all that is listed, and every bundle would import TorchIO.
 __getattr__, __dir__ = lazy_submodules(__name__, __all__)  # keeps ``import monai_freq`` light
