@@ -29,7 +29,7 @@ class ApplyShortcutTio(torchio.Compose):
     give it ``include`` or ``exclude``.
 
     Args:
-        artifact: transform of TorchIO, or one of :mod:`monai_freq.torchio`, usually with ``p=1``.
+        artifact: transform of TorchIO, or one of ``monai_freq.torchio``, usually with ``p=1``.
         flag_key: key of the mark, True or False, as :func:`monai_freq.data.plan_shortcut` makes it.
         static: whether a subject's artifact is the same each time it is read. Its seed is a hash of ``seed`` and of the
             folder and file name of the subject's first image, or of the image's values where it has no file.
