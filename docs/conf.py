@@ -97,8 +97,8 @@ napoleon_use_rtype = False
 
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|torchio|monai|numpy|np|pandas|matplotlib|ignite|collections|contextlib|pathlib|typing|os|argparse)\..*"),
-    ("py:.*", r"lightning\..*"),
+    ("py:.*", r"(torch|torchio|monai|numpy|np|pandas|matplotlib|ignite|lightning)\..*"),
+    ("py:.*", r"(collections|contextlib|pathlib|typing|os|argparse)\..*"),
     ("py:class", r"[A-Z]\w*|nn\.Module"),  # annotations of a class's arguments appear as written
     ("py:class", r".*\.[RT]"),
     ("py:exc", r"[A-Z]\w*"),
