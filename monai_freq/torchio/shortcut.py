@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torchio
+from torch import Tensor
 
 from ..quoting import written
 from ..seeding.generators import seeded
@@ -86,6 +87,7 @@ class ApplyShortcutTio(torchio.Compose):
         before = None if image is None else as_meta_tensor(image)
         if before is None or not is_marked(subject, self.flag_key, before):
             return subject
+        values = {name: each.data for name, each in images.items()}  # which stay where the artifact makes no copy
         with naming(first, before, subject):
             if self.static:
                 with seeded(static_seed(self.seed, before), torch.device("cpu")):
@@ -93,7 +95,7 @@ class ApplyShortcutTio(torchio.Compose):
             else:
                 altered = super().apply_transform(subject)
             if not may_have_passed(self.transforms[0]) and all(
-                _is_as_it_was(altered.get(name), each) for name, each in images.items()
+                _is_as_it_was(altered.get(name), each) for name, each in values.items()
             ):
                 self._unchanged.warn(
                     f"'{name_of(self.transforms[0])}' has left a marked subject as it was, so that its shortcut is not "
@@ -103,7 +105,7 @@ class ApplyShortcutTio(torchio.Compose):
         return altered
 
 
-def _is_as_it_was(after: Any, before: torchio.Image) -> bool:
+def _is_as_it_was(after: Any, before: Tensor) -> bool:
     if not isinstance(after, torchio.Image) or after.shape != before.shape:
         return False
-    return is_unchanged(after.data, before.data)
+    return is_unchanged(after.data, before)

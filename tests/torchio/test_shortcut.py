@@ -68,6 +68,11 @@ def test_a_shortcut_that_is_not_there_is_told_once():
     apply(marked)  # warnings are errors here
 
 
+def test_an_artifact_that_makes_no_copy_is_seen_to_act():
+    after = ApplyShortcutTio(FourierLowPassTio(cutoff=0.2, copy=False))(subject(shortcut=True))
+    assert torch.equal(after.ct.data, FourierLowPass(0.2)(VALUES))
+
+
 def test_what_may_not_act_is_told_when_it_is_made():
     with pytest.warns(UserWarning, match="RandomNoise acts with a probability of 0.5.*\nPass p=1"):
         apply = ApplyShortcutTio(torchio.RandomNoise(p=0.5))
