@@ -8,6 +8,7 @@ __all__ = [
     "basis",
     "cache",
     "compiled",
+    "flags",
     "frequency_axis",
     "frequency_unit",
     "kaiser_bessel",
