@@ -94,14 +94,15 @@ def _steepest(profile: Tensor, counts: Tensor, size: int, axis: int | None) -> l
     best = int(drop.argmax())
     variance = 2.5 / width + 1 / float(right[1][best] - right[0][best])
     error = _SD * math.sqrt(variance / float(counts[step[best]]))
-    place = _edge(level, int(step[best]), width)
+    place = _edge(level, int(step[best]), width, min(0.0, float(slopes[0][best])))
     return [Cutoff(axis, place / size, _DECIBEL * float(drop[best]), _DECIBEL * error)]
 
 
-def _edge(level: Tensor, step: int, width: int) -> int:
+def _edge(level: Tensor, step: int, width: int, slope: float) -> int:
     """Last frequency at the level of those before the step; a cropped image spreads the edge to both sides."""
-    plateau = level[max(0, step - width - 2) : step - 1].mean()
-    near = torch.arange(max(0, step - 4), step + 2)
+    before = torch.arange(step - width - 1, step - 1)
+    near = torch.arange(step - 4, step + 2)
+    plateau = level[before].mean() + slope * (near - before.double().mean())
     above = near[level[near] > plateau - _EDGE / _DECIBEL]
     return int(above[-1]) if len(above) else step
 

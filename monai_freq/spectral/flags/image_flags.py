@@ -34,7 +34,7 @@ def spectrum_flags(image: Tensor, spacing: Sequence[float] | None = None) -> dic
     :func:`~monai_freq.spectral.flags.roll_off.roll_off`.
 
     A constant border is left out of the spectra. A trace that explains another hides it: edges of JPEG blocks and of an
-    old grid are no grid lines, and a cutoff is no soft roll-off.
+    old grid are no grid lines, and resampling and a cutoff are no soft roll-off.
 
     Args:
         image: image of one channel as it was read. Scaling its values keeps the traces; a change of its grid does not.
@@ -66,10 +66,12 @@ def spectrum_flags(image: Tensor, spacing: Sequence[float] | None = None) -> dic
         levels, power = grey_levels.grey_levels(whole), LogPower(inner)
         blocks = _jpeg(whole, inner, levels)
         compressed = any(flag.found for flag in blocks)
-        zero_filled, resampled = _zero_filled(power), _resampled(inner, compressed)
-        waves = _peaks(power, compressed, resampled)
-        others = [_border(whole, lines), *_levels(levels), _low_passed(power, zero_filled.found)]
-    flags = {flag.name: flag for flag in (zero_filled, resampled, *blocks, *waves, *others)}
+        waves = peaks.spectral_peaks(power)
+        resampled = _resampled(inner, compressed, waves)
+        zero_filled = _zero_filled(power, resampled.found)
+        others = [_border(whole, lines), *_levels(levels), *_waves(waves, inner.shape, compressed, resampled)]
+        others.append(_low_passed(power, zero_filled.found or resampled.found))
+    flags = {flag.name: flag for flag in (zero_filled, resampled, *blocks, *others)}
     return {name: flags[name] if spacing is None else flags[name].with_spacing(spacing) for name in FLAGS}
 
 
@@ -83,10 +85,10 @@ def _check(image: Tensor, spacing: Sequence[float] | None) -> None:
         raise ValueError(f"'spacing' must be {image.ndim} positive voxel sizes in mm, got {tuple(spacing)}.")
 
 
-def _zero_filled(power: LogPower) -> Flag:
+def _zero_filled(power: LogPower, explained: bool) -> Flag:
     steps = cutoff.spectral_cutoffs(power)
-    along = [step for step in steps if step.found and step.axis is not None]
-    radial = [step for step in steps if step.found and step.axis is None]
+    along = [] if explained else [step for step in steps if step.found and step.axis is not None]
+    radial = [] if explained else [step for step in steps if step.found and step.axis is None]
     # the corners of a rectangle and the sides of a circle drop less than what was cut
     if radial and max((step.drop for step in along), default=0) < radial[0].drop:
         along = radial
@@ -96,17 +98,25 @@ def _zero_filled(power: LogPower) -> Flag:
     return Flag("zero_filled", value, cutoff.CUTOFF_DROP, "dB", said, places)
 
 
-def _resampled(inner: Tensor, compressed: bool) -> Flag:
+def _resampled(inner: Tensor, compressed: bool, waves: Sequence[peaks.Peak]) -> Flag:
     traces = resampling.resampling_traces(inner, blocks=compressed)
-    places = tuple((trace.axis, trace.frequency) for trace in traces if trace.found)
+    found = [trace for trace in traces if trace.found and not _of_waves(trace, inner.shape, waves)]
+    places = tuple((trace.axis, trace.frequency) for trace in found)
     value = max((trace.height for trace in traces), default=None)
     said = ""
     if places:
-        strongest = max(traces, key=lambda trace: trace.height).frequency
+        strongest = max(found, key=lambda trace: trace.height).frequency
         factors = [f for f in resampling.resampling_factors(strongest) if _LIKELY[0] <= f <= _LIKELY[1]]
         names = ", ".join(f"{factor:.3g}" for factor in factors)
         said = f"detail repeats at {_places(places)}: the number of voxels was changed by one of {names}"
     return Flag("resampled", value, resampling.RESAMPLING_HEIGHT, "dB", said, places)
+
+
+def _of_waves(trace: resampling.Resampling, sizes: Sequence[int], waves: Sequence[peaks.Peak]) -> bool:
+    """Whether the detail of a wave repeats so: twice in a period."""
+    near = 2 / sizes[trace.axis]
+    doubled = [2 * abs(wave.frequency[trace.axis]) for wave in waves if wave.found and wave.frequency[trace.axis]]
+    return any(abs(_seen(base) - trace.frequency) < near < abs(base / 2 - trace.frequency) for base in doubled)
 
 
 def _jpeg(whole: Tensor, inner: Tensor, levels: grey_levels.GreyLevels) -> list[Flag]:
@@ -147,12 +157,11 @@ def _levels(levels: grey_levels.GreyLevels) -> list[Flag]:
     return [few, Flag("grey_level_gaps", levels.gaps, grey_levels.GAP_SHARE, "share of levels", said)]
 
 
-def _peaks(power: LogPower, compressed: bool, resampled: Flag) -> list[Flag]:
-    found = peaks.spectral_peaks(power)
+def _waves(found: list[peaks.Peak], sizes: Sequence[int], compressed: bool, resampled: Flag) -> list[Flag]:
     old_grid = [frequency for _, frequency in resampled.frequencies]
-    found = [peak for peak in found if not _explained(peak, power.image.shape, compressed, old_grid)]
-    lines = _waves("grid_lines", [peak for peak in found if peak.axis is not None])
-    return [lines, _waves("spectral_spike", [peak for peak in found if peak.axis is None])]
+    found = [peak for peak in found if not _explained(peak, sizes, compressed, old_grid)]
+    lines = _named("grid_lines", [peak for peak in found if peak.axis is not None])
+    return [lines, _named("spectral_spike", [peak for peak in found if peak.axis is None])]
 
 
 def _explained(peak: peaks.Peak, sizes: Sequence[int], compressed: bool, old_grid: Sequence[float]) -> bool:
@@ -166,11 +175,15 @@ def _explained(peak: peaks.Peak, sizes: Sequence[int], compressed: bool, old_gri
 
 def _off(frequency: float, base: float) -> float:
     """Distance to the nearest multiple of a frequency, as it is seen between 0 and 0.5 cycles per voxel."""
-    seen = [abs((number * base + 0.5) % 1 - 0.5) for number in range(9)]
-    return min(abs(frequency - place) for place in seen)
+    return min(abs(frequency - _seen(number * base)) for number in range(9))
 
 
-def _waves(name: str, found: list[peaks.Peak]) -> Flag:
+def _seen(frequency: float) -> float:
+    """Frequency between 0 and 0.5 cycles per voxel that samples show."""
+    return abs((frequency + 0.5) % 1 - 0.5)
+
+
+def _named(name: str, found: list[peaks.Peak]) -> Flag:
     value = max((peak.height for peak in found), default=0.0)
     waves = [peak for peak in found if peak.found]
     if not waves:

@@ -14,7 +14,7 @@ from .log_power import LogPower, long_axes
 __all__ = ["PEAK_HEIGHT", "Peak", "spectral_peaks"]
 
 #: height of a peak in dB from which it is reported
-PEAK_HEIGHT = 20.0
+PEAK_HEIGHT = 18.0
 
 _DECIBEL = 10 / math.log(10)
 #: neighbours on either side along each axis that a peak is compared with, and those that its own width takes
@@ -31,7 +31,7 @@ class Peak(NamedTuple):
 
     Args:
         frequency: along each axis, in cycles per voxel; the last is not negative.
-        height: over the mean log power of its neighbours along each axis, in dB.
+        height: over the highest mean log power of its neighbours, in dB.
         amplitude: of the wave, in SD of the image.
     """
 
@@ -54,9 +54,9 @@ class Peak(NamedTuple):
 def spectral_peaks(power: LogPower) -> list[Peak]:
     """Highest peaks of a spectrum, at most 8: of those that are found, or the one highest.
 
-    A peak is compared with the mean of its 12 nearest neighbours along each axis, whichever axis has the higher mean:
-    the streaks of straight edges are no peaks. Noise has peaks of up to 16 dB in an image of 448 x 448 pixels, or a
-    volume of 64 x 64 x 64 voxels.
+    A peak is compared with the mean of 6 neighbours before and 6 behind it along each axis, whichever mean is highest:
+    streaks of straight edges, and the corner of a cut spectrum, are no peaks. Textures and radiographs without waves
+    have up to 16 dB. A wave of 5% of the SD is found in 256 x 256 pixels, in smaller images if it is stronger.
 
     Args:
         power: spectrum of the image.
@@ -84,11 +84,13 @@ def spectral_peaks(power: LogPower) -> list[Peak]:
             break
         peaks.append(peak)
         _erase(height, place)
+        if 2 * place[-1] % sizes[-1] == 0:  # its negative frequency is in the half spectrum, too
+            _erase(height, [-index % size for index, size in zip(place[:-1], sizes, strict=False)] + place[-1:])
     return peaks
 
 
 def _around(values: Tensor, axis: int, whole: bool) -> Tensor:
-    """Mean of the neighbours along an axis; a half spectrum goes on as its mirror image."""
+    """Larger mean of the neighbours on either side along an axis; a half spectrum goes on as its mirror image."""
     size = values.shape[axis]
     place = torch.arange(-_REACH, size + _REACH, device=values.device)
     place = place % size if whole else (size - 1) - ((size - 1) - place.abs()).abs()
@@ -98,12 +100,12 @@ def _around(values: Tensor, axis: int, whole: bool) -> Tensor:
         number = sums.shape[axis] - apart
         return sums.narrow(axis, 0, number) + sums.narrow(axis, apart, number)
 
-    # sums of 2, 4, 8 and 16 neighbours in a row: faster than a convolution
-    four = pairs(pairs(wide, 1), 2)
-    sixteen = pairs(pairs(four, 4), 8)
-    many = sixteen.narrow(axis, 0, size) + wide.narrow(axis, 2 * _REACH, size)
-    own = four.narrow(axis, _REACH - _OWN, size) + wide.narrow(axis, _REACH + _OWN, size)
-    return (many - own) / (2 * (_REACH - _OWN))
+    # sums of 2, 4 and 8 neighbours in a row: faster than a convolution
+    two = pairs(wide, 1)
+    eight = pairs(pairs(two, 2), 4)
+    before = eight.narrow(axis, 0, size) - two.narrow(axis, _REACH - _OWN, size)
+    behind = eight.narrow(axis, _REACH + 1, size) - two.narrow(axis, _REACH + 1, size)
+    return torch.maximum(before, behind) / (_REACH - _OWN)
 
 
 def _radius(sizes: tuple[int, ...], values: Tensor) -> Tensor:
@@ -121,6 +123,6 @@ def _frequency(place: list[int], sizes: tuple[int, ...]) -> tuple[float, ...]:
 
 def _erase(height: Tensor, place: list[int]) -> None:
     """Take a peak and what the window spreads of it out of the heights, in place."""
-    reach = torch.arange(-_OWN, _OWN + 1, device=height.device)
+    reach = torch.arange(-2 * _OWN, 2 * _OWN + 1, device=height.device)
     near = [(reach + index) % size for index, size in zip(place, height.shape, strict=True)]
     height[torch.meshgrid(*near, indexing="ij")] = 0

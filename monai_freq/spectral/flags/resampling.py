@@ -52,10 +52,12 @@ def resampling_traces(x: Tensor, *, blocks: bool = False) -> list[Resampling]:
 
     with the mean over all lines along the axis. A voxel between two old ones has less noise and less curvature than one
     on an old place, so that v has the period of the old grid: 1/r voxels after a change of the number of voxels by r,
-    see :func:`resampling_factors`.
+    see :func:`resampling_factors`, or a part of
+    it.
 
-    Linear interpolation gives 20 dB or more, cubic and nearest 15 dB or more on images of 64 voxels and a side; images
-    that were not resampled up to 13 dB. Fourier interpolation and smooth shrinking leave no period.
+    In textures of 256 x 256 pixels enlargements by 1.25 to 3 are found with linear, nearest and spline interpolation,
+    and with cubic interpolation but for exactly 2, where both new voxels are alike. Images that were not resampled have
+    up to 15 dB. Small images show less, and Fourier interpolation and smooth shrinking leave no period.
 
     Args:
         x: image ``(*spatial)`` of a floating type.

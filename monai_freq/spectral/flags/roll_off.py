@@ -36,7 +36,7 @@ def roll_off(power: LogPower) -> tuple[float, float]:
         >>> roll_off(LogPower(noise[0, 0]))[0] < 3, roll_off(LogPower(smooth[0, 0]))[0] > 7
         (True, True)
     """
-    if not long_axes(power.image.shape):
+    if len(long_axes(power.image.shape)) < 2:
         return 0.0, 0.0
     rings, level, counts = (part.double() for part in power.radial)
     middle = rings[(rings >= _LOWEST) & (rings * _WIDTH <= 0.5)]
