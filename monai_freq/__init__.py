@@ -6,6 +6,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "auto3dseg",
     "bundle",
     "data",
     "figures",

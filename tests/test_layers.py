@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "losses": {"errors", "quoting", "spectral"},
     "handlers": {"errors", "seeding", "spectral", "figures", "files", "places", "quoting", "data", "transforms"},
     "lightning": {"handlers", "quoting", "seeding", "spectral"},
+    "auto3dseg": {"quoting", "spectral"},
     "bundle": BELOW,
     "study": BELOW | {"bundle"},
 }

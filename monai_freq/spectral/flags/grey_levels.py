@@ -19,8 +19,8 @@ GAP_SHARE = 0.05
 _SAMPLES, _MOST_LEVELS = 2**16, 2**17
 #: largest distance from a regular scale, in steps
 _OFF = 0.05
-#: parts of the centre that are looked at for gaps, and voxels for each level that make an empty one a gap
-_TAILS, _CROWDED = 0.01, 20
+#: voxels of a full level, and largest distance of two near levels, in steps
+_FULL, _NEAR = 10, 4
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class GreyLevels:
         lowest: lowest value.
         levels: number of values that occur, counted in a sample of 65 536 voxels at most.
         bits: bits of a scale with this step over the range of the image; infinite without a step.
-        gaps: share of levels in the middle 98% of the values that do not occur.
+        gaps: share of levels that do not occur, of those from one full level to the next within four steps.
     """
 
     step: float
@@ -99,11 +99,9 @@ def _step(values: Tensor) -> float:
 
 
 def _gaps(values: Tensor, counts: Tensor, step: float) -> float:
-    """Share of empty levels in the middle of the histogram, if chance does not explain them."""
-    cumulated = counts.cumsum(0) / counts.sum()
-    middle = (cumulated >= _TAILS) & (cumulated <= 1 - _TAILS)
-    if int(middle.sum()) < 2:
-        return 0.0
-    within = values[middle]
-    number = round(float(within[-1] - within[0]) / step) + 1
-    return 1 - len(within) / number if float(counts[middle].sum()) >= _CROWDED * number else 0.0
+    """Share of empty levels between two that are near each other, and full enough that chance explains no gap."""
+    full = counts >= _FULL
+    apart = (values.diff() / step).round()
+    near = full[1:] & full[:-1] & (apart <= _NEAR)
+    levels = float(apart[near].sum())
+    return float((apart[near] - 1).sum()) / levels if levels >= _NEAR else 0.0
