@@ -62,6 +62,7 @@ CONTENTS = {
                 "watch_training",
                 "lightning",
                 "plain_loop",
+                "auto3dseg",
                 "study",
                 "transfer",
             ),
@@ -75,8 +76,8 @@ CONTENTS = {
     "docs/bundle_pages": {"": ["/bundles/*/docs/README"]},
     "docs/reference/index": {
         "": [
-            *("transforms", "torchio", "networks", "losses", "handlers", "data", "phantoms", "spectral"),
-            *("artifact_kernels", "seeding", "lightning", "study", "figures", "bundle", "errors"),
+            *("transforms", "torchio", "networks", "losses", "handlers", "data", "spectral", "auto3dseg"),
+            *("phantoms", "artifact_kernels", "seeding", "lightning", "study", "figures", "bundle", "errors"),
         ]
     },
 }

@@ -18,7 +18,7 @@ RESAMPLING_HEIGHT = 18.0
 
 _DECIBEL = 10 / math.log(10)
 #: lowest frequency of a period, in cycles per voxel and over the axis: the outlines of anatomy vary slowly
-_LOWEST, _CYCLES = 0.06, 6
+_LOWEST, _CYCLES = 0.1, 6
 #: neighbours on either side whose median a peak is compared with
 _REACH = 8
 #: part of the mean difference that is added before a logarithm
