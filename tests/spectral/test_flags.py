@@ -2,6 +2,7 @@
 
 import io
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -97,11 +98,12 @@ def test_a_circular_low_pass_has_a_radial_cutoff(shape):
     assert abs(flag.frequencies[0][1] - 0.25) * shape[0] < 1.01
 
 
-@pytest.mark.parametrize("mode", ["linear", "cubic", "nearest"])
-@pytest.mark.parametrize("factor", [1.25, 1.6, 2.0, 3.0])
+@pytest.mark.parametrize(
+    ("mode", "factor"),
+    # not cubic by 2: both new pixels lie a quarter from an old one, and are alike
+    [*product(["linear", "nearest"], [1.25, 1.6, 2.0, 3.0]), *product(["cubic"], [1.25, 1.6, 3.0])],
+)
 def test_interpolation_leaves_the_period_of_the_old_grid(mode, factor):
-    if (mode, factor) == ("cubic", 2.0):
-        pytest.skip("both new pixels lie a quarter from an old one: alike")
     image = enlarged(texture([round(240 / factor)] * 2, slope=1.2), factor, mode)
     flag = spectrum_flags(eight_bits(image))["resampled"]
     assert [axis for axis, _ in flag.frequencies] == [0, 1]

@@ -53,8 +53,8 @@ def spectral_cutoffs(power: LogPower) -> list[Cutoff]:
     with L the mean of the log power at frequency k, w a 64th of the voxels (at least 3), and s the roll-off per step
     over 2w steps on either side. The window spreads an edge by one step, which is left out.
 
-    Zero-filled k-space drops by 20 to 120 dB, by 17 dB or more if it was rounded to 8 bits or cropped. Images without a
-    cutoff have up to 6 dB: textures with an amplitude of 1/f to 1/f\ :sup:`2.5`, radiographs, phantoms.
+    Zero-filled k-space drops by 15 dB or more, also if it was cropped or rounded to 8 bits. Images without a cutoff
+    have up to 9 dB: textures with an amplitude of 1/f to 1/f\ :sup:`3`, radiographs, MR volumes, phantoms.
 
     Args:
         power: spectrum of the image.
