@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..quoting import named
+from .dicom_headers import require_pydicom
 from .nifti import open_nifti, places_voxels
 from .refusals import refuse_first, refusing
 
@@ -130,11 +132,23 @@ def _listed(values: NDArray[Any]) -> str:
 
 
 def _read(path: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    if os.path.isdir(path):
+        return _read_series(path)
     with refusing(_short(path), "Is it a complete NIfTI file? Copy or unpack it again."):
         volume = open_nifti(path)
         _check_type(path, volume.dataobj.dtype)
         # The header alone reads well in a truncated file: only the voxels tell.
         return np.asanyarray(volume.dataobj), np.asarray(volume.affine)
+
+
+def _read_series(folder: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    require_pydicom(folder)
+    from .series_reader import SeriesReader
+
+    reader = SeriesReader()
+    with refusing(folder, "Copy it again, or convert it to NIfTI."):
+        voxels, meta = reader.get_data(reader.read(folder))
+        return np.asarray(voxels), np.asarray(meta["affine"])
 
 
 def _check_type(path: str, stored: np.dtype[Any]) -> None:

@@ -34,9 +34,10 @@ class Decathlon:
         name: the task's name as printed there.
         labels: name of each label value, background included.
         modality: name of each image channel.
-        training: labelled cases, ``{"image": path, "label": path}`` each, in the order of ``dataset.json``.
+        training: labelled cases, ``{"image": path, "label": path}`` each, in the order of ``dataset.json``. An image is
+            a file or the folder of a DICOM series, a label a file.
         test: images without labels.
-        unlisted: files beside those, or in ``imagesTr``, ``labelsTr`` or ``imagesTs``, that are not listed.
+        unlisted: files and folders beside those, or in ``imagesTr``, ``labelsTr`` or ``imagesTs``, that are not listed.
 
     Example:
         >>> heart = Decathlon(Path("/data/heart"), "Heart", {0: "background", 1: "left atrium"}, {0: "MRI"}, (), ())
@@ -117,7 +118,7 @@ def read_decathlon(dataset_dir: str | os.PathLike[str]) -> Decathlon:
         raise DataError(f"The list 'training' in {index.file} is empty. {index.REMEDY}")
     test = tuple(index.images("test")) if "test" in index.content else ()
     images, masks = [case["image"] for case in training] + list(test), [case["label"] for case in training]
-    _refuse_missing([path for case in training for path in case.values()] + list(test), root)
+    _refuse_missing(images, masks, root)
     name, labels, modality = index.text("name"), index.names("labels"), index.names("modality")
     index.require_different("labels", labels)
     _refuse_duplicates(images, masks, index.file)
@@ -126,15 +127,16 @@ def read_decathlon(dataset_dir: str | os.PathLike[str]) -> Decathlon:
 
 
 def _unlisted(root: Path, listed: set[str]) -> tuple[str, ...]:
-    """Files beside listed ones, or in the Decathlon's folders; in ``root`` itself, NIfTI files alone."""
+    """Files and folders beside listed ones, or in the Decathlon's folders; in ``root`` itself, NIfTI files alone."""
     folders = {os.path.dirname(path) for path in listed} | {str(root / part) for part in PARTS}
+    used = listed | {os.fspath(parent) for path in listed for parent in Path(path).parents}
     found = []
     for folder in filter(os.path.isdir, folders):
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
+            names = [entry.name for entry in entries if not entry.name.startswith(".")]
         if Path(folder) == root:
-            names = [name for name in names if is_nifti_name(name)]
-        found += [path for name in names if (path := os.path.join(folder, name)) not in listed]
+            names = [name for name in names if is_nifti_name(name) and (root / name).is_file()]
+        found += [path for name in names if (path := os.path.join(folder, name)) not in used]
     return tuple(sorted(found))
 
 
@@ -279,8 +281,9 @@ def _refuse_crossed(training: Sequence[dict[str, str]], images: Sequence[str], i
     )
 
 
-def _refuse_missing(paths: list[str], root: Path) -> None:
-    missing = [path for path in paths if not os.path.isfile(path)]  # any name may be in the list
+def _refuse_missing(images: Sequence[str], labels: Sequence[str], root: Path) -> None:
+    folders = {path for path in images if os.path.isdir(path)}  # of DICOM series, which check_cases reads
+    missing = [path for path in [*images, *labels] if path not in folders and not os.path.isfile(path)]
     if missing:
         name = shown(str(Path(missing[0]).relative_to(root)))
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""

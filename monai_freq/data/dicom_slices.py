@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ..quoting import named, reason_of, shown
 from .file_kinds import content_of, kind_of, named_as
 from .refusals import refusing
 
-__all__ = ["DicomSlice", "is_dicom", "read_dicom_slice", "read_dicom_with_affine", "scan_dicom_files"]
+__all__ = ["DicomSlice", "is_dicom", "read_dicom_slice", "read_dicom_with_affine", "require_grey", "scan_dicom_files"]
 
 MAX_PIXELS = 4096**2
 UID, PATIENT = "0008|0018", "0010|0020"
@@ -151,22 +151,56 @@ def read_dicom_with_affine(
     return pixels.reshape(reader.GetSize()[1::-1]), _affine(reader)
 
 
-def _require_one_slice(file: str | os.PathLike[str], reader: Any) -> None:
-    size, channels = reader.GetSize(), reader.GetNumberOfComponents()
+def require_grey(
+    file: str | os.PathLike[str], *, size: Sequence[int], channels: int, photometric: str, stored: int, high_bit: int
+) -> None:
+    """Refuse pixels that would not be read as grey: colour, bits that begin above the lowest, more than is sensible.
+
+    Args:
+        file: path of the file, for the message.
+        size: number of pixels along each axis.
+        channels: number of values of a pixel.
+        photometric: photometric interpretation.
+        stored: number of bits that are used; 0 where it is not known.
+        high_bit: number of the highest of them.
+
+    Raises:
+        DataError: the pixels are of such a kind.
+
+    Example:
+        >>> require_grey("1.dcm", size=(6, 4), channels=3, photometric="RGB", stored=8, high_bit=7)
+        Traceback (most recent call last):
+        ...
+        monai_freq.errors.DataError: 1.dcm is in colour (RGB), and grey is read.
+        Export its grey values.
+    """
     if channels != 1:
-        kind = _value(reader, PHOTOMETRIC) or "not said which"
+        kind = photometric or "not said which"
         raise DataError(f"{named(file)} is in colour ({shown(kind)}), and grey is read.\nExport its grey values.")
-    if len(size) not in (2, 3) or math.prod(size[2:]) != 1:
-        frames = math.prod(size[2:])
-        raise DataError(f"{named(file)} has {frames} frames, and one is read.\nExport them one by one.")
-    stored, high = _value(reader, STORED), _value(reader, HIGH_BIT)
-    if stored.isdecimal() and high.isdecimal() and int(high) != int(stored) - 1:
+    if stored and high_bit != stored - 1:
         raise DataError(
-            f"{named(file)} has High Bit {int(high)} with {int(stored)} bits stored, where {int(stored) - 1} is read.\n"
+            f"{named(file)} has High Bit {high_bit} with {stored} bits stored, where {stored - 1} is read.\n"
             "Export it again: by the standard, the lowest bit of a number is its first."
         )
     if math.prod(size) > MAX_PIXELS:
-        raise DataError(f"{named(file)} has the size {size}.\nAt most {MAX_PIXELS} pixels are read.")
+        raise DataError(f"{named(file)} has the size {tuple(size)}.\nAt most {MAX_PIXELS} pixels are read.")
+
+
+def _require_one_slice(file: str | os.PathLike[str], reader: Any) -> None:
+    size = reader.GetSize()
+    frames = math.prod(size[2:])
+    if reader.GetNumberOfComponents() == 1 and (len(size) not in (2, 3) or frames != 1):
+        raise DataError(f"{named(file)} has {frames} frames, and one is read.\nExport them one by one.")
+    stored, high = _value(reader, STORED), _value(reader, HIGH_BIT)
+    known = stored.isdecimal() and high.isdecimal()
+    require_grey(
+        file,
+        size=size,
+        channels=reader.GetNumberOfComponents(),
+        photometric=_value(reader, PHOTOMETRIC),
+        stored=int(stored) if known else 0,
+        high_bit=int(high) if known else 0,
+    )
 
 
 def _affine(reader: Any) -> NDArray[np.float64] | None:

@@ -5,6 +5,7 @@ from .artifact import artifact_psd
 from .fourier import FourierDisentangle, FourierDisentangled, FourierLowPass, FourierLowPassd
 from .keyed import Keyed, RandKeyed
 from .load_slice import LoadSlice, LoadSliced
+from .load_volume import LoadVolume, LoadVolumed
 from .nonlocal_means import NonLocalMeans, NonLocalMeansd, RandNonLocalMeans, RandNonLocalMeansd
 from .photon_noise import PhotonNoise, PhotonNoised, RandPhotonNoise, RandPhotonNoised
 from .shortcut import ApplyShortcutd, StaticShortcutd
@@ -21,6 +22,8 @@ __all__ = [
     "Keyed",
     "LoadSlice",
     "LoadSliced",
+    "LoadVolume",
+    "LoadVolumed",
     "NonLocalMeans",
     "NonLocalMeansd",
     "PhotonNoise",
