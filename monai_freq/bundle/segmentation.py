@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data import Decathlon, check_cases, read_decathlon, split_cases
+from ..data.dicom_series import is_series
 from ..data.nifti import case_name, is_nifti_name
+from ..data.save_segmentation import require_writable
 from ..errors import DataError
 from ..handlers.rows import column_names
 from ..quoting import named
@@ -18,6 +20,8 @@ __all__ = ["Cases", "list_images", "prepare_cases"]
 
 #: what a folder of such data holds
 INDEX = "dataset.json"
+#: what an inference segments
+WANTED = "a folder with .nii or .nii.gz files, or with folders of DICOM series"
 
 
 class Cases(NamedTuple):
@@ -87,20 +91,29 @@ def prepare_cases(
 
 
 def list_images(
-    input_dir: str | None, *, dataset_dir: str | None, phantom: Mapping[str, Any], cache: str | os.PathLike[str]
+    input_dir: str | None,
+    *,
+    dataset_dir: str | None,
+    phantom: Mapping[str, Any],
+    cache: str | os.PathLike[str],
+    output_format: str = "nifti",
 ) -> list[dict[str, str]]:
-    """NIfTI files of a folder, in the order of their names, or the unlabelled images of the data set.
+    """List the NIfTI files and DICOM series of a folder by name, or the unlabelled images of the data set.
 
     Whatever else is in the folder is counted and named in the log.
 
     Args:
-        input_dir: folder of images; None for the data set of the other arguments, see :func:`prepare_cases`.
+        input_dir: folder of NIfTI files and of folders of DICOM series, or the folder of one series; None for the data
+            set of the other arguments, see :func:`prepare_cases`.
         dataset_dir: folder in the layout of the Medical Segmentation Decathlon; None for the phantom.
         phantom: settings of the phantom.
         cache: folder for phantoms.
+        output_format: what their segmentations are to be, see
+            :class:`monai_freq.data.save_segmentation.SaveSegmentationd`.
 
     Raises:
-        UsageError: there is no such folder, no NIfTI file in it, or one that cannot be read or holds NaN.
+        UsageError: there is no such folder, no image in it, or one that cannot be read, holds NaN, or cannot get a
+            segmentation of this format.
 
     Example:
         >>> import nibabel, numpy, tempfile
@@ -113,6 +126,8 @@ def list_images(
     with settings_at_fault():
         images = _unlabelled(dataset_dir, phantom, cache) if input_dir is None else _images_in(input_dir)
         check_cases(images, (), channels=1)
+        for item in images:
+            require_writable(item["image"], output_format)
     return images
 
 
@@ -121,9 +136,7 @@ def _unlabelled(
 ) -> list[dict[str, str]]:
     dataset = read_decathlon(data_folder(dataset_dir, phantom, cache, holds=INDEX))
     if not dataset.test:
-        raise DataError(
-            f"{dataset.root} lists no images without labels.\nPass --input_dir <a folder with .nii or .nii.gz files>."
-        )
+        raise DataError(f"{dataset.root} lists no images without labels.\nPass --input_dir <{WANTED}>.")
     _tell_remarks(dataset)
     _require_names(dataset.test)
     return [{"image": path} for path in dataset.test]
@@ -135,15 +148,20 @@ def _tell_remarks(dataset: Decathlon) -> None:
 
 
 def _images_in(input_dir: str) -> list[dict[str, str]]:
-    found = found_in(input_dir, _is_volume, ".nii or .nii.gz file", "a folder with .nii or .nii.gz files")
+    folder = Path(input_dir).expanduser().resolve()
+    if is_series(folder) and not any(map(_is_volume, folder.iterdir())):
+        return [{"image": str(folder)}]
+    found = found_in(input_dir, _is_volume, ".nii or .nii.gz file and no folder of a DICOM series", WANTED)
     images = list(map(str, found))
     _require_names(images)
     return [{"image": image} for image in images]
 
 
 def _is_volume(entry: Path) -> bool:
-    """By name, as nibabel and MONAI read no other: what is damaged or something else is refused when it is read."""
-    return not entry.name.startswith(".") and entry.is_file() and is_nifti_name(entry)
+    """NIfTI by name, as nibabel and MONAI read no other; what is damaged is refused when it is read."""
+    if entry.name.startswith("."):
+        return False
+    return is_series(entry) or (entry.is_file() and is_nifti_name(entry))
 
 
 def _require_names(images: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..quoting import named
 from .dicom_headers import require_pydicom
+from .file_kinds import left_out
 from .nifti import open_nifti, places_voxels
 from .refusals import refuse_first, refusing
 
@@ -20,6 +22,8 @@ __all__ = ["check_cases"]
 
 AFFINE_TOLERANCE = 1e-3
 SHOWN = 5  # unknown values in a message
+
+_log = logging.getLogger(__name__)
 
 
 def check_cases(
@@ -31,7 +35,8 @@ def check_cases(
 ) -> None:
     """Read all images and labels in full and refuse the first faulty one.
 
-    An image must be 3D, or 4D with channels last, and finite, and its affine invertible. Its label must have the same
+    An image is a NIfTI file, or the folder of a DICOM series, whose other entries are named in the log. It must be 3D,
+    or 4D with channels last, and finite, and its affine invertible. Its label, a NIfTI file, must have the same
     spatial shape (an axis of 1 may follow) and affine, and hold exactly the integers in ``labels``, no others.
 
     Args:
@@ -57,16 +62,21 @@ def check_cases(
         monai_freq.errors.DataError: .../label.nii holds the label values 2, which dataset.json does not list ...
     """
 
-    def look(case: Mapping[str, str]) -> None:
-        shape, affine = _check_image(case["image"], channels)
+    def look(case: Mapping[str, str]) -> tuple[Path, ...]:
+        shape, affine, beside = _check_image(case["image"], channels)
         if "label" in case:
             _check_label(case["label"], labels, shape, affine)
+        return beside
 
-    refuse_first(look, cases, "cases", num_workers)
+    found = refuse_first(look, cases, "cases", num_workers)
+    if unused := [left_out(beside, "no slice of its series") for beside in found if beside]:
+        more = f"; so are some of {len(unused) - 1} more folders" if len(unused) > 1 else ""
+        _log.info(f"{unused[0]}{more}.")
 
 
-def _check_image(path: str, channels: int | None) -> tuple[tuple[int, ...], NDArray[Any]]:
-    voxels, affine = _read(path)
+def _check_image(path: str, channels: int | None) -> tuple[tuple[int, ...], NDArray[Any], tuple[Path, ...]]:
+    """Shape and affine, and what lies in the folder of a series besides."""
+    voxels, affine, beside = _read_series(path) if os.path.isdir(path) else (*_read(path), ())
     if voxels.ndim not in (3, 4):
         wanted = "one channel" if channels == 1 else "channels"
         raise DataError(
@@ -83,7 +93,7 @@ def _check_image(path: str, channels: int | None) -> tuple[tuple[int, ...], NDAr
         raise DataError(f"{_short(path)} has {found} channels, {channels} expected. Export the channel that is meant.")
     if not np.isfinite(voxels).all():
         raise DataError(f"{_short(path)} holds NaN or infinite voxels. Replace them or leave the case out.")
-    return voxels.shape[:3], affine
+    return voxels.shape[:3], affine, beside
 
 
 def _remedy(shape: tuple[int, ...]) -> str:
@@ -132,8 +142,6 @@ def _listed(values: NDArray[Any]) -> str:
 
 
 def _read(path: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    if os.path.isdir(path):
-        return _read_series(path)
     with refusing(_short(path), "Is it a complete NIfTI file? Copy or unpack it again."):
         volume = open_nifti(path)
         _check_type(path, volume.dataobj.dtype)
@@ -141,14 +149,14 @@ def _read(path: str) -> tuple[NDArray[Any], NDArray[Any]]:
         return np.asanyarray(volume.dataobj), np.asarray(volume.affine)
 
 
-def _read_series(folder: str) -> tuple[NDArray[Any], NDArray[Any]]:
+def _read_series(folder: str) -> tuple[NDArray[Any], NDArray[Any], tuple[Path, ...]]:
     require_pydicom(folder)
     from .series_reader import SeriesReader
 
     reader = SeriesReader()
     with refusing(folder, "Copy it again, or convert it to NIfTI."):
         voxels, meta = reader.get_data(reader.read(folder))
-        return np.asarray(voxels), np.asarray(meta["affine"])
+        return np.asarray(voxels), np.asarray(meta["affine"]), reader.series.others
 
 
 def _check_type(path: str, stored: np.dtype[Any]) -> None:

@@ -62,9 +62,9 @@ class Decathlon:
         by_folder: dict[str, list[str]] = defaultdict(list)
         for path in self.unlisted:
             folder, name = os.path.split(os.path.relpath(path, self.root))
-            by_folder[folder or "the folder itself"].append(shown(name))
+            by_folder[folder or "the folder itself"].append(shown(name) + "/" * os.path.isdir(path))
         parts = [
-            f"{len(names)} {'file' if len(names) == 1 else 'files'} of {shown(folder)} "
+            f"{len(names)} {_counted(names)} of {shown(folder)} "
             f"({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
             for folder, names in sorted(by_folder.items())
         ]
@@ -77,6 +77,12 @@ class Decathlon:
         image, label = (shown(os.path.relpath(path, self.root)) for path in unlike[0].values())
         differ = f"The names of {len(unlike)} of {len(self.training)} pairs differ, as {image} and {label} do"
         return f"{differ}: is each label that of its image?"
+
+
+def _counted(names: Sequence[str]) -> str:
+    if not any(name.endswith("/") for name in names):
+        return "file" if len(names) == 1 else "files"
+    return "folder" if len(names) == 1 else "files and folders"
 
 
 def _go_together(one: str, other: str) -> bool:

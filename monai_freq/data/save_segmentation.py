@@ -1,4 +1,4 @@
-"""The last transform of a segmentation: class numbers in a file that lies exactly on its image."""
+"""The last transform of a segmentation: class numbers in a file that lies exactly on its image, NIfTI or DICOM SEG."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..files import replacing
+from ..spectral.scalars import check_choice
+from .dicom_seg import require_source, write_dicom_seg
+from .dicom_series import read_series
 from .nifti import case_name
 
-__all__ = ["SaveSegmentationd"]
+__all__ = ["FORMATS", "SaveSegmentationd", "require_writable"]
+
+FORMATS = ("nifti", "dicom_seg")
 
 #: where a NIfTI header says where its voxels are
 GEOMETRY: tuple[str, ...] = (
@@ -28,16 +33,41 @@ GEOMETRY: tuple[str, ...] = (
 )
 
 
+def require_writable(image: str | os.PathLike[str], output_format: str) -> None:
+    """Refuse, before a run, an image whose segmentation could not be saved.
+
+    Args:
+        image: path of the image, a NIfTI file or the folder of a DICOM series.
+        output_format: format of its segmentation, see :class:`SaveSegmentationd`.
+
+    Raises:
+        ValueError: there is no such format.
+        DataError: the image cannot get one of this format, or an extra is missing.
+
+    Example:
+        >>> require_writable("la_003.nii.gz", "nifti")
+        >>> require_writable("la_003.nii.gz", "nrrd")
+        Traceback (most recent call last):
+        ValueError: 'output_format' must be one of nifti, dicom_seg, got 'nrrd'.
+    """
+    check_choice("output_format", output_format, FORMATS)
+    if output_format == "dicom_seg":
+        require_source(image)
+
+
 class SaveSegmentationd(MapTransform):
     """Write class numbers with the shape, the affine and the orientation codes of the image that they belong to.
 
     MONAI's ``SaveImage`` drops an axis of one voxel, and cannot write an image of shape (x, y, z, 1) or of one slice
     whose axes were turned. Here the geometry is copied, field by field, from the file of the image, so that any
-    viewer lays the one over the other. Nothing else of its header, such as a name, is copied.
+    viewer lays the one over the other. Nothing else of its header, such as a name, is copied. The geometry of a DICOM
+    series is that of the positions of its slices; a DICOM SEG belongs to its patient and study, and refers to them.
 
     Args:
-        keys: keys of the class numbers; each remembers the image's file, as MONAI's ``Invertd`` leaves it.
-        output_dir: folder for ``<name of the image>_seg.nii.gz``; files are written aside, then renamed.
+        keys: keys of the class numbers; each remembers the image's file or folder, as MONAI's ``Invertd`` leaves it.
+        output_dir: folder for ``<name of the image>_seg.nii.gz`` or ``.dcm``; files are written aside, then renamed.
+        output_format: ``"nifti"``, or ``"dicom_seg"`` for images that are folders of DICOM series.
+        classes: class number -> name, for the segments of ``"dicom_seg"``.
         allow_missing_keys: whether an item may lack a key.
 
     Shape:
@@ -45,8 +75,9 @@ class SaveSegmentationd(MapTransform):
         of 1 at its end.
 
     Raises:
-        ValueError: the class numbers have another shape than their image or are none, or no file is known.
-        DataError: the image's file is gone.
+        ValueError: the class numbers have another shape than their image or are none, no file is known, or there is
+            no such format, or no classes for it.
+        DataError: the image's file is gone, or cannot get a segmentation of this format.
 
     Example:
         >>> import nibabel, tempfile
@@ -64,10 +95,20 @@ class SaveSegmentationd(MapTransform):
     backend = [TransformBackends.NUMPY]
 
     def __init__(
-        self, keys: KeysCollection, output_dir: str | os.PathLike[str], allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection,
+        output_dir: str | os.PathLike[str],
+        output_format: str = "nifti",
+        classes: Mapping[str | int, str] | None = None,
+        allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
+        check_choice("output_format", output_format, FORMATS)
+        if output_format == "dicom_seg" and not classes:
+            raise ValueError("'classes' must name the segments of 'dicom_seg', as in {0: 'background', 1: 'spleen'}.")
         self.folder = Path(output_dir)
+        self.output_format = output_format
+        self.classes = dict(classes or {})
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Write the class numbers of an item, which is passed on as it is."""
@@ -76,25 +117,49 @@ class SaveSegmentationd(MapTransform):
         return dict(data)
 
     def _save(self, classes: Any, key: Hashable) -> None:
-        import nibabel
-
         file = classes.meta.get("filename_or_obj") if isinstance(classes, MetaTensor) else None
         if not isinstance(file, str):
-            raise ValueError(f"'{key}' must remember the file of its image, as after LoadImaged and Invertd.")
-        try:
-            source: Any = nibabel.load(file)
-        except FileNotFoundError as error:
-            raise DataError(f"{file} is gone, where its segmentation is to lie.\nPut it back.") from error
+            raise ValueError(f"'{key}' must remember the file of its image, as after LoadVolumed and Invertd.")
         plain = classes.detach().cpu()
         plain = plain.float() if plain.dtype == torch.bfloat16 else plain  # a type that NumPy lacks
-        voxels = _on(tuple(source.shape), np.asarray(plain), key)
-        # a format without such a header, as .mgz, has its affine alone
-        volume: Any = nibabel.Nifti1Image(voxels, source.affine)  # type: ignore[no-untyped-call]
-        if isinstance(source, nibabel.Nifti1Pair):  # the parent of all NIfTI kinds
-            for field in GEOMETRY:
-                volume.header[field] = source.header[field]
-        with replacing(self.folder / f"{case_name(file)}_seg.nii.gz") as aside:
-            aside.write_bytes(_packed(volume))
+        found = np.asarray(plain)
+        if self.output_format == "dicom_seg":
+            require_source(file)
+            series = read_series(file)
+            write_dicom_seg(
+                _on(series.shape, found, key), series, self.classes, self.folder / f"{case_name(file)}_seg.dcm"
+            )
+        else:
+            volume = _on_series(file, found, key) if os.path.isdir(file) else _on_file(file, found, key)
+            with replacing(self.folder / f"{case_name(file)}_seg.nii.gz") as aside:
+                aside.write_bytes(_packed(volume))
+
+
+def _on_series(folder: str, classes: NDArray[Any], key: Hashable) -> Any:
+    import nibabel
+
+    series = read_series(folder)
+    volume: Any = nibabel.Nifti1Image(_on(series.shape, classes, key), series.affine)  # type: ignore[no-untyped-call]
+    volume.set_sform(series.affine, code="scanner")
+    volume.set_qform(series.affine, code="scanner", strip_shears=True)  # of a tilted gantry, the sform has the shear
+    volume.header.set_xyzt_units("mm")
+    return volume
+
+
+def _on_file(file: str, classes: NDArray[Any], key: Hashable) -> Any:
+    import nibabel
+
+    try:
+        source: Any = nibabel.load(file)
+    except FileNotFoundError as error:
+        raise DataError(f"{file} is gone, where its segmentation is to lie.\nPut it back.") from error
+    voxels = _on(tuple(source.shape), classes, key)
+    # a format without such a header, as .mgz, has its affine alone
+    volume: Any = nibabel.Nifti1Image(voxels, source.affine)  # type: ignore[no-untyped-call]
+    if isinstance(source, nibabel.Nifti1Pair):  # the parent of all NIfTI kinds
+        for field in GEOMETRY:
+            volume.header[field] = source.header[field]
+    return volume
 
 
 def _on(shape: tuple[int, ...], classes: NDArray[Any], key: Hashable) -> NDArray[np.uint8]:

@@ -19,10 +19,10 @@ __all__ = ["SeriesReader"]
 
 
 class SeriesReader(PydicomReader):
-    """MONAI's ``PydicomReader`` for a folder of one series, as :func:`monai_freq.data.dicom_series.read_series` sees it.
+    """MONAI's ``PydicomReader`` for a folder of one DICOM series.
 
-    MONAI's own takes every file of a folder and sorts by the instance number. Here the files are those of the series,
-    in the order of their positions, each read by :func:`monai_freq.data.dicom_slices.read_dicom_slice`: rescaled, in
+    MONAI's own takes every file of a folder and sorts by the instance number. Here the files are those that
+    :func:`monai_freq.data.dicom_series.read_series` finds, in the order of their positions, each read by :func:`monai_freq.data.dicom_slices.read_dicom_slice`: rescaled, in
     all compressions that SimpleITK or pydicom know. MONAI stacks them and makes the affine.
 
     It is not for several threads at a time, as MONAI's reader keeps the names of the files between ``read`` and
@@ -45,7 +45,8 @@ class SeriesReader(PydicomReader):
         folder, *more = [data] if isinstance(data, (str, os.PathLike)) else data
         if more or not os.path.isdir(folder):
             raise DataError(f"{named(folder)} is no folder of a DICOM series.\nCorrect its name.")
-        files = list(read_series(folder).files)
+        self.series = read_series(folder)
+        files = list(self.series.files)
         slices = [read_dataset(file) for file in files]
         for number, header in enumerate(slices):
             header.InstanceNumber = number  # by which MONAI sorts

@@ -1,0 +1,212 @@
+"""Segmentations as DICOM SEG, through highdicom: the classes of a series as segments that refer to its slices."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..files import replacing
+from ..quoting import named, shown
+from .dicom_headers import read_dataset
+from .dicom_series import Series, read_series
+from .refusals import refusing
+
+__all__ = ["require_source", "segment_codes", "write_dicom_seg"]
+
+#: category of a segment, and the group of the standard that lists its types
+_TYPES = {"AnatomicalStructure": 7192, "MorphologicallyAbnormalStructure": 7194, "Tissue": 7191, "PhysicalObject": 7193}
+_CATEGORIES = 7150
+_ALSO = {"tumor": "neoplasm", "tumour": "neoplasm", "oedema": "edema"}
+_SIDES = ("left", "right")
+SOFTWARE = "monai_freq"
+SERIES_NUMBER = 1000  # above those of a study's own series
+LONGEST = 64  # characters of a label
+#: what a derived object cannot do without
+REQUIRED = {"StudyInstanceUID": "Study Instance UID", "FrameOfReferenceUID": "Frame of Reference UID"}
+MAY_BE_EMPTY = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID")
+MAY_BE_EMPTY += ("StudyDate", "StudyTime")
+
+
+def require_source(image: str | os.PathLike[str]) -> None:
+    """Refuse an image that cannot get a DICOM SEG: it is no series, or lacks what a derived object must name.
+
+    Args:
+        image: path of a NIfTI file, or the folder of a series.
+
+    Raises:
+        DataError: the image is such a one, or highdicom is not installed.
+
+    Example:
+        >>> require_source("la_003.nii.gz")
+        Traceback (most recent call last):
+        monai_freq.errors.DataError: la_003.nii.gz is no folder of a DICOM series, to which a DICOM SEG refers.
+        Use --output_format nifti for it.
+    """
+    _require_highdicom()
+    if not os.path.isdir(image):
+        raise DataError(
+            f"{named(image)} is no folder of a DICOM series, to which a DICOM SEG refers.\n"
+            "Use --output_format nifti for it."
+        )
+    for file in read_series(image).files:
+        header = read_dataset(file, tags=tuple(REQUIRED))
+        if missing := [name for keyword, name in REQUIRED.items() if not header.get(keyword)]:
+            raise DataError(
+                f"{named(file)} has no {missing[0]}, which a DICOM SEG must name.\n"
+                "Export it again, or use --output_format nifti."
+            )
+
+
+def _require_highdicom() -> None:
+    try:
+        import highdicom  # noqa: F401
+    except ImportError as error:
+        raise DataError('DICOM SEG is written by highdicom.\npip install "monai_freq[dicom]"') from error
+
+
+def segment_codes(name: str) -> tuple[Any, Any]:
+    """Category and type of a segment, as the DICOM standard codes what the name of a class says.
+
+    Args:
+        name: name of a class, in letters of either case. ``left`` or ``right`` before it is left out if there is no
+            code with it.
+
+    Returns:
+        Two codes of pydicom. What the standard does not list is coded as tissue, without more.
+
+    Raises:
+        DataError: highdicom is not installed.
+
+    Example:
+        >>> [code.meaning for code in segment_codes("left atrium")]
+        ['Anatomical Structure', 'Left atrium']
+        >>> [code.meaning for code in segment_codes("right kidney")], segment_codes("tumour")[1].value
+        (['Anatomical Structure', 'Kidney'], '108369006')
+        >>> [code.meaning for code in segment_codes("region 1")]
+        ['Tissue', 'Tissue']
+    """
+    _require_highdicom()
+    from pydicom.sr.codedict import codes
+
+    categories = getattr(codes, f"cid{_CATEGORIES}")
+    words = name.casefold().split()
+    for known in (words, words[1:] if words[:1] and words[0] in _SIDES else []):
+        wanted = _plain(" ".join(_ALSO.get(word, word) for word in known))
+        for category, group in _TYPES.items():
+            for keyword in getattr(codes, f"cid{group}").dir():
+                if wanted and _plain(keyword) == wanted:
+                    return getattr(categories, category), getattr(getattr(codes, f"cid{group}"), keyword)
+    return categories.Tissue, codes.SCT.Tissue
+
+
+def write_dicom_seg(
+    classes: NDArray[np.uint8], series: Series, names: Mapping[str | int, str], path: str | os.PathLike[str]
+) -> None:
+    """Write class numbers as a DICOM SEG object of binary segments, one for each class but the background.
+
+    Patient and study are those of the series; every frame refers to its slice. All slices are written, also where a
+    segment is empty, and a class that is nowhere found has a segment without voxels.
+
+    Args:
+        classes: class numbers, 0 for the background.
+        series: the series that they belong to.
+        names: class number -> name, the background included; names become labels and, where the standard knows them,
+            codes.
+        path: file to write; written aside, then renamed.
+
+    Shape:
+        (columns, rows, slices), as ``series.shape``.
+
+    Raises:
+        ValueError: the class numbers have another shape, or one has no name, or they are not numbered 1, 2, ...
+        DataError: a slice lacks what a derived object needs, as the study; or highdicom is not installed.
+
+    Reference:
+        Herrmann et al., DICOM re-encoding of volumetrically annotated lung imaging database consortium nodules, or
+        DICOM PS3.3, A.51 (Segmentation IOD).
+
+    Example:
+        >>> write_dicom_seg(np.zeros((2, 2), np.uint8), Series("a", (), (2, 2, 2), np.eye(4), ()), {}, "a_seg.dcm")
+        Traceback (most recent call last):
+        ValueError: The class numbers have the shape (2, 2), their series (2, 2, 2).
+    """
+    if classes.shape != series.shape:
+        raise ValueError(f"The class numbers have the shape {classes.shape}, their series {series.shape}.")
+    labels = {int(number): str(name) for number, name in names.items() if int(number) != 0}
+    if sorted(labels) != list(range(1, len(labels) + 1)) or not labels or classes.max(initial=0) > len(labels):
+        raise ValueError(
+            f"Segments are numbered 1, 2, ... and each has a name, got names for {sorted(labels)} and class numbers up "
+            f"to {classes.max(initial=0)}."
+        )
+    _require_highdicom()
+    with refusing(series.folder, "Write NIfTI, with --output_format nifti.", what="cannot get a DICOM SEG"):
+        made = _segmentation(np.ascontiguousarray(classes.transpose(2, 1, 0)), series, labels)
+        with replacing(Path(path)) as aside:
+            made.save_as(aside)
+
+
+def _segmentation(frames: NDArray[np.uint8], series: Series, labels: Mapping[int, str]) -> Any:
+    import highdicom
+    from pydicom.uid import generate_uid
+
+    slices = [_completed(read_dataset(file, tags=())) for file in series.files]
+    first, step = slices[0], float(abs(_step(series)))
+    return highdicom.seg.Segmentation(
+        source_images=slices,
+        pixel_array=frames,
+        segmentation_type="BINARY",  # which every viewer knows
+        segment_descriptions=[_described(number, name) for number, name in sorted(labels.items())],
+        series_instance_uid=generate_uid(),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer=SOFTWARE,
+        manufacturer_model_name=SOFTWARE,
+        software_versions=version(SOFTWARE),
+        device_serial_number="none",
+        series_description=f"Segmentation by {SOFTWARE}",
+        pixel_measures=highdicom.PixelMeasuresSequence(
+            pixel_spacing=first.PixelSpacing,
+            slice_thickness=first.get("SliceThickness") or step,
+            spacing_between_slices=step,  # of the positions, whatever the headers of the slices say
+        ),
+        omit_empty_frames=False,  # some readers, as MONAI's, take it that every segment has all frames
+    )
+
+
+def _described(number: int, name: str) -> Any:
+    import highdicom
+    from pydicom.sr.codedict import codes
+
+    category, kind = segment_codes(name)
+    algorithm = highdicom.AlgorithmIdentificationSequence(
+        name=SOFTWARE, family=codes.cid7162.ArtificialIntelligence, version=version(SOFTWARE)
+    )
+    return highdicom.seg.SegmentDescription(number, shown(name, LONGEST), category, kind, "AUTOMATIC", algorithm)
+
+
+def _completed(header: Any) -> Any:
+    """With the attributes that may be empty but not missing, as de-identified files lack them."""
+    for keyword in MAY_BE_EMPTY:
+        if keyword not in header:
+            setattr(header, keyword, "")
+    if header.PatientSex not in ("M", "F", "O"):
+        header.PatientSex = ""
+    return header
+
+
+def _step(series: Series) -> Any:
+    """Distance between slices along their normal."""
+    axes = series.affine[:3, :3] / np.linalg.norm(series.affine[:3, :3], axis=0)
+    return series.affine[:3, 2] @ np.cross(axes[:, 0], axes[:, 1])
+
+
+def _plain(text: str) -> str:
+    return "".join(each for each in text.casefold() if each.isalnum())
