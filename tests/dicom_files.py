@@ -1,9 +1,11 @@
-"""DICOM files of one slice, written byte by byte after the standard (explicit VR, little endian)."""
+"""DICOM files of one slice, written byte by byte after the standard (explicit VR, little endian); series by pydicom."""
 
 import struct
 from pathlib import Path
 
-__all__ = ["write_dicom"]
+import numpy as np
+
+__all__ = ["write_dicom", "write_series"]
 
 CT, IMPLICIT_PARTS = "1.2.840.10008.5.1.4.1.1.2", ("OB", "OW", "SQ")
 
@@ -54,3 +56,49 @@ def write_dicom(path, pixels, *, stored=16, tags=(), encoded=None, syntax="1.2.8
         body += struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OB", 0, 0xFFFFFFFF) + data
     start = bytes(128) + b"DICM" + _element(2, 0, "UL", struct.pack("<I", len(meta))) + meta
     Path(path).write_bytes((start if preamble else b"") + body)
+
+
+def write_series(folder, voxels, affine, *, slope=1, intercept=0, syntax=None, seed=0, **tags):
+    """A CT series of voxels (columns, rows, slices) with an affine in LPS; its numbers and names follow no order.
+
+    Headers lie about the thickness of a slice. ``tags`` are further attributes, or functions of the slice's number.
+    Returns the files, in the order of the slices.
+    """
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    folder.mkdir(parents=True, exist_ok=True)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    across, down = (affine[:3, :3] / spacing).T[:2]
+    numbers = np.random.default_rng(seed).permutation(voxels.shape[2])
+    study, series, frame = (generate_uid(entropy_srcs=[str(folder), part]) for part in ("study", "series", "frame"))
+    files = []
+    for index, number in enumerate(numbers):
+        header = Dataset()
+        header.file_meta = FileMetaDataset()
+        header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        header.SOPClassUID = CTImageStorage
+        header.SOPInstanceUID = generate_uid(entropy_srcs=[series, str(index)])
+        header.StudyInstanceUID, header.SeriesInstanceUID, header.FrameOfReferenceUID = study, series, frame
+        header.Modality, header.PatientID, header.PatientName = "CT", "P1", "Phantom^One"
+        header.InstanceNumber, header.SliceThickness = int(number) + 1, "99"
+        header.Rows, header.Columns = voxels.shape[1], voxels.shape[0]
+        header.PixelSpacing = [_decimal(spacing[1]), _decimal(spacing[0])]
+        header.ImageOrientationPatient = [_decimal(value) for value in (*across, *down)]
+        header.ImagePositionPatient = [_decimal(value) for value in (affine @ [0, 0, index, 1])[:3]]
+        header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+        header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = 16, 16, 15, 1
+        header.RescaleSlope, header.RescaleIntercept = _decimal(slope), _decimal(intercept)
+        header.PixelData = voxels[:, :, index].T.astype("<i2").tobytes()
+        for keyword, value in tags.items():
+            setattr(header, keyword, value(index) if callable(value) else value)
+        files.append(folder / f"IM{number:04}")
+        if syntax is not None:
+            header.compress(syntax, generate_instance_uid=False)
+        header.save_as(files[-1], enforce_file_format=True)
+    return files
+
+
+def _decimal(value):
+    """A number in the sixteen characters that DICOM allows."""
+    return f"{value:.10f}"[:16]

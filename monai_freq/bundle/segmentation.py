@@ -151,7 +151,7 @@ def _images_in(input_dir: str) -> list[dict[str, str]]:
     folder = Path(input_dir).expanduser().resolve()
     if is_series(folder) and not any(map(_is_volume, folder.iterdir())):
         return [{"image": str(folder)}]
-    found = found_in(input_dir, _is_volume, ".nii or .nii.gz file and no folder of a DICOM series", WANTED)
+    found = found_in(input_dir, _is_volume, "NIfTI file or DICOM series", WANTED)
     images = list(map(str, found))
     _require_names(images)
     return [{"image": image} for image in images]

@@ -106,6 +106,8 @@ def _remedy(shape: tuple[int, ...]) -> str:
 
 def _check_label(path: str, labels: Collection[int], shape: tuple[int, ...], affine: NDArray[Any]) -> None:
     voxels, own_affine = _read(path)
+    if voxels.shape[:3] != shape or not np.allclose(own_affine, affine, atol=AFFINE_TOLERANCE):
+        _refuse_turned(path, voxels.shape[:3], own_affine, shape, affine)
     if voxels.shape not in (shape, (*shape, 1)):
         raise DataError(f"{_short(path)} has the shape {voxels.shape}, its image {shape}. Export them on one grid.")
     if not np.allclose(own_affine, affine, atol=AFFINE_TOLERANCE):
@@ -115,6 +117,27 @@ def _check_label(path: str, labels: Collection[int], shape: tuple[int, ...], aff
             "Resample the label onto the image's grid."
         )
     _check_values(path, voxels, labels)
+
+
+def _refuse_turned(
+    path: str, own_shape: tuple[int, ...], own_affine: NDArray[Any], shape: tuple[int, ...], affine: NDArray[Any]
+) -> None:
+    """Tell a label on the image's own voxels, stored in another order, as converters of DICOM leave it."""
+    import nibabel
+
+    if len(own_shape) != 3 or not places_voxels(own_affine):
+        return
+    io_orientation: Any = nibabel.orientations.io_orientation  # type: ignore[attr-defined]
+    turn = nibabel.orientations.ornt_transform(io_orientation(own_affine), io_orientation(affine))
+    turned = own_affine @ nibabel.orientations.inv_ornt_aff(turn, own_shape)
+    same = tuple(np.take(shape, turn[:, 0].astype(int))) == own_shape
+    if not same or not np.allclose(turned, affine, atol=AFFINE_TOLERANCE):
+        return
+    axes = "".join(nibabel.orientations.aff2axcodes(affine))
+    raise DataError(
+        f"{_short(path)} lies on the voxels of its image, but stores them along other axes.\n"
+        f"Store it along {axes}, as monai.transforms.Orientation('{axes}') does."
+    )
 
 
 def _check_values(path: str, voxels: NDArray[Any], labels: Collection[int]) -> None:

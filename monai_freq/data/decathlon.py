@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def read_decathlon(dataset_dir: str | os.PathLike[str]) -> Decathlon:
         raise DataError(f"The list 'training' in {index.file} is empty. {index.REMEDY}")
     test = tuple(index.images("test")) if "test" in index.content else ()
     images, masks = [case["image"] for case in training] + list(test), [case["label"] for case in training]
-    _refuse_missing(images, masks, root)
+    _refuse_missing([path for case in training for path in case.values()] + list(test), images, root)
     name, labels, modality = index.text("name"), index.names("labels"), index.names("modality")
     index.require_different("labels", labels)
     _refuse_duplicates(images, masks, index.file)
@@ -287,9 +287,9 @@ def _refuse_crossed(training: Sequence[dict[str, str]], images: Sequence[str], i
     )
 
 
-def _refuse_missing(images: Sequence[str], labels: Sequence[str], root: Path) -> None:
-    folders = {path for path in images if os.path.isdir(path)}  # of DICOM series, which check_cases reads
-    missing = [path for path in [*images, *labels] if path not in folders and not os.path.isfile(path)]
+def _refuse_missing(paths: Sequence[str], images: Collection[str], root: Path) -> None:
+    series = {path for path in images if os.path.isdir(path)}  # which check_cases reads
+    missing = [path for path in paths if path not in series and not os.path.isfile(path)]  # any name may be listed
     if missing:
         name = shown(str(Path(missing[0]).relative_to(root)))
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""

@@ -116,6 +116,8 @@ def read_header(file: str | os.PathLike[str]) -> SliceHeader | None:
     """
     header = read_dataset(file)
     with refusing(file, "Copy it again.", what=UNREAD):
+        if not header.get("SOPClassUID") and "Rows" not in header:
+            raise DataError(f"{named(file)} {UNREAD}: it is no DICOM file, or damaged.\nCopy it again.")
         return _understood(os.fspath(file), header) if _is_image(header) else None
 
 

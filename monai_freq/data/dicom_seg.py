@@ -30,8 +30,8 @@ SERIES_NUMBER = 1000  # above those of a study's own series
 LONGEST = 64  # characters of a label
 #: what a derived object cannot do without
 REQUIRED = {"StudyInstanceUID": "Study Instance UID", "FrameOfReferenceUID": "Frame of Reference UID"}
-MAY_BE_EMPTY = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID")
-MAY_BE_EMPTY += ("StudyDate", "StudyTime")
+MAY_BE_EMPTY = ["PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"]
+MAY_BE_EMPTY += ["StudyDate", "StudyTime"]
 
 
 def require_source(image: str | os.PathLike[str]) -> None:
@@ -183,13 +183,23 @@ def _segmentation(frames: NDArray[np.uint8], series: Series, labels: Mapping[int
 
 def _described(number: int, name: str) -> Any:
     import highdicom
+    from matplotlib.colors import TABLEAU_COLORS
     from pydicom.sr.codedict import codes
 
     category, kind = segment_codes(name)
     algorithm = highdicom.AlgorithmIdentificationSequence(
         name=SOFTWARE, family=codes.cid7162.ArtificialIntelligence, version=version(SOFTWARE)
     )
-    return highdicom.seg.SegmentDescription(number, shown(name, LONGEST), category, kind, "AUTOMATIC", algorithm)
+    colours = [*TABLEAU_COLORS.values()]
+    return highdicom.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=shown(name, LONGEST),
+        segmented_property_category=category,
+        segmented_property_type=kind,
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=algorithm,
+        display_color=highdicom.color.CIELabColor.from_string(colours[(number - 1) % len(colours)]),
+    )
 
 
 def _completed(header: Any) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..quoting import named, shown
-from .dicom_headers import SliceHeader, read_header, require_pydicom
+from .dicom_headers import TOLD_APART, SliceHeader, read_header, require_pydicom
 from .dicom_slices import is_dicom
 
 __all__ = ["Series", "is_series", "read_series"]
@@ -175,7 +175,7 @@ def _require_different(folder: str | os.PathLike[str], slices: Sequence[SliceHea
             f"{named(folder)} holds one slice twice, as {_name(one)} and {_name(other)} (SOP instance "
             f"{shown(one.uid)}).\nDelete one of the copies."
         )
-    differ = [name for name in one.apart if one.apart[name] != other.apart.get(name)]
+    differ = [name for name in TOLD_APART if one.apart.get(name) != other.apart.get(name)]
     by = f" They differ in {', '.join(differ)}." if differ else ""
     raise DataError(
         f"{named(folder)} has two slices at one place, {_name(one)} and {_name(other)}.{by}\n"

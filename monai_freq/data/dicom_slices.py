@@ -252,7 +252,7 @@ def _by_pydicom(file: str | os.PathLike[str], reason: str) -> NDArray[np.generic
     """Decode what SimpleITK does not read for this reason: pydicom's plugins know more compressions."""
     try:
         import pydicom
-        from pydicom.pixels import apply_rescale
+        from pydicom.pixels.processing import apply_rescale
     except ImportError as error:
         raise DataError(
             f"{named(file)} {UNREAD}: {reason}.\nIf it is compressed, "

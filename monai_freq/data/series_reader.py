@@ -22,8 +22,9 @@ class SeriesReader(PydicomReader):
     """MONAI's ``PydicomReader`` for a folder of one DICOM series.
 
     MONAI's own takes every file of a folder and sorts by the instance number. Here the files are those that
-    :func:`monai_freq.data.dicom_series.read_series` finds, in the order of their positions, each read by :func:`monai_freq.data.dicom_slices.read_dicom_slice`: rescaled, in
-    all compressions that SimpleITK or pydicom know. MONAI stacks them and makes the affine.
+    :func:`monai_freq.data.dicom_series.read_series` finds, in the order of their positions. Each is read by
+    :func:`monai_freq.data.dicom_slices.read_dicom_slice`: rescaled, in all compressions that SimpleITK or pydicom
+    know. MONAI stacks them and makes the affine.
 
     It is not for several threads at a time, as MONAI's reader keeps the names of the files between ``read`` and
     ``get_data``; :class:`monai_freq.transforms.LoadVolume` makes one for each volume.

@@ -299,7 +299,7 @@ def test_what_else_is_in_a_folder_is_counted_and_named(tmp_path, caplog):
         found = images(str(tmp_path))
     assert found == [{"image": str(tmp_path / name)} for name in ("A.NII.GZ", "b.nii")]
     assert caplog.messages == [
-        f"4 entries of {tmp_path} left out, as they are no .nii or .nii.gz file: "
+        f"4 entries of {tmp_path} left out, as they are no NIfTI file or DICOM series: "
         "c.mgz (MGH), d.IMA (DICOM), scan (NIfTI), sub/."
     ]
 
@@ -307,7 +307,7 @@ def test_what_else_is_in_a_folder_is_counted_and_named(tmp_path, caplog):
 @pytest.mark.usefixtures("no_generator")
 def test_a_folder_of_other_formats_says_which(tmp_path):
     nibabel.save(nibabel.MGHImage(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / "c.mgz")
-    with pytest.raises(UsageError, match=r"holds no \.nii or \.nii\.gz file\. 1 entry of .*: c\.mgz \(MGH\)\.\n"):
+    with pytest.raises(UsageError, match=r"holds no NIfTI file or DICOM series\. 1 entry of .*: c\.mgz \(MGH\)\.\n"):
         images(str(tmp_path))
 
 
