@@ -139,18 +139,15 @@ def test_series_are_trained_on_evaluated_and_segmented(dataset, tmp_path):
     options = ("--input_dir", dataset / "imagesTr", "--output_format", "dicom_seg", "--output_dir", out)
     assert "4 images for inference" in succeed(configs / "inference.json", *options, cwd=tmp_path)
     for number in range(4):
-        volume = highdicom.seg.segread(out / f"segmentations/case_{number:02}_seg.dcm").get_volume(
-            combine_segments=True
-        )
+        written = highdicom.seg.segread(out / f"segmentations/case_{number:02}_seg.dcm")
+        volume = written.get_volume(combine_segments=True)
         label = nibabel.load(dataset / f"labelsTr/case_{number:02}.nii.gz")
-        found, reference = (
-            {
-                tuple(place)
-                for place in (affine @ np.vstack([np.nonzero(voxels), np.ones((voxels > 0).sum())])).T.round(1)
-            }
-            for affine, voxels in (
-                (LPS_TO_RAS @ volume.affine, volume.array),
-                (label.affine, np.asarray(label.dataobj)),
-            )
-        )
+        found = places(volume.array, LPS_TO_RAS @ volume.affine)
+        reference = places(np.asarray(label.dataobj), label.affine)
         assert 2 * len(found & reference) / (len(found) + len(reference)) > 0.8
+
+
+def places(voxels, affine):
+    """Where the voxels of a class lie, to 0.1 mm."""
+    indices = np.vstack([np.nonzero(voxels), np.ones((voxels > 0).sum())])
+    return {tuple(place) for place in (affine @ indices).T.round(1)}
