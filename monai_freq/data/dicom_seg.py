@@ -15,10 +15,10 @@ from ..errors import DataError
 from ..files import replacing
 from ..quoting import named, shown
 from .dicom_headers import read_dataset
-from .dicom_series import Series, read_series
+from .dicom_series import LPS_TO_RAS, Series, read_series
 from .refusals import refusing
 
-__all__ = ["require_source", "segment_codes", "write_dicom_seg"]
+__all__ = ["read_dicom_seg", "require_source", "segment_codes", "write_dicom_seg"]
 
 #: category of a segment, and the group of the standard that lists its types
 _TYPES = {"AnatomicalStructure": 7192, "MorphologicallyAbnormalStructure": 7194, "Tissue": 7191, "PhysicalObject": 7193}
@@ -28,6 +28,8 @@ _SIDES = ("left", "right")
 SOFTWARE = "monai_freq"
 SERIES_NUMBER = 1000  # above those of a study's own series
 LONGEST = 64  # characters of a label
+BETWEEN = 0.05  # largest distance from a voxel's centre, in voxels
+NO_SEG = "cannot be read as DICOM SEG"
 #: what a derived object cannot do without
 REQUIRED = {"StudyInstanceUID": "Study Instance UID", "FrameOfReferenceUID": "Frame of Reference UID"}
 MAY_BE_EMPTY = ["PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"]
@@ -150,6 +152,92 @@ def write_dicom_seg(
         made = _segmentation(np.ascontiguousarray(classes.transpose(2, 1, 0)), series, labels)
         with replacing(Path(path)) as aside:
             made.save_as(aside)
+
+
+def read_dicom_seg(
+    file: str | os.PathLike[str], series: Series, names: Mapping[str | int, str] | None = None
+) -> NDArray[np.uint8]:
+    """Read a DICOM SEG object as class numbers on the voxels of a series, as labels for a training.
+
+    Frames are placed by their positions, so that a file that leaves out empty frames is read, too.
+
+    Args:
+        file: a DICOM SEG file of binary segments, or a label map, whose segments do not overlap.
+        series: the series that it belongs to.
+        names: class number -> name; segments get the number of their label, in letters of either case. Left out:
+            each keeps its own number.
+
+    Returns:
+        Class numbers, 0 for the background.
+
+    Shape:
+        (columns, rows, slices), as ``series.shape``.
+
+    Raises:
+        DataError: the file is none, or damaged; its segments overlap, lie between the voxels of the series or outside,
+            have a label that ``names`` lacks or a number above 255; or highdicom is not installed.
+
+    Example:
+        >>> read_dicom_seg("missing_seg.dcm", Series("a", (), (2, 2, 2), np.eye(4), ()))
+        Traceback (most recent call last):
+        monai_freq.errors.DataError: missing_seg.dcm cannot be read as DICOM SEG: No such file or directory.
+        Name a DICOM SEG file without overlaps, or convert it to NIfTI.
+    """
+    _require_highdicom()
+    from highdicom.seg import segread
+
+    with refusing(file, "Name a DICOM SEG file without overlaps, or convert it to NIfTI.", what=NO_SEG):
+        segmentation = segread(file)
+        volume = segmentation.get_volume(combine_segments=True)
+        labels = {
+            each.segment_number: each.segment_label
+            for each in map(segmentation.get_segment_description, segmentation.segment_numbers)
+        }
+        numbers = _numbers_of(file, labels, names)
+        voxels = np.array(np.nonzero(volume.array))
+        return _placed(file, volume.affine, voxels, numbers[volume.array[tuple(voxels)]], series)
+
+
+def _numbers_of(
+    file: str | os.PathLike[str], labels: Mapping[int, str], names: Mapping[str | int, str] | None
+) -> NDArray[np.uint8]:
+    """Class number of each segment number."""
+    known = {number: number for number in labels}
+    if names is not None:
+        by_name = {str(name).casefold(): int(number) for number, name in names.items()}
+        if unknown := [label for label in labels.values() if label.casefold() not in by_name]:
+            raise DataError(
+                f"{named(file)} has the segment {shown(unknown[0])!r}, which none of the classes is called.\n"
+                f"Its segments are {', '.join(map(shown, labels.values()))}: give the classes these names."
+            )
+        known = {number: by_name[label.casefold()] for number, label in labels.items()}
+    if max(known.values(), default=0) > 255:
+        raise DataError(f"{named(file)} has more than 255 classes.\nLeave out some of its segments.")
+    table = np.zeros(max(known, default=0) + 1, np.uint8)
+    table[list(known)] = list(known.values())
+    return table
+
+
+def _placed(
+    file: str | os.PathLike[str],
+    affine: NDArray[np.float64],
+    voxels: NDArray[np.intp],
+    values: NDArray[np.uint8],
+    series: Series,
+) -> NDArray[np.uint8]:
+    """Values at the voxels of a series that lie where voxels of another affine, in LPS, lie."""
+    there = LPS_TO_RAS @ affine @ np.vstack([voxels, np.ones(voxels.shape[1])])
+    exact = (np.linalg.inv(series.affine) @ there)[:3]
+    index = np.rint(exact).astype(int)
+    outside = (index < 0) | (index >= np.array(series.shape)[:, None])
+    if outside.any() or np.abs(exact - index).max(initial=0) > BETWEEN:
+        raise DataError(
+            f"{named(file)} does not lie on the voxels of {named(series.folder)}.\n"
+            "Name the series that it was drawn on, or resample it."
+        )
+    classes = np.zeros(series.shape, np.uint8)
+    classes[tuple(index)] = values
+    return classes
 
 
 def _segmentation(frames: NDArray[np.uint8], series: Series, labels: Mapping[int, str]) -> Any:

@@ -10,8 +10,8 @@ from dicom_files import write_series
 from monai.data import MetaTensor
 
 from monai_freq.data import DataError
-from monai_freq.data.dicom_seg import require_source, segment_codes, write_dicom_seg
-from monai_freq.data.dicom_series import read_series
+from monai_freq.data.dicom_seg import read_dicom_seg, require_source, segment_codes, write_dicom_seg
+from monai_freq.data.dicom_series import Series, read_series
 from monai_freq.data.save_segmentation import SaveSegmentationd
 
 pydicom = pytest.importorskip("pydicom")
@@ -51,6 +51,43 @@ def test_highdicom_reads_the_same_classes_at_the_same_places(file, series):
     found[tuple(index)] = volume.array[tuple(voxels)]
     np.testing.assert_array_equal(found, mask())
     np.testing.assert_allclose(series.affine @ np.vstack([index, np.ones(index.shape[1])]), there, atol=1e-6)
+
+
+def test_it_is_read_back_as_it_was_written(file, series):
+    np.testing.assert_array_equal(read_dicom_seg(file, series), mask())
+    names = {0: "background", 7: "Region X", 2: "left atrium", 3: "Tumour"}
+    np.testing.assert_array_equal(read_dicom_seg(file, series, names), np.array([0, 2, 3, 7])[mask()])
+    with pytest.raises(DataError, match=r"case_01_seg.dcm has the segment 'region x', .*\n.* left atrium, tumour, reg"):
+        read_dicom_seg(file, series, {"1": "left atrium", "2": "tumour"})
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_files_of_others_without_their_empty_frames_are_read(series, tmp_path, kind):
+    slices = [pydicom.dcmread(file) for file in reversed(series.files)]
+    for header in slices:
+        for keyword in ("PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate", "StudyTime"):
+            setattr(header, keyword, "")
+    tissue = segment_codes("")
+    segments = [highdicom.seg.SegmentDescription(n, f"{n}", *tissue, "MANUAL") for n in (1, 2, 3)]
+    frames = mask().transpose(2, 1, 0)[::-1]
+    uids = [pydicom.uid.generate_uid() for _ in range(2)]
+    place = {"series_instance_uid": uids[0], "series_number": 2, "sop_instance_uid": uids[1], "instance_number": 1}
+    maker = dict.fromkeys(("manufacturer", "manufacturer_model_name", "software_versions", "device_serial_number"), "x")
+    made = highdicom.seg.Segmentation(slices, frames, kind, segments, **place, **maker, omit_empty_frames=True)
+    made.save_as(tmp_path / "a.dcm")
+    np.testing.assert_array_equal(read_dicom_seg(tmp_path / "a.dcm", series), mask())
+
+
+def test_what_lies_elsewhere_or_is_none_is_refused(file, series, tmp_path):
+    for matrix in (np.diag([1, 1, 2, 1]), nibabel.affines.from_matvec(np.eye(3), [0.3, 0, 0])):
+        moved = Series(series.folder, series.files, series.shape, series.affine @ matrix, ())
+        with pytest.raises(DataError, match=r"case_01_seg\.dcm does not lie on the voxels of .*case_01\."):
+            read_dicom_seg(file, moved)
+    with pytest.raises(DataError, match=r"IM\d+ cannot be read as DICOM SEG"):
+        read_dicom_seg(series.files[0], series)
+    file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(DataError, match=r"case_01_seg\.dcm cannot be read as DICOM SEG"):
+        read_dicom_seg(file, series)
 
 
 def test_every_frame_names_its_slice_its_segment_and_its_place(file, series):
