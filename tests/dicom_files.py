@@ -1,11 +1,13 @@
 """DICOM files of one slice, written byte by byte after the standard (explicit VR, little endian); series by pydicom."""
 
+import json
 import struct
 from pathlib import Path
 
+import nibabel
 import numpy as np
 
-__all__ = ["write_dicom", "write_series"]
+__all__ = ["write_dicom", "write_series", "write_series_dataset"]
 
 CT, IMPLICIT_PARTS = "1.2.840.10008.5.1.4.1.1.2", ("OB", "OW", "SQ")
 
@@ -97,6 +99,33 @@ def write_series(folder, voxels, affine, *, slope=1, intercept=0, syntax=None, s
             header.compress(syntax, generate_instance_uid=False)
         header.save_as(files[-1], enforce_file_format=True)
     return files
+
+
+def write_series_dataset(dataset, folder):
+    """A Decathlon folder of NIfTI files as one of DICOM series: labelled cases 1, 2, ..., and images 90, 91, ...."""
+    index = json.loads((dataset / "dataset.json").read_text())
+    (folder / "labelsTr").mkdir(parents=True)
+    index["training"] = [
+        {key: _as_series(dataset / path, folder, key, number) for key, path in case.items()}
+        for number, case in enumerate(index["training"], 1)
+    ]
+    index["test"] = [
+        _as_series(dataset / path, folder, "test", number) for number, path in enumerate(index["test"], 90)
+    ]
+    (folder / "dataset.json").write_text(json.dumps(index))
+
+
+def _as_series(file, folder, key, number):
+    volume = nibabel.load(file)
+    if np.linalg.det(volume.affine) < 0:  # slices go along the normal of rows and columns
+        volume = volume.slicer[:, :, ::-1]
+    voxels = np.asarray(volume.dataobj)
+    name = f"{'imagesTs' if key == 'test' else f'{key}sTr'}/case_{number:02}"
+    if key == "label":
+        nibabel.save(volume, folder / f"{name}.nii.gz")
+        return f"./{name}.nii.gz"
+    write_series(folder / name, np.rint(voxels).astype(np.int16), np.diag([-1, -1, 1, 1]) @ volume.affine)
+    return f"./{name}"
 
 
 def _decimal(value):

@@ -18,6 +18,7 @@ import monai.bundle
 import nibabel
 import numpy as np
 import pytest
+from dicom_files import write_series_dataset
 from documents import PAGES, ROOT, blocks, checkout, config_of, read, settings_of, words_of
 from running import environment
 
@@ -50,6 +51,8 @@ def test_python_blocks_run_alone(page, number, tmp_path, monkeypatch):
     if page == "docs/own_data.md":
         own_data("MyAtria", "heart", cases=2)
         Path("MyAtria/dataset.json").unlink()
+    if page == "docs/dicom.md":
+        series_data("MyCT", cases=1)
     exec(compile(blocks(page, "python")[number].text, f"{page}, block {number}", "exec"), {})
     if page == "docs/own_data.md":
         assert len(read_decathlon("MyAtria").training) == 2
@@ -83,6 +86,13 @@ def test_the_spectrum_check_is_right_on_files_of_several_sizes(tmp_path, capsys)
 def own_data(folder, task, cases):
     """A reader's data set."""
     phantoms.write_phantom(task, "written", cases=cases, test_cases=1, size=(16, 16, 16)).rename(folder)
+
+
+def series_data(folder, cases):
+    """A reader's data set of DICOM series."""
+    pytest.importorskip("highdicom")
+    own_data("written_as_nifti", "spleen", cases)
+    write_series_dataset(Path("written_as_nifti"), Path(folder))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -121,7 +131,7 @@ def test_every_transform_has_its_picture():
     drawn = {picture.stem.replace("_", "") for picture in (ROOT / "docs/images/transforms").glob("*.png")}
     transforms = set(TRANSFORMS) - {"StaticShortcutd", "Keyed", "RandKeyed", "artifact_psd"}
     transforms -= {"AlignedResize", "AlignedResized"}  # the result has another size: there is no residual to draw
-    transforms -= {"LoadSlice", "LoadSliced"}  # what they take is an address
+    transforms -= {"LoadSlice", "LoadSliced", "LoadVolume", "LoadVolumed"}  # what they take is an address
     assert {name.removeprefix("Rand").removesuffix("d").lower() for name in transforms} <= drawn
 
 
@@ -261,6 +271,7 @@ CHECKS = {
 READINGS = [
     ["README.md", "docs/study.md", "docs/transfer.md", "docs/results/hippocampus.md"],
     ["docs/tutorial.md", "docs/own_data.md", "docs/add_transforms.md", "docs/bundles.md", "docs/watch_training.md"],
+    ["docs/dicom.md"],
 ]
 #: not run here: what needs a network, a GPU, weights or hours, or does not end. Of CONTRIBUTING.md, `make` is what runs
 #: this test; the bundles' pages are run by test_bundles.py and test_classification_bundles.py, with torchrun.
@@ -302,11 +313,13 @@ SMALL = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pages", READINGS, ids=["studies", "own data"])
+@pytest.mark.parametrize("pages", READINGS, ids=["studies", "own data", "DICOM"])
 def test_a_reader_can_follow_the_pages(pages, tmp_path, monkeypatch):
     monkeypatch.chdir(checkout(tmp_path))
     Path(".venv").symlink_to(sys.prefix)
     (tmp_path / "data").mkdir()
+    if pages == ["docs/dicom.md"]:
+        series_data("MyCT", cases=4)
     own_data("data/Task02_Heart", "heart", cases=12)
     own_data("data/Task04_Hippocampus", "hippocampus", cases=8)
     own_data("MyKidneys", "hippocampus", cases=6)
