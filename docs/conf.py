@@ -53,6 +53,7 @@ CONTENTS = {
         "How to": [
             *(
                 "own_data",
+                "dicom",
                 "image_files",
                 "own_classifier",
                 "add_transforms",

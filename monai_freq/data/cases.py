@@ -127,13 +127,13 @@ def _refuse_turned(
 
     if len(own_shape) != 3 or not places_voxels(own_affine):
         return
-    io_orientation: Any = nibabel.orientations.io_orientation  # type: ignore[attr-defined]
-    turn = nibabel.orientations.ornt_transform(io_orientation(own_affine), io_orientation(affine))
-    turned = own_affine @ nibabel.orientations.inv_ornt_aff(turn, own_shape)
+    orientations: Any = nibabel.orientations
+    turn = orientations.ornt_transform(*map(orientations.io_orientation, (own_affine, affine)))
+    turned = own_affine @ orientations.inv_ornt_aff(turn, own_shape)
     same = tuple(np.take(shape, turn[:, 0].astype(int))) == own_shape
     if not same or not np.allclose(turned, affine, atol=AFFINE_TOLERANCE):
         return
-    axes = "".join(nibabel.orientations.aff2axcodes(affine))
+    axes = "".join(orientations.aff2axcodes(affine))
     raise DataError(
         f"{_short(path)} lies on the voxels of its image, but stores them along other axes.\n"
         f"Store it along {axes}, as monai.transforms.Orientation('{axes}') does."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -143,15 +144,28 @@ def read_dataset(file: str | os.PathLike[str], tags: Sequence[str] = WANTED) -> 
     """
     require_pydicom(file)
     import pydicom
-    from pydicom.filereader import read_file_meta_info
 
-    with refusing(file, "Copy it again.", what=UNREAD):
-        with open(file, "rb") as stream:
-            signed = stream.read(132)[128:] == b"DICM"
-        if signed and str(read_file_meta_info(file).get("TransferSyntaxUID", "")) == PACKED:
+    with (
+        refusing(file, "Copy it again.", what=UNREAD),
+        open(file, "rb") as stream,
+        # a mapped file gives no more than it has, where a stream sets aside what a damaged length asks for
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+    ):
+        content: Any = mapped  # whose methods are those of a file, but for a returned None
+        if content[128:132] == b"DICM" and _syntax(content) == PACKED:
             raise DataError(f"{named(file)} is packed as a whole (deflated).\nConvert it to another transfer syntax.")
+        content.seek(0)
         # force: old files lack the signature
-        return pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(tags) or None)
+        return pydicom.dcmread(content, stop_before_pixels=True, force=True, specific_tags=list(tags) or None)
+
+
+def _syntax(content: Any) -> str:
+    """UID of the transfer syntax, from the group before the data set."""
+    from pydicom.filereader import read_dataset as read_elements
+
+    content.seek(132)
+    meta = read_elements(content, False, True, stop_when=lambda tag, *_: tag.group != 2)
+    return str(meta.get("TransferSyntaxUID", ""))
 
 
 def _is_image(header: Any) -> bool:

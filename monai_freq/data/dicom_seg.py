@@ -245,7 +245,7 @@ def _segmentation(frames: NDArray[np.uint8], series: Series, labels: Mapping[int
     from pydicom.uid import generate_uid
 
     slices = [_completed(read_dataset(file, tags=())) for file in series.files]
-    first, step = slices[0], float(abs(_step(series)))
+    first, step = slices[0], round(abs(float(_step(series))), 6)
     return highdicom.seg.Segmentation(
         source_images=slices,
         pixel_array=frames,
@@ -278,7 +278,7 @@ def _described(number: int, name: str) -> Any:
     algorithm = highdicom.AlgorithmIdentificationSequence(
         name=SOFTWARE, family=codes.cid7162.ArtificialIntelligence, version=version(SOFTWARE)
     )
-    colours = [*TABLEAU_COLORS.values()]
+    colours = [str(colour) for colour in TABLEAU_COLORS.values()]
     return highdicom.seg.SegmentDescription(
         segment_number=number,
         segment_label=shown(name, LONGEST),

@@ -16,9 +16,9 @@ __all__ = ["LoadVolume", "LoadVolumed"]
 class LoadVolume(Transform):
     """Load a volume: a folder as a DICOM series, any other path as MONAI's ``LoadImage`` does.
 
-    MONAI's ``LoadImage`` takes every file of a folder, sorts by the instance number, which need not follow the
-    positions, and shares one reader among the threads of a ``CacheDataset``. Here a folder is checked and sorted as
-    :func:`monai_freq.data.dicom_series.read_series` does, and read with a reader of its own.
+    MONAI's ``LoadImage`` takes every file of a folder and sorts by the instance number, which need not follow the
+    positions. Here a folder is checked and sorted as :func:`monai_freq.data.dicom_series.read_series` does. Each call
+    has a reader of its own, so that the threads of a ``CacheDataset`` may share the transform.
 
     Shape:
         - Input: path of a file or folder.

@@ -236,7 +236,7 @@ def test_a_folder_without_a_volume_says_what_there_is(folder, tmp_path):
 def test_damaged_and_packed_files_are_refused(folder, tmp_path):
     damaged = folder / "zz.dcm"
     damaged.write_bytes(b"damaged" * 99)
-    with pytest.raises(DataError, match=r"zz\.dcm cannot be read as DICOM: it is no DICOM"):
+    with pytest.raises(DataError, match=r"zz\.dcm cannot be read as DICOM: (it is no DICOM|seek)"):
         read_series(folder)
     damaged.unlink()
     cut = read_files(folder)[2]

@@ -23,6 +23,7 @@ from monai_freq.data import (
     read_radimagenet,
     save_folds,
 )
+from monai_freq.data.dicom_series import read_series
 from monai_freq.data.dicom_slices import read_dicom_slice, scan_dicom_files
 from monai_freq.data.hdf5_slices import slices_shape
 from monai_freq.data.kneemri_nifti import convert_kneemri, verify_kneemri
@@ -138,7 +139,7 @@ def _texts(root: Path) -> None:
 
 
 def make_dicom(folder: Path) -> None:
-    """Write a valid DICOM slice."""
+    """Write a valid DICOM slice, and a folder of a series."""
     import locale
 
     import SimpleITK
@@ -150,6 +151,15 @@ def make_dicom(folder: Path) -> None:
     for tag, value in tags.items():
         image.SetMetaData(tag, value)
     SimpleITK.WriteImage(image, folder / "000001.dcm")
+    (folder / "series").mkdir()
+    writer = SimpleITK.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    image.SetMetaData("0020|000e", "1.2.4")
+    for number in range(4):
+        image.SetMetaData("0008|0018", f"1.2.3.{number}")
+        image.SetOrigin((0, 0, 2.5 * number))
+        writer.SetFileName(folder / f"series/{number}.dcm")
+        writer.Execute(image)
     locale.setlocale(locale.LC_ALL, before)
 
 
@@ -241,9 +251,18 @@ def _readings(root: Path) -> None:
 
 
 def _dicom_slice(root: Path) -> None:
-    for found in scan_dicom_files(sorted((root / "dicom").iterdir())):
+    for found in scan_dicom_files([root / "dicom/000001.dcm"]):
         assert found.uid
         assert read_dicom_slice(found.file).ndim == 2
+
+
+def _dicom_series(root: Path) -> None:
+    series = read_series(root / "dicom/series")
+    assert 2 <= len(series.files) <= 4
+    assert series.shape[2] == len(series.files)
+    assert np.isfinite(series.affine).all()
+    assert abs(np.linalg.det(series.affine)) > 0
+    check_cases([{"image": str(root / "dicom/series")}], (), channels=1, num_workers=1)
 
 
 TARGETS = [
@@ -267,4 +286,7 @@ TARGETS = [
     Target("is_a.txt", "text", _classes),
     Target("069.xml", "text", _readings),
 ]
-DICOM = [Target("dicom/000001.dcm", "dicom", _dicom_slice)]  # apart: see docs/reliability.md
+DICOM = [  # apart: see docs/reliability.md
+    Target("dicom/000001.dcm", "dicom", _dicom_slice),
+    *(Target(f"dicom/series/{number}.dcm", "dicom", _dicom_series) for number in range(2)),
+]
