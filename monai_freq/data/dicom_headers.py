@@ -112,7 +112,7 @@ def read_header(file: str | os.PathLike[str]) -> SliceHeader | None:
         >>> read_header(file)
         Traceback (most recent call last):
         ...
-        monai_freq.errors.DataError: .../IM0001.dcm does not say where it lies: it has no Image Position (Patient).
+        monai_freq.errors.DataError: .../IM0001.dcm does not say where it lies: it has no Pixel Spacing.
         Export it again as CT, MR or PET, or convert the volume to NIfTI.
     """
     header = read_dataset(file)
