@@ -19,7 +19,7 @@ from monai_freq.bundle.settings import DATA, NETWORK
 
 SOURCE = Path(__file__).parent
 WORKFLOWS = ("train", "evaluate", "inference")
-OVERLAYS = ("multi_gpu_train", "paper")
+OVERLAYS = ("multi_gpu_train", "paper", "patches")
 #: what MONAI looks for, and what the call in ``initialize`` reads besides
 ROOTS = ["imports", "bundle_root", "dataset_dir", "initialize", "run", "finalize", "validate"]
 ROOTS += [*NETWORK, "threads", "may_differ"]
@@ -45,7 +45,8 @@ def render(task_file: Path, bundle: Path) -> None:
             _take_from_training(merged)
         _export(_settings_first(_referred_to(merged)), configs / f"{workflow}.json")
     for overlay in OVERLAYS:
-        _export(_merged(family, overlay) | task.get(overlay, {}), configs / f"{overlay}.json")
+        if changes := _merged(family, overlay) | task.get(overlay, {}):
+            _export(changes, configs / f"{overlay}.json")
     _export(_metadata(task, family), configs / "metadata.json")
     shutil.copy(SOURCE / "logging.conf", configs / "logging.conf")
     shutil.copy(SOURCE.parent.parent / "LICENSE", bundle / "LICENSE")

@@ -18,6 +18,7 @@ def check_backbone(
     backbone: torch.nn.Module,
     *,
     image_size: Sequence[int],
+    setting: str = "image_size",
     in_channels: int,
     out_channels: int,
     task: Literal["segmentation", "classification"] = "segmentation",
@@ -30,6 +31,7 @@ def check_backbone(
     Args:
         backbone: network, or one with the same settings.
         image_size: number of voxels along each axis.
+        setting: name of the setting that says so.
         in_channels: number of channels of its input.
         out_channels: number of classes.
         task: ``"segmentation"`` of a volume, with a class for each voxel, or ``"classification"`` of a 2D image.
@@ -49,8 +51,8 @@ def check_backbone(
     counts = isinstance(image_size, Sequence) and all(type(n) is int and n > 0 for n in image_size)
     if not counts or len(image_size) != spatial_dims:
         raise UsageError(
-            f"'image_size' must be {spatial_dims} whole numbers of at least 1, got {written(image_size)}.\n"
-            f"As in --image_size {_listed([64] * spatial_dims)}"
+            f"'{setting}' must be {spatial_dims} whole numbers of at least 1, got {written(image_size)}.\n"
+            f"As in --{setting} {_listed([64] * spatial_dims)}"
         )
     name = type(backbone).__name__
     try:
@@ -68,13 +70,13 @@ def check_backbone(
     for near in near_sizes(image_size):
         if fault(near) is None:
             raise UsageError(
-                f"'image_size' must be one that the backbone ({name}) takes, got {list(image_size)}.\n"
-                f"As in --image_size {_listed(near)}"
+                f"'{setting}' must be one that the backbone ({name}) takes, got {list(image_size)}.\n"
+                f"As in --{setting} {_listed(near)}"
             )
     raise UsageError(
         f"'backbone' ({name}) does not fit an image of shape {(in_channels, *image_size)} "
         f"and {out_channels} classes: {found}.\n"
-        "Change it, or 'image_size', in the configuration file."
+        f"Change it, or '{setting}', in the configuration file."
     )
 
 

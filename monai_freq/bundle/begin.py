@@ -50,6 +50,8 @@ def begin_training() -> None:
     with _beginning(parser):
         parts = _parts(parser)
         record = _record(parser, parts)
+        if record.get("patch_size") is not None:
+            _tell_patches(record)
         set_determinism(seed=parser.get_parsed_content("train#chance"))
         if "init" in parser:
             _load_init(parser, parts)
@@ -117,7 +119,7 @@ def _record(parser: ConfigParser, parts: Any) -> dict[str, Any]:
     if "artifacts" in parser:
         artifact = record["artifact"]
         record["artifacts"] = {artifact: described(own, f"artifacts#{artifact}")}
-    names = [*_OF_TRAINING, *(["epochs"] if "lr_scheduler" in parser else [])]
+    names = [*_OF_TRAINING, *(["epochs"] if parser.get("lr_scheduler") is not None else [])]
     return record | {name: parser.get_parsed_content(name) for name in names if name in parser}
 
 
@@ -131,6 +133,11 @@ def _parts(parser: ConfigParser) -> Any:
     for part, items in samples._asdict().items():
         tell(f"{part}: {_counts(items)}")
     return samples
+
+
+def _tell_patches(record: Mapping[str, Any]) -> None:
+    size, spacing = ("x".join(f"{n:g}" for n in record[name]) for name in ("patch_size", "spacing"))
+    tell(f"Patches of {size} voxels. A voxel has {spacing} mm: images are resampled to that.")
 
 
 def _counts(items: Sequence[Mapping[str, Any]]) -> str:

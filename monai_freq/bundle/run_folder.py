@@ -19,6 +19,8 @@ __all__ = ["begin_run", "check_trained", "completed", "recorded_settings", "resu
 
 #: settings that decide which cases are in which part
 _DIVISION = ("phantom", "split_seed", "val_cases", "test_cases", "folds", "fold", "reading", "train_size", "draw")
+#: settings of which earlier versions had one value, and recorded none
+_UNSAID: dict[str, Any] = {"patch_size": None}
 _GENERATED = "generated phantoms"
 
 
@@ -165,7 +167,7 @@ def completed(recorded: Mapping[str, Any], **given: Any) -> dict[str, Any]:
 
 
 def _require_same(record: Path, settings: Mapping[str, Any]) -> None:
-    recorded = _read(record)
+    recorded = _UNSAID | _read(record)
     other_data = recorded.get("dataset_dir") != settings.get("dataset_dir")
     for name, value in settings.items():
         if name == "dataset_dir" or name not in recorded or (other_data and name in _DIVISION):

@@ -18,11 +18,13 @@ from .backbone import check_backbone
 from .command_line import check_options
 from .normalization import check_normalization
 from .parsing import copied
+from .patches import check_patches
 
 __all__ = ["NAMING", "check_config", "settings_of"]
 
 #: settings of a trained network
-NETWORK = ["fusion", "theta", "convention", "features", "image_size", "intensity_window", "classes", "crop"]
+NETWORK = ["fusion", "theta", "convention", "features", "image_size", "patch_size", "spacing"]
+NETWORK += ["intensity_window", "classes", "crop"]
 NETWORK += ["in_channels", "normalization", "num_classes"]
 #: settings of what it was trained on
 DATA = ["dataset_dir", "phantom", "source", "editing", "cutoff", "split_seed", "val_cases", "test_cases", "train_size"]
@@ -81,9 +83,11 @@ def check_config(parser: ConfigParser) -> None:
         check_normalization(own.get_parsed_content("normalization"), channels, weights)
     else:
         _check_window(own.get_parsed_content("intensity_window"))
+    size = "image_size" if _patch_size(own) is None else "patch_size"
     check_backbone(
         own.get_parsed_content("backbone"),
-        image_size=own.get_parsed_content("image_size"),
+        image_size=own.get_parsed_content(size),
+        setting=size,
         in_channels=own.get_parsed_content("in_channels" if classifies and fusion == "none" else "features"),
         out_channels=own.get_parsed_content("num_classes") if classifies else len(own.get_parsed_content("classes")),
         task="classification" if classifies else "segmentation",
@@ -126,6 +130,16 @@ def _value(parser: ConfigParser, name: str) -> Any:
 def _may_be_none(parser: ConfigParser, name: str) -> bool:
     """A count that stands for all; what names the folder of a run that the checkpoint has named already."""
     return name in _COUNTS or (name in NAMING and "settings" in parser)
+
+
+def _patch_size(parser: ConfigParser) -> Any:
+    """The size of patches, checked with that of voxels, unless the median of the images is to be found."""
+    if "patch_size" not in parser:
+        return None
+    patch_size, spacing = parser.get_parsed_content("patch_size"), parser["spacing"]
+    if "training_spacing" not in str(spacing):
+        check_patches(patch_size, parser.get_parsed_content("spacing"))
+    return patch_size
 
 
 def _check_value(name: str, value: Any, parser: ConfigParser) -> None:

@@ -38,7 +38,8 @@ class Checkpoints:
 
     Args:
         output_dir: folder of the run.
-        objects: parts with a ``state_dict``: ``network`` (required), ``optimizer``, ``lr_scheduler``, ...
+        objects: parts with a ``state_dict``: ``network`` (required), ``optimizer``, ``lr_scheduler``, ...; None for one
+            that this training does not have.
         evaluator: engine of the validation; the highest key metric picks ``model.pt``.
         resume: whether to continue from ``last.pt`` if there is one; ``"true"`` and ``"false"`` are accepted, as a
             command line gives them. Otherwise, the files of an earlier run are moved to ``previous/<n>``, never
@@ -72,7 +73,7 @@ class Checkpoints:
         if str(resume).lower() not in ("true", "false"):
             raise ValueError(f"'resume' must be true or false, got {written(resume)}.")
         self.folder = folder_of("output_dir", output_dir)
-        self.objects = dict(objects)
+        self.objects = {name: item for name, item in objects.items() if item is not None}
         self.evaluator = evaluator
         self.resume = str(resume).lower() == "true"
         self.best = -math.inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, cast
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..quoting import written
-from ..spectral.scalars import check_choice
+from ..spectral.scalars import check_choice, is_finite_number
 from .from_torchio import require_item
 from .image import as_image, like_image, require_finite, source_of
 from .label_grid import Structure, nearest_voxels, resize_label
@@ -45,9 +46,11 @@ class AlignedResize(InvertibleTransform):
       ``anti_aliasing=True`` continues it by zeros, which darkens its faces.
 
     Args:
-        spatial_size: number of voxels along each axis; 0 or less for an axis that stays as it is.
+        spatial_size: number of voxels along each axis; 0 or less for an axis that stays as it is. None with ``spacing``.
         mode: kind of interpolation: ``"linear"``, ``"bilinear"`` or ``"trilinear"`` for one, two or three axes of an
             image, ``"nearest-exact"`` for a label.
+        spacing: voxel size along each axis in mm, in place of ``spatial_size``. The grid has the same ends as the image,
+            and the number of voxels with which theirs are nearest to that size.
 
     Shape:
         ``(C, *spatial)`` -> ``(C, *spatial_size)``; a label has one channel of class numbers, 0 the background.
@@ -55,7 +58,7 @@ class AlignedResize(InvertibleTransform):
 
     Raises:
         ValueError: an argument outside its range, an image with another number of axes, NaN or infinity in it, a label
-            of several channels.
+            of several channels; for ``spacing`` an image that does not say how large its voxels are.
 
     Example:
         >>> from monai.transforms import Resize
@@ -68,45 +71,51 @@ class AlignedResize(InvertibleTransform):
         1.0
         >>> round(float(Resize((16, 16), mode="bilinear", anti_aliasing=True)(torch.ones(1, 64, 64)).min()), 2)
         0.8
+        >>> thick = MetaTensor(torch.rand(1, 64, 64, 10), affine=torch.diag(torch.tensor([0.5, 0.5, 3, 1])))
+        >>> AlignedResize(None, "trilinear", spacing=(1, 1, 1.5))(thick).shape
+        torch.Size([1, 32, 32, 20])
     """
 
     backend = [TransformBackends.TORCH]
 
-    def __init__(self, spatial_size: Sequence[int], mode: str) -> None:
-        whole = isinstance(spatial_size, Sequence) and all(type(n) is int for n in spatial_size)
-        if not whole or not 1 <= len(spatial_size) <= 3:
-            raise ValueError(
-                f"'spatial_size' must be one to three whole numbers of voxels, got {written(spatial_size)}."
-            )
+    def __init__(self, spatial_size: Sequence[int] | None, mode: str, spacing: Sequence[float] | None = None) -> None:
+        self.spacing = None if spacing is None else _checked_spacing(spacing, spatial_size)
+        self.spatial_size = _checked_size(spatial_size) if self.spacing is None else (0,) * len(self.spacing)
         check_choice("mode", mode, MODES)
-        self.spatial_size = tuple(spatial_size)
         self.mode = mode
         self.resize = Resize(self.spatial_size, mode=mode)
 
     def __call__(self, img: NdarrayOrTensor) -> Tensor:
         """Resize one image or label."""
         tracked, image = as_image(img, labels=self.mode == LABEL)
-        axes = len(self.spatial_size)
-        if image.ndim - 1 != axes:
-            raise ValueError(f"'spatial_size' has {axes} axes, {self.spatial_size}, and the image {image.ndim - 1}.")
+        name, wanted = ("spacing", self.spacing) if self.spacing else ("spatial_size", self.spatial_size)
+        if image.ndim - 1 != len(wanted):
+            raise ValueError(f"'{name}' has {len(wanted)} axes, {wanted}, and the image {image.ndim - 1}.")
         require_finite(image)
-        shape = tuple(new if new > 0 else old for new, old in zip(self.spatial_size, image.shape[1:], strict=True))
+        if self.spacing:
+            shape = _nearest_shape(image.shape[1:], _voxel_size(tracked), self.spacing)
+        else:
+            shape = tuple(new if new > 0 else old for new, old in zip(self.spatial_size, image.shape[1:], strict=True))
         if self.mode == LABEL:
             return self._label(tracked, image, shape)
         floating = image.to(torch.float32, copy=True)  # of the result's type, and no part of the image that was given
-        return self._resize(like_image(_anti_aliased(floating, shape), tracked))
+        return self._resize(like_image(_anti_aliased(floating, shape), tracked), shape)
 
     def _label(self, tracked: NdarrayOrTensor, image: Tensor, shape: tuple[int, ...]) -> Tensor:
         if image.shape[0] != 1:
             raise ValueError(f"a label must hold class numbers in one channel, got {image.shape[0]} channels.")
         classes, kept, lost = resize_label(_array(image[0]), shape)
         _tell(kept, lost, shape, source_of(tracked))
-        resized = self._resize(tracked)  # for its metadata, and for what it remembers to invert it
+        resized = self._resize(tracked, shape)  # for its metadata, and for what it remembers to invert it
         label = torch.tensor(classes, dtype=torch.float32, device=resized.device)[None]
         return cast(Tensor, like_image(label, resized))
 
-    def _resize(self, img: Any) -> Tensor:
-        resized: Tensor = self.resize(img)
+    def _resize(self, img: Any, shape: tuple[int, ...]) -> Tensor:
+        resize = copy.copy(self.resize)  # whose size is that of this image, and others are resized meanwhile
+        resize.spatial_size = shape
+        resized: Tensor = resize(img)
+        if isinstance(resized, MetaTensor) and resized.applied_operations:
+            resized.applied_operations[-1][TraceKeys.ID] = id(self.resize)  # by which the inverse finds it
         return resized
 
     def inverse(self, data: Tensor) -> Tensor:
@@ -127,8 +136,9 @@ class AlignedResized(MapTransform, InvertibleTransform):
 
     Args:
         keys: keys of the images and labels.
-        spatial_size: number of voxels along each axis; 0 or less for an axis that stays as it is.
+        spatial_size: number of voxels along each axis; 0 or less for an axis that stays as it is. None with ``spacing``.
         mode: mode of all keys, or one for each.
+        spacing: voxel size along each axis in mm, in place of ``spatial_size``.
         allow_missing_keys: whether an item may lack a key.
 
     Raises:
@@ -146,13 +156,14 @@ class AlignedResized(MapTransform, InvertibleTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        spatial_size: Sequence[int],
+        spatial_size: Sequence[int] | None,
         mode: str | Sequence[str],
+        spacing: Sequence[float] | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        modes = ensure_tuple_rep(mode, len(self.keys))
-        self.transforms = {key: AlignedResize(spatial_size, one) for key, one in zip(self.keys, modes, strict=True)}
+        modes = zip(self.keys, ensure_tuple_rep(mode, len(self.keys)), strict=True)
+        self.transforms = {key: AlignedResize(spatial_size, one, spacing) for key, one in modes}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Resize the images and labels of an item."""
@@ -166,6 +177,32 @@ class AlignedResized(MapTransform, InvertibleTransform):
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Bring the images, labels and predictions of an item back to their own grids."""
         return {**data, **{key: self.transforms[key].inverse(data[key]) for key in self.key_iterator(data)}}
+
+
+def _checked_size(spatial_size: object) -> tuple[int, ...]:
+    whole = isinstance(spatial_size, Sequence) and all(type(n) is int for n in spatial_size)
+    if not whole or not 1 <= len(cast(Sequence[int], spatial_size)) <= 3:
+        raise ValueError(f"'spatial_size' must be one to three whole numbers of voxels, got {written(spatial_size)}.")
+    return tuple(cast(Sequence[int], spatial_size))
+
+
+def _checked_spacing(spacing: object, spatial_size: object) -> tuple[float, ...]:
+    positive = isinstance(spacing, Sequence) and all(is_finite_number(step) and step > 0 for step in spacing)
+    if not positive or not 1 <= len(cast(Sequence[float], spacing)) <= 3:
+        raise ValueError(f"'spacing' must be one to three positive numbers of mm, got {written(spacing)}.")
+    if spatial_size is not None:
+        raise ValueError(f"'spatial_size' must be None where 'spacing' is given, got {written(spatial_size)}.")
+    return tuple(map(float, cast(Sequence[float], spacing)))
+
+
+def _voxel_size(tracked: Any) -> list[float]:
+    if not isinstance(tracked, MetaTensor):
+        raise ValueError("an image must say how large its voxels are, as after LoadImaged: MONAI's metadata are off.")
+    return [float(step) for step in tracked.pixdim]
+
+
+def _nearest_shape(shape: Sequence[int], own: Sequence[float], wanted: Sequence[float]) -> tuple[int, ...]:
+    return tuple(max(1, round(n * step / new)) for n, step, new in zip(shape, own, wanted, strict=True))
 
 
 def _anti_aliased(image: Tensor, shape: Sequence[int]) -> Tensor:
