@@ -28,6 +28,7 @@ def environment(**more):
 
 
 def run(config, *options, cwd, program=(sys.executable, "-m"), **more):
+    """Of a file, or of a list of them."""
     command = [*program, "monai.bundle", "run", "--config_file", str(config), *map(str, options)]
     return subprocess.run(command, cwd=cwd, env=environment(**more), capture_output=True, text=True, timeout=300)
 
@@ -56,7 +57,8 @@ def save_untrained(name, path):
 def root_for_other_tools(name, config, kind, *, output_dir, **settings):
     """Root of a bundle whose configuration has all properties that other tools ask for."""
     save_untrained(name, Path(output_dir) / "model.pt")
-    file = str(ROOT / "bundles" / name / f"configs/{config}.json")
+    names = [config] if isinstance(config, str) else config
+    file = [str(ROOT / "bundles" / name / f"configs/{one}.json") for one in names]
     settings |= {"output_dir": output_dir, "threads": 1}
     workflow = ConfigWorkflow(config_file=file, workflow_type=kind, logging_file=False, **settings)
     workflow.initialize()
@@ -111,11 +113,11 @@ def undisturbed_and_killed(config, options, tmp_path):
 KEPT = "$torch.save([*@network.parameters()], '{}/rank' + os.environ['RANK'])"
 
 
-def trained_by_two_processes(configs, options, folder):
+def trained_by_two_processes(configs, options, folder, *overlays):
     """State after a training on two processes, whose gradients were those of both: they have the same weights."""
     overlay = folder / "kept.json"
     overlay.write_text(json.dumps({"+finalize": [KEPT.format(folder)]}))
-    files = [configs / "train.json", configs / "multi_gpu_train.json", overlay]
+    files = [*(configs / f"{name}.json" for name in ("train", *overlays, "multi_gpu_train")), overlay]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
     succeed([*map(str, files)], *options, cwd=folder, program=torchrun)
     assert_same(*(torch.load(folder / rank, weights_only=True) for rank in ("rank0", "rank1")))

@@ -117,7 +117,7 @@ def test_what_names_the_folder_may_be_left_out_of_an_evaluation(bundle, given, w
 
 
 def test_the_settings_are_those_of_the_network_and_the_data(tmp_path):
-    network = {"fusion", "theta", "convention", "features", "image_size", "classes"}
+    network = {"fusion", "theta", "convention", "features", "image_size", "patch_size", "spacing", "classes"}
     found = settings_of(parser_of("spleen_fd", "train", tmp_path))
     data = {"dataset_dir", "phantom", "split_seed", "val_cases", "test_cases", "train_size", "draw"}
     assert set(found) == network | data | {"intensity_window"}
