@@ -46,11 +46,12 @@ class AlignedResize(InvertibleTransform):
       ``anti_aliasing=True`` continues it by zeros, which darkens its faces.
 
     Args:
-        spatial_size: number of voxels along each axis; 0 or less for an axis that stays as it is. None with ``spacing``.
+        spatial_size: number of voxels along each axis; 0 or less for an axis that stays as it is; None with
+            ``spacing``.
         mode: kind of interpolation: ``"linear"``, ``"bilinear"`` or ``"trilinear"`` for one, two or three axes of an
             image, ``"nearest-exact"`` for a label.
-        spacing: voxel size along each axis in mm, in place of ``spatial_size``. The grid has the same ends as the image,
-            and the number of voxels with which theirs are nearest to that size.
+        spacing: voxel size along each axis in mm, in place of ``spatial_size``: the grid has as many voxels as come
+            nearest to it within the image's ends.
 
     Shape:
         ``(C, *spatial)`` -> ``(C, *spatial_size)``; a label has one channel of class numbers, 0 the background.
@@ -136,7 +137,8 @@ class AlignedResized(MapTransform, InvertibleTransform):
 
     Args:
         keys: keys of the images and labels.
-        spatial_size: number of voxels along each axis; 0 or less for an axis that stays as it is. None with ``spacing``.
+        spatial_size: number of voxels along each axis; 0 or less for an axis that stays as it is; None with
+            ``spacing``.
         mode: mode of all keys, or one for each.
         spacing: voxel size along each axis in mm, in place of ``spatial_size``.
         allow_missing_keys: whether an item may lack a key.
