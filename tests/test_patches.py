@@ -4,6 +4,8 @@ import csv
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
@@ -15,6 +17,7 @@ from monai.bundle import ConfigParser, verify_net_in_out
 from monai.data import decollate_batch, list_data_collate
 from running import (
     ROOT,
+    environment,
     files_below,
     root_for_other_tools,
     save_untrained,
@@ -28,6 +31,7 @@ from sameness import assert_same
 
 from monai_freq import phantoms
 from monai_freq.handlers import PSDHistory
+from monai_freq.study.run.results import read_results
 
 SEGMENTATION = tasks_of("segmentation")
 PATCH = [16, 16, 16]
@@ -375,3 +379,24 @@ def test_two_processes(hearts, tmp_path):
     assert state["iteration"] == 1  # of three cases two for each process, a batch
     assert {"models/model.pt", "tensorboard/psd.npz"} <= files_below(tmp_path)
     succeed(*configs("heart_fd", "evaluate"), "--output_dir", tmp_path, cwd=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_study_on_patches_and_its_report(hearts, tmp_path):
+    small = {**TINY, "patch_size": [16, 16, 16], "backbone#channels": [8, 8, 16, 16]}
+    pairs = [f"{key}={json.dumps(value)}" for key, value in small.items() if key not in ("epochs", "psd_interval")]
+    command = ["run", "bundles/heart_fd", "--overlay", "patches", "--arms", "none", "late", "--sizes", "2"]
+    command += ["--epochs", "1", "--data", f"heart_fd={hearts}", "--output_dir", str(tmp_path), "--set", *pairs]
+    for words in (command, ["report", str(tmp_path)]):
+        whole = [sys.executable, "-m", "monai_freq.study", *words]
+        done = subprocess.run(whole, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=580)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    results, problems = read_results(tmp_path)
+    assert not problems
+    assert {result.settings["fusion"] for result in results} == {"none", "late"}
+    for result in results:
+        assert result.finished
+        assert len(result.cases) == 2
+        assert result.recorded["patch_size"] == PATCH
+        assert len(result.recorded["spacing"]) == 3
+    assert "patch" in (tmp_path / "report/report.md").read_text()

@@ -177,7 +177,8 @@ def _classification(task: Config, image: Config, pred: Config) -> Config:
 
 def _words(task: Config, configs: Path) -> dict[str, str]:
     """What the README of a bundle is filled with: the task's words, and the values in its rendered files."""
-    values = {name: json.loads((configs / f"{name}.json").read_text()) for name in ("train", "paper")}
+    files = [configs / f"{name}.json" for name in ("train", "paper", "patches")]
+    values = {file.stem: json.loads(file.read_text()) for file in files if file.is_file()}
     numbers = {
         f"{file}_{key}": _shown(value)
         for file, config in values.items()
