@@ -86,7 +86,8 @@ def test_the_voxel_size_is_the_median_of_the_training_images_and_kept(tmp_path, 
     zooms = [(1.0, 1.5, 2.0), (1.2, 1.5, 4.0), (1.1, 1.25, 2.5), (0.9, 1.25, 3.0), (2.0, 2.0, 2.0)]
     data, out = as_stored(tmp_path / "data", zooms), tmp_path / "out"
     with caplog.at_level("INFO"):
-        call("heart_fd", "train", "patches", dataset_dir=str(data), output_dir=str(out), **TINY)
+        theta = "$bundle.theta_at(0.02, @spacing)"
+        call("heart_fd", "train", "patches", dataset_dir=str(data), output_dir=str(out), theta=theta, **TINY)
     parser = parser_of("heart_fd", "train", dataset_dir=str(data), bundle_root=str(tmp_path), **{"cases#check": []})
     for key in ("val_cases", "test_cases"):
         parser[key] = TINY[key]
@@ -96,12 +97,15 @@ def test_the_voxel_size_is_the_median_of_the_training_images_and_kept(tmp_path, 
     recorded = json.loads((out / "settings.json").read_text())
     assert recorded["spacing"] == pytest.approx(expected)
     assert recorded["patch_size"] == PATCH
+    assert recorded["theta"] == pytest.approx([2 * 0.02 * step for step in expected[:2]])
     size = "x".join(f"{step:g}" for step in expected)
     assert f"Patches of 16x16x16 voxels. A voxel has {size} mm: images are resampled to that." in caplog.messages
     # the data of an evaluation may have any voxel size: it takes the training's
     other = as_stored(tmp_path / "other", [(3.0, 3.0, 3.0)] * 4)
     evaluation = parser_of("heart_fd", "evaluate", output_dir=str(out), bundle_root=str(tmp_path))
     assert evaluation.get_parsed_content("spacing") == recorded["spacing"]
+    assert evaluation.get_parsed_content("theta") == recorded["theta"]
+    evaluation.get_parsed_content("network_def")
     case = {part: str(other / f"{part}sTr/la_000.nii.gz") for part in ("image", "label")}
     seen = evaluation.get_parsed_content("preprocessing")(case)
     shape = [round(n * 3 / step) for n, step in zip((18, 20, 24), expected, strict=True)]
@@ -162,11 +166,13 @@ def test_a_network_of_patches_is_never_given_whole_volumes_nor_the_other_way_rou
     [
         ({"patch_size": [20, 16, 16]}, "'patch_size' must be one that the backbone (UNet) takes, got [20, 16, 16]"),
         ({"patch_size": [16, 16]}, "'patch_size' must be 3 whole numbers of at least 1, got [16, 16]"),
+        ({"patch_size": "$None", "theta": "$bundle.theta_at(0.05, @spacing)"}, "needs one voxel size"),
+        ({"theta": "$bundle.theta_at(5, @spacing)"}, "'cutoff_per_mm' must be below"),
         ({"spacing": [1, 1]}, "'spacing' must be three positive numbers of mm, got [1, 1]"),
         ({"spacing": [1, 0, 1]}, "'spacing' must be three positive numbers of mm, got [1, 0, 1]"),
     ],
 )
-def test_what_is_no_size_of_patches_or_voxels(options, says, hearts, tmp_path, monkeypatch):
+def test_settings_that_cannot_be(options, says, hearts, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     settings = TINY | {"dataset_dir": str(hearts), "output_dir": str(tmp_path / "out")} | options
     with pytest.raises(SystemExit, match=re.escape(says)):

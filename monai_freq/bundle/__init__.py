@@ -17,7 +17,7 @@ _OFFERED = {
     ".location": ["find_bundle"],
     ".normalization": ["normalization_of"],
     ".parsing": ["readably"],
-    ".patches": ["inferer_for", "training_spacing"],
+    ".patches": ["inferer_for", "theta_at", "training_spacing"],
     ".run_folder": ["completed", "recorded_settings", "results_folder"],
     ".segmentation": ["list_images", "prepare_cases"],
     ".settings": ["check_config"],

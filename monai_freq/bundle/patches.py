@@ -10,10 +10,12 @@ from monai.inferers import Inferer, SimpleInferer, SlidingWindowInferer
 from ..data.voxel_sizes import median_spacing
 from ..errors import UsageError
 from ..quoting import written
+from ..spectral.frequency_unit import theta_of
 from ..spectral.scalars import is_finite_number
+from .data_folder import settings_at_fault
 from .parsing import running_parser
 
-__all__ = ["check_patches", "inferer_for", "training_spacing"]
+__all__ = ["check_patches", "inferer_for", "theta_at", "training_spacing"]
 
 
 def inferer_for(patch_size: Sequence[int] | None, **settings: Any) -> Inferer:
@@ -25,9 +27,9 @@ def inferer_for(patch_size: Sequence[int] | None, **settings: Any) -> Inferer:
 
     Example:
         >>> import torch
-        >>> scores = inferer_for([8, 8, 8], overlap=0.5)(torch.ones(1, 1, 20, 8, 9), torch.nn.Identity())
+        >>> scores = inferer_for([8, 8, 8], overlap=0.5)(torch.ones(1, 1, 20, 8, 9), lambda patch: 2 * patch)
         >>> scores.shape, float(scores.min().round(decimals=4)), float(scores.max().round(decimals=4))
-        (torch.Size([1, 1, 20, 8, 9]), 1.0, 1.0)
+        (torch.Size([1, 1, 20, 8, 9]), 2.0, 2.0)
         >>> type(inferer_for(None, overlap=0.5)).__name__
         'SimpleInferer'
     """
@@ -56,6 +58,36 @@ def training_spacing(patch_size: Sequence[int] | None) -> list[float] | None:
         return None
     cases = running_parser().get_parsed_content("cases")
     return median_spacing([case["image"] for case in cases.train])
+
+
+def theta_at(cutoff_per_mm: float, spacing: Sequence[float] | None) -> float | tuple[float, ...]:
+    r"""Width theta of the low band that ends at a cutoff in cycles per mm along the first two axes, which are cut.
+
+    .. math:: \theta_a = 2 \cdot \text{cutoff} \cdot \text{spacing}_a, \quad a = 1, 2
+
+    Args:
+        cutoff_per_mm: end of the band in cycles per mm.
+        spacing: voxel size along each axis in mm; None where it differs from image to image.
+
+    Raises:
+        UsageError: there is no one voxel size, or the grid does not hold this cutoff.
+
+    Example:
+        >>> theta_at(0.05, [0.7, 1.4, 3.0])
+        (0.07, 0.14)
+        >>> theta_at(0.05, None)
+        Traceback (most recent call last):
+        ...
+        monai_freq.errors.UsageError: A cutoff in cycles per mm needs one voxel size, and resized images have many.
+        Put patches.json in the --config_file list, or give theta as a number.
+    """
+    if spacing is None:
+        raise UsageError(
+            "A cutoff in cycles per mm needs one voxel size, and resized images have many.\n"
+            "Put patches.json in the --config_file list, or give theta as a number."
+        )
+    with settings_at_fault():
+        return theta_of(cutoff_per_mm, spacing[:2])
 
 
 def check_patches(patch_size: Any, spacing: Any) -> None:

@@ -65,6 +65,8 @@ def check_config(parser: ConfigParser) -> None:
     """
     check_options()
     own = copied(parser)
+    if "cases" in own:
+        own["cases#check"] = []  # where a setting follows from the images, as theta from their voxel size
     classifies = "normalization" in own
     fusion = _value(own, "fusion")
     _check_fusion(
