@@ -22,7 +22,7 @@ TABLE = ROOT / "monai_freq/study/run/fingerprints.json"
 def fingerprints(bundles: Path = ROOT / "bundles") -> Iterator[tuple[str, str]]:
     """Group and fingerprint of each bundle, with and without each overlay, of a training and of a whole run."""
     for folder in (bundles / task.stem for task in sorted((ROOT / "bundles/_source/tasks").glob("*.json"))):
-        for overlay in ("", "paper"):
+        for overlay in ("", "paper", "patches"):
             if overlay and not (folder / f"configs/{overlay}.json").is_file():
                 continue
             run = Run(bundle=folder.name, folder=str(folder), settings={"overlay": overlay} if overlay else {})
