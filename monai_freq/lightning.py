@@ -125,7 +125,8 @@ class PSDCallback(Callback):
         for name, function in (("loss", loss), ("prepare_batch", prepare_batch)):
             if function is not None and (not callable(function) or isinstance(function, type)):
                 raise TypeError(f"'{name}' must be callable, made and ready, got {written(function)}.")
-        if keys is not None and (prepare_batch is not None or isinstance(keys, str) or len(keys) != 2):
+        two = isinstance(keys, Sequence) and not isinstance(keys, str) and len(keys) == 2
+        if keys is not None and (prepare_batch is not None or not two):
             raise ValueError(
                 "'keys' must be the key of the images and that of the labels, without a 'prepare_batch', "
                 f"got {written(keys)}."

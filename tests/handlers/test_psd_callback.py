@@ -488,6 +488,7 @@ def test_a_logger_that_writes_elsewhere_needs_a_folder_here(tmp_path):
         ({"loss": nn.CrossEntropyLoss}, TypeError, "'loss' must be callable, made and ready, got the class Cross"),
         ({"prepare_batch": "image"}, TypeError, "'prepare_batch' must be callable"),
         ({"keys": "image"}, ValueError, "'keys' must be the key of the images and that of the labels.* got 'image'"),
+        ({"keys": 3}, ValueError, "'keys' must be the key of the images and that of the labels.* got 3"),
         ({"keys": ("a", "b"), "prepare_batch": noisy}, ValueError, "without a 'prepare_batch'"),
         ({"on": "test"}, ValueError, "'on' must be one of train, validation, got 'test'"),
     ],
