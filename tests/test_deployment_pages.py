@@ -16,8 +16,14 @@ from documents import ROOT, blocks, checkout, words_of
 from monai.bundle import ConfigParser, push_to_hf_hub, scripts
 from running import environment
 
-# MONAI's warnings about reading a configuration, and of exporters; what they make is compared with the network
-pytestmark = pytest.mark.filterwarnings("ignore")
+# MONAI's about any configuration that is read in this process, and those of exporters
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:parsing config_file:UserWarning",
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore::UserWarning:onnxscript",
+    "ignore:No hash value provided:UserWarning",  # of a zip file
+)
 
 SMALL = ' --epochs 1 --val_cases 1 --test_cases 1 --image_size "[32,32,16]" --theta "[0.2,0.3]"'
 SMALL += ' --phantom#cases 4 --phantom#size "[32,32,16]"'
