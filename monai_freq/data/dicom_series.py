@@ -63,7 +63,8 @@ def is_series(path: str | os.PathLike[str]) -> bool:
         >>> is_series(folder)
         True
     """
-    return os.path.isdir(path) and any(map(_is_slice, sorted(Path(path).iterdir())))
+    open_to_us = os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)
+    return open_to_us and any(map(_is_slice, sorted(Path(path).iterdir())))
 
 
 def read_series(folder: str | os.PathLike[str]) -> Series:
