@@ -251,16 +251,15 @@ def test_images_without_a_trace_raise_no_alarm():
 
 @pytest.mark.slow
 def test_false_alarms_are_rare():
-    """In 400 textures, 10 tests each: less than 1 in 100 images."""
+    """In 120 textures, 10 tests each: not more than 1."""
     shapes = [(256, 256), (128, 96), (64, 64), (35, 50, 36)]
-    alarms = [found(image) for image in nulls(shapes, 100)]
-    assert sum(map(bool, alarms)) <= 4
+    alarms = [found(image) for image in nulls(shapes, 30)]
+    assert sum(map(bool, alarms)) <= 1
 
 
 def test_phantoms_raise_no_alarm():
-    for seed in range(2):
-        image, *_ = draw_heart_case(np.random.default_rng(seed), (48, 48, 32))
-        assert found(torch.as_tensor(np.asarray(image, dtype=np.float32))) == set()
+    image, *_ = draw_heart_case(np.random.default_rng(0), (48, 48, 32))
+    assert found(torch.as_tensor(np.asarray(image, dtype=np.float32))) == set()
 
 
 def test_flags_follow_the_axes_and_ignore_the_scale():
