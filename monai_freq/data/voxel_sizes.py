@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,8 @@ def voxel_size(path: str) -> tuple[float, ...]:
     import nibabel
 
     with refusing(path, "Is it a complete NIfTI file? Copy or unpack it again."):
-        affine = np.asarray(nibabel.load(path).affine, dtype=np.float64)
+        volume: Any = nibabel.load(path)  # which reads the header alone
+        affine = np.asarray(volume.affine, dtype=np.float64)
         if not places_voxels(affine):
             raise ValueError("its affine is singular, NaN or infinite")
     axes = nibabel.io_orientation(affine)[:, 0].argsort()  # type: ignore[no-untyped-call]

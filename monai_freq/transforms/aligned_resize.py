@@ -200,7 +200,7 @@ def _checked_spacing(spacing: object, spatial_size: object) -> tuple[float, ...]
 def _voxel_size(tracked: Any) -> list[float]:
     if not isinstance(tracked, MetaTensor):
         raise ValueError("an image must say how large its voxels are, as after LoadImaged: MONAI's metadata are off.")
-    return [float(step) for step in tracked.pixdim]
+    return [float(step) for step in tracked.pixdim[: tracked.ndim - 1]]  # of a picture too, whose affine has three axes
 
 
 def _nearest_shape(shape: Sequence[int], own: Sequence[float], wanted: Sequence[float]) -> tuple[int, ...]:

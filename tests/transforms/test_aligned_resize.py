@@ -3,11 +3,12 @@
 import copy
 import logging
 import pickle
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
-from monai.data import MetaTensor
+from monai.data import MetaTensor, set_track_meta
 from monai.transforms import Compose, Invertd, Resize
 
 from monai_freq.transforms import AlignedResize, AlignedResized
@@ -155,3 +156,61 @@ def test_what_does_not_fit():
         step({"label": torch.ones(2, 8, 8, 8)})
     with pytest.raises(ValueError, match="NaN"):
         step({"image": torch.full((1, 8, 8, 8), torch.nan)})
+
+
+@pytest.mark.parametrize("zooms", [(1.0, 1.0, 1.0), (0.5, 2.0, 3.3)])
+def test_a_spacing_gives_the_grid_that_comes_nearest_within_the_same_ends(zooms):
+    image = MetaTensor(torch.rand(1, 20, 31, 12), affine=torch.diag(torch.tensor([*zooms, 1.0])))
+    step = AlignedResize(None, "trilinear", spacing=(1.0, 1.5, 2.2))
+    resized = step(image)
+    for own, new, size, wanted in zip(zooms, resized.pixdim.tolist(), (20, 31, 12), (1.0, 1.5, 2.2), strict=True):
+        voxels = round(own * size / new)
+        assert new == pytest.approx(own * size / voxels)  # the same ends
+        assert abs(voxels - own * size / wanted) <= 0.5
+    expected = AlignedResize(resized.shape[1:], "trilinear")(image)
+    assert torch.equal(resized, expected)
+    assert torch.equal(resized.affine, expected.affine)
+    restored = step.inverse(resized)
+    assert restored.shape == image.shape
+    torch.testing.assert_close(restored.affine, image.affine)
+
+
+def test_one_transform_brings_images_of_several_sizes_to_a_spacing_and_back():
+    step = AlignedResized(["image", "label"], None, ["trilinear", "nearest-exact"], spacing=(2.0, 2.0, 2.0))
+    items = []
+    for size in ((12, 16, 20), (30, 9, 14)):
+        label = torch.zeros(1, *size)
+        label[0, 3:7, 2:6, 4:9] = 1
+        items.append({"image": MetaTensor(torch.rand(1, *size)), "label": MetaTensor(label)})
+    resized = [step(item) for item in items]
+    for item, small in zip(items, resized, strict=True):
+        assert small["image"].shape == small["label"].shape
+        back = step.inverse(small)
+        assert back["label"].shape == item["label"].shape
+        assert {*back["label"].unique().tolist()} == {0, 1}
+
+
+@contextmanager
+def without_metadata():
+    set_track_meta(False)
+    try:
+        yield
+    finally:
+        set_track_meta(True)
+
+
+def test_a_picture_has_a_spacing_of_two_axes():
+    picture = MetaTensor(torch.rand(1, 20, 30), affine=torch.diag(torch.tensor([0.5, 2.0, 1.0, 1.0])))
+    assert AlignedResize(None, "bilinear", spacing=(1.0, 1.0))(picture).shape == (1, 10, 60)
+
+
+def test_what_is_no_spacing():
+    for spacing in (1.0, (1.0, 0.0), (1, "2"), (), (1.0,) * 4):
+        with pytest.raises(ValueError, match="'spacing' must be one to three positive numbers of mm"):
+            AlignedResize(None, "bilinear", spacing=spacing)
+    with pytest.raises(ValueError, match="'spatial_size' must be None where 'spacing' is given"):
+        AlignedResize((4, 4), "bilinear", spacing=(1.0, 1.0))
+    with pytest.raises(ValueError, match=r"'spacing' has 2 axes, \(1.0, 1.0\), and the image 3"):
+        AlignedResize(None, "bilinear", spacing=(1.0, 1.0))(MetaTensor(torch.rand(1, 4, 4, 4)))
+    with pytest.raises(ValueError, match="must say how large its voxels are"), without_metadata():
+        AlignedResize(None, "bilinear", spacing=(1.0, 1.0))(torch.rand(1, 4, 4))
