@@ -10,9 +10,10 @@ VENV := .venv
 CONSTRAINTS := constraints.txt
 AGAINST :=
 BIN := $(VENV)/bin
+NNUNET_OPTIONS := --doctest-modules --import-mode=importlib -ra --strict-markers --durations=5
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: heart test test-all test-lowest test-highest lint types bench pictures docs links tutorials bundles reliability \
+.PHONY: heart test test-all test-lowest test-highest test-nnunet lint types bench pictures docs links tutorials bundles reliability \
 	wheel clean
 
 heart: $(VENV)/.installed
@@ -31,6 +32,10 @@ test-lowest:
 # with the highest versions that there are today
 test-highest:
 	$(MAKE) test VENV=.venv-highest CONSTRAINTS=/dev/null
+
+# with nnU-Net, which needs torchvision, in an environment of its own: some GB
+test-nnunet: .venv-nnunet/.with-nnunet
+	.venv-nnunet/bin/python -m pytest -o addopts="$(NNUNET_OPTIONS)" tests/nnunet monai_freq/nnunet
 
 lint: $(VENV)/.developing
 	$(BIN)/ruff check .
@@ -90,6 +95,12 @@ $(VENV)/.installed: setup.cfg $(CONSTRAINTS) | $(VENV)/bin/python
 
 $(VENV)/.developing: $(VENV)/.installed pyproject.toml
 	$(INSTALL) --editable ".[dev]"
+	@touch $@
+
+.venv-nnunet/.with-nnunet: setup.cfg constraints-nnunet.txt
+	$(MAKE) VENV=.venv-nnunet CONSTRAINTS=constraints-nnunet.txt .venv-nnunet/.installed
+	.venv-nnunet/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-nnunet.txt \
+		--editable ".[nnunet]" pytest
 	@touch $@
 
 $(VENV)/.benching: $(VENV)/.developing

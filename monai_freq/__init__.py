@@ -14,6 +14,7 @@ __all__ = [
     "handlers",
     "losses",
     "networks",
+    "nnunet",
     "phantoms",
     "seeding",
     "spectral",

@@ -48,6 +48,7 @@ MAY_IMPORT = {
     "handlers": {"errors", "seeding", "spectral", "figures", "files", "places", "quoting", "data", "transforms"},
     "lightning": {"handlers", "quoting", "seeding", "spectral"},
     "auto3dseg": {"quoting", "spectral"},
+    "nnunet": {"lazy", "quoting", "spectral", "networks", "handlers"},
     "bundle": BELOW,
     "study": BELOW | {"bundle"},
 }

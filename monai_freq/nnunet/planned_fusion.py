@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..networks.frequency_fusion import FrequencyFusion
 from ..spectral.bands import Convention
+from ..spectral.theta import theta_along
 from .settings import KEY, FusionSettings
 
 __all__ = ["PlannedFusion"]
@@ -74,7 +75,7 @@ class PlannedFusion(nn.Module):
             axes=settings.axes,
         )
         self.register_buffer("bands", _coded(settings, spatial_dims))
-        self.register_load_state_dict_pre_hook(_check_bands)
+        self.register_load_state_dict_pre_hook(_check_bands)  # type: ignore[no-untyped-call]
 
     def forward(self, images: Tensor) -> Any:
         """Predict from a batch of images."""
@@ -87,16 +88,16 @@ class PlannedFusion(nn.Module):
 
 
 def _coded(settings: FusionSettings, spatial_dims: int) -> Tensor:
-    """Number of the convention, then theta along each spatial axis, 0 where it is not cut: one shape for all settings."""
-    cut = () if settings.fusion == "none" else settings.axes
-    theta = [settings.theta if axis in cut else 0.0 for axis in range(spatial_dims)]
+    """Number of the convention, then theta along each spatial axis, 0 where it is not cut: one shape for all."""
+    cut = {} if settings.fusion == "none" else theta_along(settings.theta, settings.axes)
+    theta = [cut.get(axis, 0.0) for axis in range(spatial_dims)]
     return torch.tensor([_CONVENTIONS.index(settings.convention), *theta], dtype=torch.float32)
 
 
 def _told(bands: Tensor) -> str:
     number, *theta = bands.tolist()
     cut = [axis for axis, width in enumerate(theta) if width]
-    widths = dict.fromkeys(f"{theta[axis]:.4g}" for axis in cut)
+    widths = dict.fromkeys(f"{theta[axis]:.4g}" for axis in cut)  # once, if they are all the same
     axes = ", ".join(map(str, cut))
     return f"theta {', '.join(widths)} along axes {axes} in convention {_CONVENTIONS[int(number)]}"
 

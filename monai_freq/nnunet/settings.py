@@ -6,13 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..networks.frequency_fusion import Fusion, check_fusion
-from ..quoting import shown, written
+from ..quoting import written
 from ..spectral.bands import Convention, check_bands
+from ..spectral.basis import coarse_size
+from ..spectral.frequency_unit import theta_of
+from ..spectral.scalars import is_count
+from ..spectral.theta import Theta, theta_along, theta_as_kept
 
 __all__ = ["KEY", "FusionSettings", "fusion_settings", "in_plane_axes"]
 
 #: entry of a configuration in the plans
 KEY = "frequency_fusion"
+_CUTOFF = "cutoff_per_mm"  # in place of theta
 
 #: spacings within this factor are taken for the same: medians of a data set differ by rounding
 _ABOUT_THE_SAME = 1.1
@@ -24,7 +29,8 @@ class FusionSettings(NamedTuple):
     Args:
         fusion: kind of fusion, ``"early"``, ``"late"`` or ``"none"``.
         axes: axes that are cut, in the order of the network's input, as ``patch_size`` and ``spacing`` in the plans.
-        theta: width of the low block, a fraction of each cut axis' frequencies, in (0, 1).
+        theta: width of the low block, a fraction of each cut axis' frequencies, in (0, 1): one number, or one for each
+            axis.
         convention: name of the low band, see :func:`monai_freq.spectral.bands.split`.
         features: number of channels of the stems, which is that of the planned network's input.
 
@@ -35,32 +41,52 @@ class FusionSettings(NamedTuple):
 
     fusion: Fusion
     axes: tuple[int, ...]
-    theta: float = 0.1
+    theta: Theta = 0.1
     convention: Convention = "figure2"
     features: int = 8
 
     @property
     def entry(self) -> dict[str, Any]:
         """The entry of the plans; the fusion itself is told by the trainer's name."""
-        return {name: value for name, value in self._asdict().items() if name != "fusion"} | {"axes": list(self.axes)}
+        values = {name: value for name, value in self._asdict().items() if name != "fusion"}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
-    def wavelengths_mm(self, spacing: Sequence[float]) -> tuple[float, ...]:
-        r"""Wavelength at the border of the low block along each cut axis: longer waves are low.
+    def described(self, spacing: Sequence[float], patch_size: Sequence[int]) -> str:
+        r"""The settings in words, and what they mean in mm and in a patch.
 
-        .. math:: \lambda = 2 \Delta / \theta, \quad \text{the inverse of } \theta / 2 \text{ cycles per voxel}
+        .. math:: \lambda = 2 \Delta / \theta
+
+        is the wavelength in mm at which the block ends, the inverse of :math:`\theta / 2` cycles per voxel.
 
         Args:
             spacing: distance :math:`\Delta` of the voxels in mm along each axis of the network's input.
+            patch_size: number of voxels along each axis of the network's input.
 
         Example:
-            >>> FusionSettings("early", axes=(1, 2), theta=0.1).wavelengths_mm([3.0, 0.5, 0.75])
-            (10.0, 15.0)
+            >>> print(FusionSettings("early", axes=(1, 2), theta=0.2).described([3.0, 0.5, 0.8], [16, 64, 48]))
+            early, convention figure2, 8 features, theta 0.2 along axes 1, 2 of the network's input.
+            The block around DC holds waves longer than 5, 8 mm: 13 of 64, 9 of 48 frequencies of a patch.
         """
-        return tuple(2 * float(spacing[axis]) / self.theta for axis in self.axes)
+        if self.fusion == "none":
+            return f"none, one stem of {self.features} features."
+        widths = theta_along(self.theta, self.axes)
+        theta = ", ".join(str(width) for width in dict.fromkeys(widths.values()))
+        longest = ", ".join(f"{2 * spacing[axis] / width:.3g}" for axis, width in widths.items())
+        held = ", ".join(
+            f"{coarse_size(patch_size[axis], width)} of {patch_size[axis]}" for axis, width in widths.items()
+        )
+        return (
+            f"{self.fusion}, convention {self.convention}, {self.features} features, theta {theta} "
+            f"along axes {', '.join(map(str, self.axes))} of the network's input.\n"
+            f"The block around DC holds waves longer than {longest} mm: {held} frequencies of a patch."
+        )
 
 
 def fusion_settings(configuration: Mapping[str, Any], fusion: Fusion, transpose: Sequence[int]) -> FusionSettings:
     """Settings of a configuration: those of its entry ``frequency_fusion``, and defaults.
+
+    In place of ``theta``, the entry may have ``cutoff_per_mm``, a frequency in cycles per mm at which the block ends,
+    see :func:`monai_freq.spectral.frequency_unit.theta_of`: the spacing is that of the configuration.
 
     Args:
         configuration: configuration of the plans, after ``inherits_from``.
@@ -77,22 +103,25 @@ def fusion_settings(configuration: Mapping[str, Any], fusion: Fusion, transpose:
     """
     check_fusion(fusion)
     given = configuration.get(KEY, {})
-    known = FusionSettings._fields[1:]
-    if not isinstance(given, Mapping):
-        raise ValueError(f"'{KEY}' in the plans must be {{name: value}} with names of {', '.join(known)}, {_got(given)}")
-    for name in given:
-        if name not in known:
-            raise ValueError(f"'{KEY}' in the plans must have names of {', '.join(known)}, got '{shown(name)}'.")
-    spatial_dims = len(configuration["patch_size"])
-    axes = given["axes"] if "axes" in given else in_plane_axes(configuration["spacing"], transpose)
-    settings = FusionSettings(fusion, **{**given, "axes": axes})
+    names = [*FusionSettings._fields[1:], _CUTOFF]
+    if not isinstance(given, Mapping) or not set(given) <= set(names):
+        wrong = written([name for name in given if name not in names] if isinstance(given, Mapping) else given)
+        raise ValueError(f"'{KEY}' in the plans must have entries of {', '.join(names)}, got {wrong}.")
+    if _CUTOFF in given and "theta" in given:
+        raise ValueError(f"'{KEY}' in the plans must have 'theta' or '{_CUTOFF}', got both: leave one out.")
+    spacing, spatial_dims = configuration["spacing"], len(configuration["patch_size"])
+    values = {"axes": in_plane_axes(spacing, transpose), **given}
     try:
+        check_bands(0.5, axes=values["axes"], spatial_dims=spatial_dims)
+        if _CUTOFF in values:
+            values["theta"] = theta_of(values.pop(_CUTOFF), [spacing[axis] for axis in values["axes"]])
+        settings = FusionSettings(fusion, **values)
         check_bands(settings.theta, settings.convention, settings.axes, spatial_dims)
+        if not is_count(settings.features):
+            raise ValueError(f"'features' must be a positive integer, got {written(settings.features)}.")
     except ValueError as error:
         raise ValueError(f"'{KEY}' in the plans: {error}") from error
-    if isinstance(settings.features, bool) or not isinstance(settings.features, int) or settings.features < 1:
-        raise ValueError(f"'{KEY}' in the plans: 'features' must be a positive integer, {_got(settings.features)}")
-    return settings._replace(axes=tuple(settings.axes))
+    return settings._replace(axes=tuple(settings.axes), theta=theta_as_kept(settings.theta))
 
 
 def in_plane_axes(spacing: Sequence[float], transpose: Sequence[int]) -> tuple[int, ...]:
@@ -117,7 +146,3 @@ def in_plane_axes(spacing: Sequence[float], transpose: Sequence[int]) -> tuple[i
     largest = [axis for axis in range(3) if spacing[axis] * _ABOUT_THE_SAME >= max(spacing)]
     across = largest[0] if len(largest) == 1 else list(transpose).index(0)
     return tuple(axis for axis in range(3) if axis != across)
-
-
-def _got(value: object) -> str:
-    return f"got {written(value)}."

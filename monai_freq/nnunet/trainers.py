@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..handlers.psd_logger import PSDLogger
+from ..handlers import PSDLogger
 from ..networks.frequency_fusion import Fusion
 from .planned_fusion import PlannedFusion
 from .settings import KEY, FusionSettings, fusion_settings
@@ -19,7 +19,7 @@ from .settings import KEY, FusionSettings, fusion_settings
 try:
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 except ModuleNotFoundError as error:
-    if error.name != "nnunetv2":
+    if str(error.name).partition(".")[0] != "nnunetv2":
         raise  # of what nnU-Net needs
     raise ModuleNotFoundError("nnU-Net is not installed: pip install 'monai_freq[nnunet]'.") from error
 
@@ -79,7 +79,8 @@ class _Trainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net is not installed
         if settings is None:
             return
         self.plans_manager.plans["configurations"][self.configuration_name][KEY] = settings.entry
-        self.print_to_log_file(f"Frequency fusion: {_told(settings, self.configuration_manager.spacing)}")
+        spacing, patch_size = self.configuration_manager.spacing, self.configuration_manager.patch_size
+        self.print_to_log_file(f"Frequency fusion: {settings.described(spacing, patch_size)}")
 
     def on_train_start(self) -> None:
         """Prepare the training, and the logs in the fold's folder."""
@@ -133,36 +134,83 @@ class _FirstOutput(nn.Module):
 
 
 class nnUNetTrainerPSD(_Trainer):
-    """nnU-Net's own training, with the logs of :class:`monai_freq.handlers.PSDLogger` in the fold's folder.
+    """nnU-Net's own network and training, with logs of power spectrum densities.
 
-    ...
+    The logs are those of :class:`monai_freq.handlers.PSDLogger`, in the fold's folder: of the images and of the
+    gradient of the full-size output's loss, for TensorBoard and in ``psd.npz``. The training stays the same bit for
+    bit. A subclass may set, after ``super().__init__``, ``psd_interval`` (epochs from one log to the next, 10),
+    ``psd_samples`` (largest number of patches, 4) and ``psd_artifact`` (any transform, None).
+
+    Args:
+        plans: content of the plans file; nnU-Net passes this and all other arguments.
+        configuration: name of the configuration in the plans.
+        fold: number of the fold, or ``"all"``.
+        dataset_json: content of ``dataset.json``.
+        device: device of the training.
+
+    Reference:
+        - F. Isensee et al. (2021), "nnU-Net: a self-configuring method for deep learning-based biomedical image
+          segmentation", Nature Methods 18, 203-211. DOI 10.1038/s41592-020-01008-z.
+        - Y. Lu et al. (2025), "Exploring connections of spectral analysis and transfer learning in medical imaging",
+          SPIE Medical Imaging. DOI 10.1117/12.3047670.
+
+    Example:
+        >>> nnUNetTrainerPSD.__mro__[2].__name__, nnUNetTrainerPSD.fusion
+        ('nnUNetTrainer', None)
     """
 
 
 class nnUNetTrainerNoFusion(_Trainer):
-    """The matched baseline: one stem convolution in front of the planned network, and no bands."""
+    """The matched baseline of both fusions: one stem convolution in front of the planned network, and no bands.
+
+    Arguments, logs and settings are those of :class:`nnUNetTrainerEarlyFusion`.
+
+    Example:
+        >>> nnUNetTrainerNoFusion.fusion
+        'none'
+    """
 
     fusion = "none"
 
 
 class nnUNetTrainerEarlyFusion(_Trainer):
-    """Early fusion: a stem each for low and high frequencies in front of the planned network."""
+    """Early fusion: a stem each for low and high frequencies in front of the planned network.
+
+    The entry ``frequency_fusion`` of the configuration in the plans may change ``theta``, ``convention``, ``axes`` and
+    ``features``, see :func:`monai_freq.nnunet.fusion_settings`. What was used is written into the plans beside the
+    folds, into every checkpoint, and beside its weights. Logs are those of :class:`nnUNetTrainerPSD`.
+
+    Args:
+        plans: content of the plans file; nnU-Net passes this and all other arguments.
+        configuration: name of the configuration in the plans.
+        fold: number of the fold, or ``"all"``.
+        dataset_json: content of ``dataset.json``.
+        device: device of the training.
+
+    Reference:
+        G. Fu et al. (2024), "The intriguing effect of frequency disentangled learning on medical image segmentation",
+        SPIE Medical Imaging. DOI 10.1117/12.2692286.
+
+    Example:
+        >>> nnUNetTrainerEarlyFusion.fusion
+        'early'
+    """
 
     fusion = "early"
 
 
 class nnUNetTrainerLateFusion(_Trainer):
-    """Late fusion: the planned network sees the high frequencies; its output is fused with the features of the low."""
+    """Late fusion: the planned network sees the high frequencies; its output is fused with the features of the low.
+
+    With deep supervision, the smaller outputs are those of the planned network, from the high frequencies alone.
+    Arguments, logs and settings are those of :class:`nnUNetTrainerEarlyFusion`.
+
+    Reference:
+        G. Fu et al. (2024), DOI 10.1117/12.2692286.
+
+    Example:
+        >>> nnUNetTrainerLateFusion.fusion
+        'late'
+    """
 
     fusion = "late"
-
-
-def _told(settings: FusionSettings, spacing: Any) -> str:
-    if settings.fusion == "none":
-        return f"none, one stem of {settings.features} features."
-    axes = ", ".join(map(str, settings.axes))
-    longest = ", ".join(f"{length:.3g}" for length in settings.wavelengths_mm(spacing))
-    return (
-        f"{settings.fusion}, convention {settings.convention}, {settings.features} features, theta {settings.theta} "
-        f"along axes {axes} of the network's input: the block holds waves longer than {longest} mm."
-    )

@@ -1,3 +1,3 @@
 """The folder for nnU-Net's environment variable ``nnUNet_extTrainer``."""
 
-__all__: list[str] = []
+__all__ = []
