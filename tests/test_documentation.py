@@ -7,6 +7,7 @@ there. The slow tests run the commands too, on copies of the bundles that are cu
 import configparser
 import importlib.util
 import inspect
+import itertools
 import json
 import os
 import re
@@ -32,9 +33,12 @@ from monai_freq.transforms import __all__ as TRANSFORMS
 SLOW = [("docs/own_classifier.md", 1)]
 #: blocks that need what the commands before them have left; test_deployment_pages.py follows these pages
 FOLLOWED = [("docs/export.md", number) for number in range(3)] + [("docs/model_hub.md", number) for number in range(3)]
+#: followed in an environment of its own, by tests/nnunet/test_trainers.py
+ELSEWHERE = ["docs/nnunet.md"]
 PYTHON = [
     pytest.param(page, number, marks=[pytest.mark.slow] if (page, number) in SLOW else [])
     for page in PAGES
+    if page not in ELSEWHERE
     for number in range(len(blocks(page, "python")))
     if (page, number) not in FOLLOWED
 ]
@@ -237,6 +241,13 @@ def check_tests(words):
     check_files([word.partition("::")[0] for word in words if "/" in word])
 
 
+def check_nnunet(words):
+    """A trainer that is named is one of ours, or one that the page defines."""
+    named = [following for word, following in itertools.pairwise(words) if word == "-tr"]
+    defined = read("monai_freq/nnunet/trainers.py") + read("docs/nnunet.md")
+    assert all(f"class {name}(" in defined for name in named), named
+
+
 def check_logs(words):
     assert words[0] == "--logdir"
     assert len(words) == 2
@@ -264,6 +275,11 @@ CHECKS = {
     "pip install": check_installed,
     "source": check_environment,
     "tensorboard": check_logs,
+    "export": lambda words: None,
+    "nnUNetv2_convert_MSD_dataset": lambda words: None,
+    "nnUNetv2_plan_and_preprocess": lambda words: None,
+    "nnUNetv2_train": check_nnunet,
+    "nnUNetv2_predict": check_nnunet,
 }
 
 

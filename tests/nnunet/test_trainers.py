@@ -4,7 +4,8 @@
 one process and on one thread; one prediction is a command, in a process that knows nothing but nnU-Net's variables.
 """
 
-import importlib
+import importlib.metadata
+import importlib.util
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from documents import blocks, words_of
 
 from monai_freq.handlers import PSDHistory
 from monai_freq.nnunet.__main__ import external_folder
@@ -84,7 +86,7 @@ def home(tmp_path_factory):
         patch.setenv("nnUNet_extTrainer", os.pathsep.join([str(external_folder()), str(home / "mine")]))
         patch.setenv("nnUNet_def_n_proc", "1")
         patch.setenv("nnUNet_n_proc_DA", "1")
-        data = write_phantom("heart", home / "data", cases=5, test_cases=1, size=(32, 24, 24))
+        data = write_phantom("heart", home / "data", cases=5, test_cases=1, size=(32, 32, 24))
         call("dataset_conversion.convert_MSD_dataset:entry_point", "-i", data, "-np", 1)
         words = ["-d", 2, "-c", "2d", "3d_fullres", "-npfp", 1, "-np", 1, "--no_pbar"]
         call("experiment_planning.plan_and_preprocess_entrypoints:plan_and_preprocess_entry", *words)
@@ -171,7 +173,6 @@ def test_the_checkpoint_holds_the_network_and_its_settings(home, name, configura
     entry = {"theta": 0.3, "convention": "figure2", "axes": list(axes), "features": 8}
     for plans in (checkpoint["init_args"]["plans"], json.loads((results / "plans.json").read_text())):
         assert plans["configurations"][configuration]["frequency_fusion"] == entry
-    assert "frequency_fusion" not in (home / "preprocessed" / DATASET / "dataset.json").read_text()
 
 
 def test_the_slices_plane_of_the_file_is_cut(home):
@@ -223,7 +224,7 @@ def test_the_logged_gradient_is_that_of_the_full_size_loss(home):
     ours = trainer._full_size_loss()
     output = trainer.network(image)
     assert torch.equal(ours(output[0], label), trainer.loss.loss(output[0], label))
-    frequencies, density = learning_priority(trainer.network, lambda out, target: ours(out[0], target), image, label)
+    _, density = learning_priority(trainer.network, lambda out, target: ours(out[0], target), image, label)
     assert density.isfinite().all()
     assert density.max() > 0
     assert set(PSDHistory.load(results / "fold_0" / "psd.npz").kinds) == {"images", "gradients"}
@@ -248,7 +249,7 @@ def test_weights_of_another_theta_are_refused(home, tmp_path):
     plans["configurations"]["small"]["frequency_fusion"]["theta"] = 0.2
     (tmp_path / "model" / "plans.json").write_text(json.dumps(plans))
     predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)
-    with pytest.raises(ValueError, match="trained with theta 0.3 .* the plans say theta 0.2 .* plans.json"):
+    with pytest.raises(ValueError, match=r"trained with theta 0.3 .* the plans say theta 0.2 .* plans.json"):
         predictor.initialize_from_trained_model_folder(str(tmp_path / "model"), (0,))
 
 
@@ -288,3 +289,68 @@ def test_nnunets_folder_is_a_list_of_monai_items_with_the_same_voxels(home):
         for key in ("image", "label"):
             assert torch.equal(there[key], here[key])
             assert torch.equal(there[key].affine, here[key].affine)
+
+
+def test_a_reader_can_follow_the_page(home, tmp_path, monkeypatch):
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+    run_training = nnUNetTrainer.run_training
+
+    def shortened(self):
+        self.num_epochs = self.num_iterations_per_epoch = self.num_val_iterations_per_epoch = 1
+        run_training(self)
+
+    monkeypatch.setattr(nnUNetTrainer, "run_training", shortened)
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path / "raw"))  # which has no data set as yet
+    (tmp_path / "raw").mkdir()
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(home / "data", tmp_path / "data")
+    shutil.copytree(home / "raw" / DATASET / "imagesTs", tmp_path / "data" / "new_images")
+    called = []
+    for block in blocks("docs/nnunet.md", "python", "bash"):
+        if block.language == "bash":
+            called += [
+                follow(command.replace("/data/", f"{tmp_path}/data/"), monkeypatch) for command in block.commands
+            ]
+        elif block.file:
+            Path(block.file).parent.mkdir()
+            Path(block.file).write_text(block.text)
+        else:
+            namespace = {}
+            exec(compile(block.text, block.page, "exec"), namespace)
+    assert [word for word in called if word.startswith("nnUNetv2")] == [
+        "nnUNetv2_convert_MSD_dataset",
+        "nnUNetv2_plan_and_preprocess",
+        "nnUNetv2_train",
+        "nnUNetv2_predict",
+        "nnUNetv2_train",
+        "nnUNetv2_train",
+    ]
+    assert [file.name for file in (tmp_path / "data" / "segmented").glob("*.nii.gz")] == ["la_006.nii.gz"]
+    results = [folder.name for folder in (home / "results" / DATASET).glob("*__nnUNetPlans__3d_*")]
+    of_early = "nnUNetTrainerEarlyFusion__nnUNetPlans__3d_"
+    assert sorted(results) == ["EarlyFusion100__nnUNetPlans__3d_fullres", f"{of_early}fullres", f"{of_early}theta02"]
+    assert namespace["first"]["image"].shape == namespace["first"]["label"].shape == (1, 32, 32, 24)
+
+
+#: words that a CPU needs
+ON_CPU = {
+    "nnUNetv2_convert_MSD_dataset": ["-np", "1", "-overwrite_id", "2"],
+    "nnUNetv2_plan_and_preprocess": ["-np", "1", "-npfp", "1", "--no_pbar"],
+    "nnUNetv2_train": ["-device", "cpu"],
+    "nnUNetv2_predict": OPTIONS[2:],
+}
+
+
+def follow(command, monkeypatch):
+    """Run a command of the page; what is no command of nnU-Net and sets no variable is left out."""
+    name, *words = words_of(command)
+    if name == "export":
+        variable, value = words[0].split("=", maxsplit=1)
+        value = value.replace("$(python -m monai_freq.nnunet)", str(external_folder()))
+        monkeypatch.setenv(variable, value.replace("$PWD", str(Path.cwd())))
+    elif name in ON_CPU:
+        (command,) = importlib.metadata.entry_points(group="console_scripts", name=name)
+        monkeypatch.setenv("nnUNet_n_proc_DA", "0" if name == "nnUNetv2_train" else "1")
+        call(command.value.removeprefix("nnunetv2."), *words, *ON_CPU[name])
+    return name
