@@ -60,6 +60,7 @@ CONTENTS = {
                 "torchio",
                 "export",
                 "model_hub",
+                "nnunet",
                 "watch_training",
                 "lightning",
                 "plain_loop",
@@ -77,8 +78,8 @@ CONTENTS = {
     "docs/bundle_pages": {"": ["/bundles/*/docs/README"]},
     "docs/reference/index": {
         "": [
-            *("transforms", "torchio", "networks", "losses", "handlers", "data", "spectral", "auto3dseg"),
-            *("phantoms", "artifact_kernels", "seeding", "lightning", "study", "figures", "bundle", "errors"),
+            *("transforms", "networks", "losses", "handlers", "torchio", "lightning", "nnunet", "auto3dseg"),
+            *("data", "phantoms", "spectral", "artifact_kernels", "seeding", "study", "figures", "bundle", "errors"),
         ]
     },
 }
