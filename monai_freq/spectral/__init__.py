@@ -26,6 +26,7 @@ __all__ = [
     "psd",
     "ramp_filter",
     "scalars",
+    "theta",
     "tomography",
     "whiten",
 ]
