@@ -97,7 +97,8 @@ def test_the_command_prints_the_folder_without_torch():
 
 
 def test_the_trainers_name_the_extra_without_nnunet(monkeypatch):
-    monkeypatch.setitem(sys.modules, "nnunetv2", None)
+    for name in ("nnunetv2", "nnunetv2.training.nnUNetTrainer.nnUNetTrainer"):
+        monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "monai_freq.nnunet.trainers", raising=False)
     with pytest.raises(ModuleNotFoundError, match=r"^nnU-Net is not installed: pip install 'monai_freq\[nnunet\]'\.$"):
         __import__("monai_freq.nnunet.trainers")
