@@ -56,7 +56,8 @@ class FusionSettings(NamedTuple):
 
         .. math:: \lambda = 2 \Delta / \theta
 
-        is the wavelength in mm at which the block ends, the inverse of :math:`\theta / 2` cycles per voxel.
+        is the wavelength in mm at which the block around DC ends, the inverse of :math:`\theta / 2` cycles per voxel;
+        that around Nyquist ends at :math:`2 \Delta / (1 - \theta)`.
 
         Args:
             spacing: distance :math:`\Delta` of the voxels in mm along each axis of the network's input.
@@ -71,15 +72,20 @@ class FusionSettings(NamedTuple):
             return f"none, one stem of {self.features} features."
         widths = theta_along(self.theta, self.axes)
         theta = ", ".join(str(width) for width in dict.fromkeys(widths.values()))
-        longest = ", ".join(f"{2 * spacing[axis] / width:.3g}" for axis, width in widths.items())
-        held = ", ".join(
-            f"{coarse_size(patch_size[axis], width)} of {patch_size[axis]}" for axis, width in widths.items()
-        )
         return (
             f"{self.fusion}, convention {self.convention}, {self.features} features, theta {theta} "
             f"along axes {', '.join(map(str, self.axes))} of the network's input.\n"
-            f"The block around DC holds waves longer than {longest} mm: {held} frequencies of a patch."
+            + self._block(widths, spacing, patch_size)
         )
+
+    def _block(self, widths: Mapping[int, float], spacing: Sequence[float], patch_size: Sequence[int]) -> str:
+        if self.convention != "figure2":
+            shortest = ", ".join(f"{2 * spacing[axis] / (1 - width):.3g}" for axis, width in widths.items())
+            return f"The block around Nyquist holds waves shorter than {shortest} mm."
+        longest = ", ".join(f"{2 * spacing[axis] / width:.3g}" for axis, width in widths.items())
+        sizes = {axis: (coarse_size(patch_size[axis], width), patch_size[axis]) for axis, width in widths.items()}
+        held = ", ".join(f"{kept} of {size}" for kept, size in sizes.values())
+        return f"The block around DC holds waves longer than {longest} mm: {held} frequencies of a patch."
 
 
 def fusion_settings(configuration: Mapping[str, Any], fusion: Fusion, transpose: Sequence[int]) -> FusionSettings:
@@ -109,6 +115,8 @@ def fusion_settings(configuration: Mapping[str, Any], fusion: Fusion, transpose:
         raise ValueError(f"'{KEY}' in the plans must have entries of {', '.join(names)}, got {wrong}.")
     if _CUTOFF in given and "theta" in given:
         raise ValueError(f"'{KEY}' in the plans must have 'theta' or '{_CUTOFF}', got both: leave one out.")
+    if _CUTOFF in given and given.get("convention", "figure2") != "figure2":
+        raise ValueError(f"'{KEY}' in the plans: '{_CUTOFF}' is of a block around DC: give 'theta' here.")
     spacing, spatial_dims = configuration["spacing"], len(configuration["patch_size"])
     values = {"axes": in_plane_axes(spacing, transpose), **given}
     try:

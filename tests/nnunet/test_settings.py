@@ -66,6 +66,27 @@ def test_a_cutoff_in_mm_holds_along_axes_of_any_spacing():
     assert settings.entry["theta"] == [0.1, 0.2]  # what is recorded needs no spacing
 
 
+def test_the_wavelength_in_the_log_is_that_at_which_the_block_ends():
+    """Waves of a patch a little longer and shorter than it, of which one is in the block."""
+    from torch import allclose, arange, cos, ones, pi, zeros_like
+
+    from monai_freq.spectral.bands import split
+
+    spacing, size = [4.0, 0.5, 0.5], [4, 200, 200]
+    for convention, word in (("figure2", "longer than 5 mm"), ("released", "shorter than 1.25 mm")):
+        entry = {"theta": 0.2, "axes": [1], "convention": convention}
+        configuration = {"patch_size": size, "spacing": spacing, KEY: entry}
+        settings = fusion_settings(configuration, "early", NO_TRANSPOSE)
+        assert word in settings.described(spacing, size)
+        length = float(word.split()[2])
+        border = round(size[1] * spacing[1] / length)  # waves in the patch
+        for waves in (border - 1, border + 1):
+            wave = cos(2 * pi * waves * arange(200) / 200)[None, None, :, None] * ones(size)
+            low, _ = split(wave, 0.2, spatial_dims=3, axes=(1,), convention=convention)
+            inside = (waves < border) == word.startswith("longer")
+            assert allclose(low, wave if inside else zeros_like(wave), atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
@@ -79,6 +100,7 @@ def test_a_cutoff_in_mm_holds_along_axes_of_any_spacing():
         ({"features": 0}, "'features' must be a positive integer, got 0"),
         ({"features": True}, "'features' must be a positive integer, got True"),
         ({"theta": 0.1, "cutoff_per_mm": 0.1}, "'theta' or 'cutoff_per_mm', got both"),
+        ({"cutoff_per_mm": 0.1, "convention": "released"}, "'cutoff_per_mm' is of a block around DC"),
         ({"cutoff_per_mm": 0.5}, "below 0.5, the Nyquist frequency of a spacing of 1 mm"),
     ],
 )
