@@ -289,7 +289,7 @@ def test_nnunets_folder_is_a_list_of_monai_items_with_the_same_voxels(home):
             assert torch.equal(there[key].affine, here[key].affine)
 
 
-def test_a_reader_can_follow_the_page(home, tmp_path, monkeypatch):
+def test_a_reader_can_follow_the_page(tmp_path, monkeypatch):
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
     run_training = nnUNetTrainer.run_training
@@ -299,11 +299,14 @@ def test_a_reader_can_follow_the_page(home, tmp_path, monkeypatch):
         run_training(self)
 
     monkeypatch.setattr(nnUNetTrainer, "run_training", shortened)
-    monkeypatch.setenv("nnUNet_raw", str(tmp_path / "raw"))  # which has no data set as yet
-    (tmp_path / "raw").mkdir()
+    for name in ("raw", "preprocessed", "results"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(f"nnUNet_{name}", str(tmp_path / name))
+    monkeypatch.setenv("nnUNet_def_n_proc", "1")
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(home / "data", tmp_path / "data")
-    shutil.copytree(home / "raw" / DATASET / "imagesTs", tmp_path / "data" / "new_images")
+    data = write_phantom("heart", tmp_path / "data", cases=5, test_cases=1, size=(32, 32, 24))
+    (tmp_path / "data" / "new_images").mkdir()
+    shutil.copy(data / "imagesTs" / "la_006.nii.gz", tmp_path / "data" / "new_images" / "la_006_0000.nii.gz")
     called = []
     for block in blocks("docs/nnunet.md", "python", "bash"):
         if block.language == "bash":
@@ -325,7 +328,7 @@ def test_a_reader_can_follow_the_page(home, tmp_path, monkeypatch):
         "nnUNetv2_train",
     ]
     assert [file.name for file in (tmp_path / "data" / "segmented").glob("*.nii.gz")] == ["la_006.nii.gz"]
-    results = [folder.name for folder in (home / "results" / DATASET).glob("*__nnUNetPlans__3d_*")]
+    results = [folder.name for folder in (tmp_path / "results" / DATASET).iterdir()]
     of_early = "nnUNetTrainerEarlyFusion__nnUNetPlans__3d_"
     assert sorted(results) == ["EarlyFusion100__nnUNetPlans__3d_fullres", f"{of_early}fullres", f"{of_early}theta02"]
     assert namespace["first"]["image"].shape == namespace["first"]["label"].shape == (1, 32, 32, 24)
@@ -333,7 +336,7 @@ def test_a_reader_can_follow_the_page(home, tmp_path, monkeypatch):
 
 #: words that a CPU needs
 ON_CPU = {
-    "nnUNetv2_convert_MSD_dataset": ["-np", "1", "-overwrite_id", "2"],
+    "nnUNetv2_convert_MSD_dataset": ["-np", "1"],
     "nnUNetv2_plan_and_preprocess": ["-np", "1", "-npfp", "1", "--no_pbar"],
     "nnUNetv2_train": ["-device", "cpu"],
     "nnUNetv2_predict": OPTIONS[2:],
