@@ -52,6 +52,7 @@ CONTENTS = {
         "Tutorial": ["README: all on one page </README>", "tutorial", "/tutorials/*"],
         "How to": [
             *(
+                "neighbours",
                 "own_data",
                 "dicom",
                 "image_files",
