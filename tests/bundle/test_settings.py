@@ -127,5 +127,6 @@ def test_the_settings_are_those_of_the_network_and_the_data(tmp_path):
     found = settings_of(parser_of("source_pretrain", "train", tmp_path, source="radimagenet"))
     data = {"dataset_dir", "phantom", "source", "editing", "cutoff"}
     images = {"crop", "in_channels", "normalization", "num_classes"}
-    assert set(found) == network - {"classes"} | images | data  # which are found in the data
+    patched = {"patch_size", "spacing"}
+    assert set(found) == network - patched - {"classes"} | images | data  # which are found in the data
     assert found["phantom"]["task"] == "radimagenet"
