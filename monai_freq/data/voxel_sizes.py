@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..quoting import named
+from .dicom_series import is_series, read_series
 from .nifti import places_voxels
 from .refusals import refusing
 
@@ -24,13 +26,13 @@ def voxel_size(path: str) -> tuple[float, ...]:
     .. math:: s_a = \Bigl( \sum_i A_{i a}^2 \Bigr)^{1/2}, \quad a \text{ an axis of the affine } A
 
     Args:
-        path: path of a ``.nii`` or ``.nii.gz`` file.
+        path: path of a ``.nii`` or ``.nii.gz`` file, or of the folder of a DICOM series.
 
     Returns:
         Three sizes in mm.
 
     Raises:
-        DataError: the header cannot be read, or its affine places no voxels.
+        DataError: the header cannot be read, or its affine places no voxels; a series has a fault.
 
     Example:
         >>> import nibabel, tempfile
@@ -42,14 +44,21 @@ def voxel_size(path: str) -> tuple[float, ...]:
     """
     import nibabel
 
+    affine = read_series(path).affine if is_series(path) else _affine(path)
+    axes = nibabel.io_orientation(affine)[:, 0].argsort()  # type: ignore[no-untyped-call]
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)[axes]
+    return tuple(float(f"{size:.{_DIGITS}g}") for size in sizes)
+
+
+def _affine(path: str) -> NDArray[np.float64]:
+    import nibabel
+
     with refusing(path, "Is it a complete NIfTI file? Copy or unpack it again."):
         volume: Any = nibabel.load(path)  # which reads the header alone
         affine = np.asarray(volume.affine, dtype=np.float64)
         if not places_voxels(affine):
             raise ValueError("its affine is singular, NaN or infinite")
-    axes = nibabel.io_orientation(affine)[:, 0].argsort()  # type: ignore[no-untyped-call]
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)[axes]
-    return tuple(float(f"{size:.{_DIGITS}g}") for size in sizes)
+    return affine
 
 
 def median_spacing(paths: Sequence[str]) -> list[float]:

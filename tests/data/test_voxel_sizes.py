@@ -5,6 +5,7 @@ import itertools
 import nibabel
 import numpy as np
 import pytest
+from dicom_files import write_series
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
 from monai_freq.data import DataError
@@ -28,6 +29,14 @@ def test_no_voxel_is_read(tmp_path):
     path = tmp_path / "a.nii"
     path.write_bytes(path.read_bytes()[:400])  # the header alone
     assert voxel_size(str(path)) == pytest.approx(ZOOMS)
+
+
+def test_a_dicom_series_has_the_distance_of_its_slices(tmp_path):
+    pytest.importorskip("pydicom")
+    sagittal = np.array([[0.0, 0, 1], [1, 0, 0], [0, -1, 0]])  # columns from front to back, slices from right to left
+    affine = nibabel.affines.from_matvec(sagittal @ np.diag(ZOOMS), (-31, 12, 7))
+    write_series(tmp_path / "case_01", np.zeros((6, 5, 4), "i2"), affine, SliceThickness=9)
+    assert voxel_size(str(tmp_path / "case_01")) == pytest.approx((5.0, 0.7, 1.3))
 
 
 def test_the_median_is_taken_along_each_axis(tmp_path):
