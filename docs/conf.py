@@ -55,6 +55,7 @@ CONTENTS = {
                 "neighbours",
                 "own_data",
                 "dicom",
+                "patches",
                 "image_files",
                 "own_classifier",
                 "add_transforms",
