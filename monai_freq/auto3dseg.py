@@ -71,7 +71,9 @@ class SpectrumStats(Analyzer):
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Data with the statistics added."""
         if self.image_key not in data:
-            raise KeyError(f"'image_key' must be a key of the data, {written(list(data))}, got {self.image_key!r}.")
+            raise KeyError(
+                f"'image_key' must be a key of the data, {written(list(data))}, got {written(self.image_key)}."
+            )
         image = data[self.image_key]
         spacing = _spacing(image)
         channels: Tensor = convert_to_tensor(image, track_meta=False)
@@ -119,7 +121,7 @@ class SpectrumStatsSumm(Analyzer):
         cases = [case for case in data if self.stats_name in case]
         if not cases:
             raise ValueError(
-                f"'data' must hold a case with {self.stats_name!r}: add SpectrumStats as the case analyzer."
+                f"'data' must hold a case with {written(self.stats_name)}: add SpectrumStats as the case analyzer."
             )
         report: dict[str, Any] = {"band_shares": {}}
         for key in _NUMBERS:

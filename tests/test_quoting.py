@@ -114,6 +114,7 @@ OF_OURS = {
     "bundle/normalization.py",
     "bundle/settings.py",
     "handlers/psd_log.py",
+    "nnunet/settings.py",
     "spectral/psd.py",
     "study/run/missing.py",
     "study/run/results.py",

@@ -242,11 +242,11 @@ def test_the_script_of_the_documentation_lists_what_has_a_label(tmp_path, monkey
     listed = [[Path(case[part]).name for part in ("image", "label")] for case in found.training]
     assert sorted(listed) == [["G.NII.GZ", "g.nii"], ["a.nii.gz"] * 2, ["b.nii"] * 2, ["c 1.nii", "c 1.nii.gz"]]
     assert [Path(path).name for path in found.test] == ["w.nii.gz", "x.nii"]
-    others = "left out, as they are no NIfTI file"
+    others = "left out, as they are no NIfTI file or DICOM series"
     assert capsys.readouterr().out.splitlines() == [
         f"3 entries of MyAtria/imagesTr {others}, or hidden: ._a.nii.gz, a.nii.txt, h.nii/",
         f"2 entries of MyAtria/labelsTr {others}, or hidden: ._a.nii.gz, ._d.nii.gz",
-        "1 entry of MyAtria/imagesTs left out, as it is no NIfTI file, or hidden: \\x1b[2J.nii.txt",
+        "1 entry of MyAtria/imagesTs left out, as it is no NIfTI file or DICOM series, or hidden: \\x1b[2J.nii.txt",
         "2 images without a label, left out: ./imagesTr/d.nii.gz, ./imagesTr/e.nii.gz",
         "1 labels without an image, left out: ./labelsTr/f.nii",
     ]
