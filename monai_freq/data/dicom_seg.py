@@ -178,10 +178,24 @@ def read_dicom_seg(
             have a label that ``names`` lacks or a number above 255; or highdicom is not installed.
 
     Example:
-        >>> read_dicom_seg("missing_seg.dcm", Series("a", (), (2, 2, 2), np.eye(4), ()))
-        Traceback (most recent call last):
-        monai_freq.errors.DataError: missing_seg.dcm cannot be read as DICOM SEG: No such file or directory.
-        Name a DICOM SEG file without overlaps, or convert it to NIfTI.
+        >>> import tempfile, SimpleITK
+        >>> from monai_freq.data.dicom_series import read_series
+        >>> volume = SimpleITK.GetImageFromArray(np.zeros((3, 4, 6), np.int16))
+        >>> folder, writer = tempfile.mkdtemp(), SimpleITK.ImageFileWriter()
+        >>> writer.KeepOriginalImageUIDOn()
+        >>> for number in range(3):
+        ...     slice = volume[:, :, number : number + 1]
+        ...     slice.SetMetaData("0008|0016", "1.2.840.10008.5.1.4.1.1.2")  # CT
+        ...     for tag in ("0020|000d", "0020|000e", "0020|0052"):  # one study, series and frame of reference
+        ...         slice.SetMetaData(tag, "1.2.3")
+        ...     slice.SetMetaData("0008|0018", f"1.2.3.{number}")
+        ...     slice.SetMetaData("0018|0050", "1")  # thickness in mm
+        ...     writer.Execute(slice, f"{folder}/{number}.dcm", False, 0)
+        >>> series, classes = read_series(folder), np.zeros((6, 4, 3), np.uint8)
+        >>> classes[1:3, 2, 1] = 1
+        >>> write_dicom_seg(classes, series, {1: "spleen"}, f"{folder}/seg.dcm")
+        >>> bool((read_dicom_seg(f"{folder}/seg.dcm", series) == classes).all())
+        True
     """
     _require_highdicom()
     from highdicom.seg import segread

@@ -83,12 +83,19 @@ def read_series(folder: str | os.PathLike[str]) -> Series:
             or pydicom is missing, ``pip install "monai_freq[dicom]"``.
 
     Example:
-        >>> import tempfile
-        >>> read_series(tempfile.mkdtemp())
-        Traceback (most recent call last):
-        ...
-        monai_freq.errors.DataError: ... holds no DICOM slices.
-        Name the folder of a series, or a .nii or .nii.gz file.
+        >>> import tempfile, SimpleITK
+        >>> volume = SimpleITK.GetImageFromArray(np.zeros((3, 4, 6), np.int16))
+        >>> volume.SetSpacing((0.5, 0.5, 2))
+        >>> folder, writer = tempfile.mkdtemp(), SimpleITK.ImageFileWriter()
+        >>> writer.KeepOriginalImageUIDOn()
+        >>> for number in range(3):
+        ...     slice = volume[:, :, number : number + 1]
+        ...     slice.SetMetaData("0008|0016", "1.2.840.10008.5.1.4.1.1.2")  # CT
+        ...     slice.SetMetaData("0020|000e", "1.2.3")  # one series
+        ...     slice.SetMetaData("0008|0018", f"1.2.3.{number}")
+        ...     writer.Execute(slice, f"{folder}/{number}.dcm", False, 0)
+        >>> read_series(folder).shape, read_series(folder).affine.diagonal()[:3]
+        ((6, 4, 3), array([-0.5, -0.5,  2. ]))
     """
     require_pydicom(folder)
     entries = [entry for entry in sorted(Path(folder).iterdir()) if not entry.name.startswith(".")]

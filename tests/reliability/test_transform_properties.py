@@ -47,6 +47,8 @@ def test_no_transform_is_left_out():
         "Keyed",
         "LoadSlice",  # in tests/data/test_images.py and others: what it takes is an address
         "LoadSliced",
+        "LoadVolume",  # in tests/data/test_dicom_series.py: an address, too
+        "LoadVolumed",
         "RandKeyed",
         "StaticShortcutd",
         "artifact_psd",

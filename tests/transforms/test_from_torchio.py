@@ -28,7 +28,7 @@ SETTINGS = {
     "RandPhotonNoise": {"prob": 1.0, "n_angles": 8},
 }
 #: what takes an address, which TorchIO does not pass
-OF_NO_IMAGE = {"LoadSlice"}
+OF_NO_IMAGE = {"LoadSlice", "LoadVolume"}
 
 
 def array_transforms():
