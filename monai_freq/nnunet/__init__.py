@@ -1,6 +1,6 @@
 """Frequency fusion around the networks that nnU-Net plans: settings, network, trainers.
 
-The trainers are in :mod:`monai_freq.nnunet.trainers`, which needs nnU-Net (extra ``nnunet``). The rest does not.
+The trainers are in ``monai_freq.nnunet.trainers``, which needs nnU-Net (extra ``nnunet``). The rest does not.
 ``python -m monai_freq.nnunet`` prints the folder in which nnU-Net finds them.
 """
 

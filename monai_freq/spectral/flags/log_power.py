@@ -69,7 +69,7 @@ class LogPower:
 
     @cached_property
     def gain(self) -> float:
-        """Sum of the window: a wave of amplitude 2 has this magnitude."""
+        """Magnitude of a wave of amplitude 2, the sum of the window."""
         return math.prod(float(_window(axis, self.image).sum()) for axis in range(self.image.ndim))
 
     def along(self, axis: int) -> tuple[Tensor, int]:
