@@ -31,6 +31,18 @@ def batches_of(count=3, size=4, seed=0, shape=(1, 16, 12)):
     return [(image, torch.arange(size) % 2) for image in images]
 
 
+class Listing(nn.Module):
+    """Outputs at two sizes, as with deep supervision, in evaluation mode too."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Conv2d(1, 2, 3, padding=1)
+
+    def forward(self, x):
+        full = self.body(x)
+        return [full, nn.functional.avg_pool2d(full, 2)]
+
+
 class Trained(NamedTuple):
     """All that there is to know of a training."""
 

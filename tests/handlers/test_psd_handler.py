@@ -14,6 +14,7 @@ import pytest
 import torch
 from faulty_artifacts import shortened
 from ignite.engine import Engine, Events
+from loops import Listing
 from monai.data import CacheDataset, DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import ValidationHandler
@@ -625,18 +626,6 @@ def dice_free_loss(output, label):
     outputs = [outputs] if isinstance(outputs, torch.Tensor) else outputs
     sized = [nn.functional.interpolate(each, label.shape[1:]) for each in outputs]
     return sum(nn.functional.cross_entropy(each, label) for each in sized)
-
-
-class Listing(nn.Module):
-    """Deep supervision in evaluation mode too."""
-
-    def __init__(self):
-        super().__init__()
-        self.body = nn.Conv2d(1, 2, 3, padding=1)
-
-    def forward(self, x):
-        full = self.body(x)
-        return [full, nn.functional.avg_pool2d(full, 2)]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 import torch
-from loops import LOSS, batches_of, classifier, trained
+from loops import LOSS, Listing, batches_of, classifier, trained
 from monai.engines import SupervisedTrainer
 from monai.transforms import RandGibbsNoise
 from sameness import assert_same
@@ -30,18 +30,6 @@ def events_of(folder):
 
 def logger_in(folder, **settings):
     return lambda network, loss: PSDLogger(network, loss, folder, **settings)
-
-
-class Listing(nn.Module):
-    """Outputs at two sizes, as with deep supervision."""
-
-    def __init__(self):
-        super().__init__()
-        self.body = nn.Conv2d(1, 2, 3, padding=1)
-
-    def forward(self, x):
-        full = self.body(x)
-        return [full, nn.functional.avg_pool2d(full, 2)]
 
 
 def loss_of_outputs(outputs, labels):
