@@ -51,6 +51,7 @@ MAY_IMPORT = {
     "nnunet": {"lazy", "quoting", "spectral", "networks", "handlers"},
     "bundle": BELOW,
     "study": BELOW | {"bundle"},
+    "audit": BELOW | {"bundle"},
 }
 #: what ``spectral`` is built on: tensors, and in compiled kernels the arrays of Numba
 MATHEMATICS = {"torch", "numba", "llvmlite", "numpy"}

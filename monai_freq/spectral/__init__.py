@@ -4,6 +4,7 @@ from ..lazy import lazy_submodules
 
 __all__ = [
     "attenuation",
+    "band_grid",
     "bands",
     "basis",
     "cache",
