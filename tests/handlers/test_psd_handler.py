@@ -14,7 +14,7 @@ import pytest
 import torch
 from faulty_artifacts import shortened
 from ignite.engine import Engine, Events
-from loops import Listing
+from loops import Listing, classifier, optimizer_of, seed_all
 from monai.data import CacheDataset, DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import ValidationHandler
@@ -41,18 +41,6 @@ SCALARS = {"low share", "mid share", "high share", "centroid"}
 pytestmark = pytest.mark.usefixtures("undrawn")
 
 
-def classifier():
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1),
-        nn.BatchNorm2d(4),
-        nn.Dropout(0.3),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(4, 2),
-    )
-
-
 def items_of(n=6, shape=(1, 16, 12), seed=0, task="classification"):
     generator = torch.Generator().manual_seed(seed)
     images = [torch.rand(shape, generator=generator) for _ in range(n)]
@@ -64,8 +52,7 @@ def items_of(n=6, shape=(1, 16, 12), seed=0, task="classification"):
 
 def trainer_of(items, network=None, epochs=1, loss=None, batch_size=2, loader=None, **settings):
     """A trainer of MONAI, of weights and generators that are always the same."""
-    for seed in (torch.manual_seed, np.random.seed, random.seed):
-        seed(0)
+    seed_all()
     network = classifier() if network is None else network()
     data = items if isinstance(items, torch.utils.data.Dataset) else Dataset(items)
     return SupervisedTrainer(
@@ -73,7 +60,7 @@ def trainer_of(items, network=None, epochs=1, loss=None, batch_size=2, loader=No
         max_epochs=epochs,
         train_data_loader=loader or DataLoader(data, batch_size=batch_size),
         network=network,
-        optimizer=torch.optim.Adam(network.parameters(), lr=0.01),
+        optimizer=optimizer_of(network),
         loss_function=nn.CrossEntropyLoss() if loss is None else loss,
         **settings,
     )
