@@ -3,8 +3,10 @@
 import importlib.metadata
 import json
 import pkgutil
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +15,8 @@ import yaml
 
 import monai_freq
 from monai_freq import spectral
+
+ROOT = Path(__file__).parents[1]
 
 HEAVY = {"torch", "monai", "numpy", "scipy", "ignite", "matplotlib", "nibabel"}
 SUBMODULES = sorted(set(monai_freq.__all__) - {"__version__"})
@@ -26,6 +30,22 @@ def printed(code: str) -> list[str]:
 def test_the_root_imports_nothing_heavy():
     code = f"import sys, monai_freq; print(*sorted({HEAVY} & set(sys.modules)), monai_freq.__version__)"
     assert printed(code) == [monai_freq.__version__]
+
+
+def test_an_editable_installation_is_found_from_the_folder_that_holds_the_checkout(tmp_path):
+    """There, ``import monai_freq`` could mean the folder of the checkout, as a namespace: of no version, and empty."""
+    pytest.importorskip("setuptools")
+    checkout, site = tmp_path / "monai_freq", tmp_path / "site"
+    shutil.copytree(ROOT / "monai_freq", checkout / "monai_freq", ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, checkout)
+    code = "from setuptools.build_meta import build_editable; print(build_editable('.'))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, check=True)
+    zipfile.ZipFile(checkout / run.stdout.split()[-1]).extractall(site)
+    code = f"import site; site.addsitedir({str(site)!r}); import monai_freq; print(monai_freq.__file__)"
+    alone = [sys.executable, "-S", "-c", code]  # without what is installed
+    found = subprocess.run(alone, cwd=tmp_path, env={}, capture_output=True, text=True, check=True).stdout.strip()
+    assert found == str(checkout / "monai_freq/__init__.py")
 
 
 def test_a_submodule_is_imported_by_its_attribute():

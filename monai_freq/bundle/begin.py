@@ -14,6 +14,7 @@ from monai.utils import set_determinism
 
 from ..errors import ending_readably
 from ..known_warnings import silence_known_warnings
+from ..quoting import named
 from .component_record import described
 from .data_folder import tell
 from .freed_memory import keep_freed_memory
@@ -82,7 +83,8 @@ def begin_evaluation() -> None:
         check_trained(weights, settings, named_by)
         check_weights(parser.get_parsed_content("network_def"), weights)
         if "input_dir" in parser:
-            tell(f"{len(parser.get_parsed_content('images'))} images for inference.")
+            images, folder = (parser.get_parsed_content(name) for name in ("images", "output_dir"))
+            tell(f"{len(images)} images for inference, whose results go to {named(folder)}.")
         else:
             _parts(parser)
 

@@ -42,6 +42,8 @@ _FIGURES = (
     "and its low and high frequencies (bands.png, .svg). These are Figures 3 and 4 of Fu et al. 2024."
 )
 _SOURCES = ("random", "imagenet", "radimagenet", "imagenet/lowpass", "radimagenet/whiten")
+#: what a report needs besides the package's own requirements
+_EXTRA = ("jinja2", "pandas")
 _FRACTIONS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -70,6 +72,12 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         with ending_readably():
             return int(arguments.command(arguments))
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        raise SystemExit(
+            f'This needs {error.name}, which is not installed.\npip install "monai_freq[study]"'
+        ) from error
     except KeyboardInterrupt:
         print("\nInterrupted. What has finished is kept: the same command does the rest.", file=sys.stderr)
         return 130

@@ -48,6 +48,22 @@ def stopped(*words):
     return str(stop.value)
 
 
+def test_without_pandas_the_extra_is_named(tmp_path):
+    code = """
+import sys
+sys.modules["pandas"] = None
+from monai_freq.study.__main__ import main
+for words in (["report", "."], ["compare", ".", "."]):
+    try:
+        main(words)
+    except SystemExit as stop:
+        print(stop)
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    said = ["This needs pandas, which is not installed.", 'pip install "monai_freq[study]"']
+    assert run.stdout.splitlines() == 2 * said
+
+
 def test_a_run_has_the_settings_of_its_command(made, tmp_path, capsys):
     words = ["--sizes", "4", "all", "--arms", "late", "--steps", "9", "--overlay", "paper", "--data", "heart_fd=/"]
     assert main(["run", str(HEART), *words, "--set", "theta=0.2", "--output_dir", str(tmp_path)]) == 0
