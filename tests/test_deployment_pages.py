@@ -56,6 +56,7 @@ def test_a_reader_can_export_and_publish_a_trained_bundle(tmp_path, monkeypatch)
     image = torch.rand(1, 1, 64, 64, 32)
     runs_as_onnx(models / "model_64x64x32.onnx", image, network(image))
     assert {name.split("/")[0] for name in zipfile.ZipFile("heart_fd.zip").namelist()} == {"heart_fd"}
+    assert not any(name.endswith((".nii.gz", "/.cache/")) for name in zipfile.ZipFile("heart_fd.zip").namelist())
     assert list(Path("checked").rglob("*.nii.gz"))
     assert not list(Path("published").rglob("previous"))
     pushed(monkeypatch)

@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 #: unit of frequencies without an attribute ``unit``
 _UNIT = "cycles / voxel"
 _TICKS = (0, 0.1, 0.2, 0.3, 0.4, 0.5)
+#: ratio of a logarithmic axis' ends below which its ticks are 1, 2 and 5 times each power of ten
+_FEW_DECADES = 100
 #: name -> upper border in cycles per voxel; a copy of monai_freq.spectral.psd.BANDS, since figures import no torch
 _BANDS = {"low": 1 / 6, "mid": 1 / 3, "high": 1 / 2}
 
@@ -54,6 +56,8 @@ def density_curve(
         >>> figure.axes[0].get_xlabel(), len(figure.axes[0].lines)
         ('spatial frequency (cycles / voxel)', 4)
     """
+    from matplotlib.ticker import LogLocator
+
     figure, axes = _panel(right=0.97)
     label, frequencies, end, banded = _axis(frequencies)
     shown = frequencies > 0
@@ -71,7 +75,11 @@ def density_curve(
     if logarithmic and peak > 0:
         axes.set_yscale("log", nonpositive="clip")
         axes.minorticks_off()
-        axes.set_ylim(max(float(mean[mean > 0].min()) / 2, peak * 1e-8), 2 * float((mean + sd).max()))
+        bottom, top = max(float(mean[mean > 0].min()) / 2, peak * 1e-8), 2 * float((mean + sd).max())
+        axes.set_ylim(bottom, top)
+        if top / bottom < _FEW_DECADES:  # there may be no power of ten between them
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
     else:
         axes.set_ylim(0, 1.1 * float((mean + sd).max(initial=0)) or 1)
         axes.locator_params(axis="y", nbins=5)

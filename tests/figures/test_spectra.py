@@ -42,6 +42,17 @@ def test_the_curve_is_the_mean_and_the_band_one_sd_to_either_side():
     assert axes.get_ylim()[1] > (mean + sd)[1:].max()
 
 
+@pytest.mark.parametrize("height", [0.3, 1.4, 3, 70])
+def test_a_logarithmic_axis_has_numbers_for_a_flat_spectrum_too(height):
+    """White noise, whose densities are all between two powers of ten."""
+    figure = density_curve(K, height * np.ones(17), 0.05 * height * np.ones(17), unit="", logarithmic=True)
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    low, high = axes.get_ylim()
+    ticks = zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+    assert sum(low <= place <= high and bool(label.get_text()) for place, label in ticks) >= 2
+
+
 def test_the_borders_of_the_bands_are_marked_and_named():
     axes = density_curve(K, K, K, unit="").axes[0]
     borders = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"]
