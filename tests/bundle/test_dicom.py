@@ -137,7 +137,8 @@ def test_series_are_trained_on_evaluated_and_segmented(dataset, tmp_path):
     dice = float((out / "eval/cases.csv").read_text().splitlines()[1].split(",")[1])
     assert dice > 0.8
     options = ("--input_dir", dataset / "imagesTr", "--output_format", "dicom_seg", "--output_dir", out)
-    assert "4 images for inference" in succeed(configs / "inference.json", *options, cwd=tmp_path)
+    said = succeed(configs / "inference.json", *options, cwd=tmp_path)
+    assert f"4 images for inference, whose results go to {out}." in said
     for number in range(4):
         written = highdicom.seg.segread(out / f"segmentations/case_{number:02}_seg.dcm")
         volume = written.get_volume(combine_segments=True)
