@@ -84,7 +84,7 @@ def begin_evaluation() -> None:
         check_weights(parser.get_parsed_content("network_def"), weights)
         if "input_dir" in parser:
             images, folder = (parser.get_parsed_content(name) for name in ("images", "output_dir"))
-            tell(f"{len(images)} images for inference, whose results go to {named(folder)}.")
+            tell(f"{len(images)} image{'s' * (len(images) != 1)} for inference, whose results go to {named(folder)}.")
         else:
             _parts(parser)
 
