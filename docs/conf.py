@@ -81,7 +81,18 @@ CONTENTS = {
     "docs/reference/index": {
         "": [
             *("transforms", "networks", "losses", "handlers", "torchio", "lightning", "nnunet", "auto3dseg"),
-            *("data", "phantoms", "spectral", "artifact_kernels", "seeding", "study", "figures", "bundle", "errors"),
+            *(
+                "data",
+                "phantoms",
+                "spectral",
+                "artifact_kernels",
+                "seeding",
+                "study",
+                "figures",
+                "documents",
+                "bundle",
+                "errors",
+            ),
         ]
     },
 }

@@ -25,7 +25,7 @@ BELOW = {
     "networks",
     "losses",
 }
-BELOW |= {"torchio", "handlers", "known_warnings", "lazy", "places"}
+BELOW |= {"torchio", "handlers", "known_warnings", "lazy", "places", "documents"}
 #: layer -> other layers that it may import; a new layer needs an entry
 MAY_IMPORT = {
     "lazy": set(),
@@ -34,11 +34,12 @@ MAY_IMPORT = {
     "seeding": {"lazy", "quoting"},
     "spectral": {"lazy", "quoting"},
     "figures": set(),
+    "documents": {"figures", "files"},
     "files": set(),
     "json_files": set(),
     "known_warnings": set(),
     "quoting": set(),
-    "__main__": {"errors", "bundle", "known_warnings", "quoting"},
+    "__main__": {"errors", "audit", "bundle", "known_warnings", "quoting"},
     "data": {"errors", "lazy", "seeding", "files", "json_files", "quoting", "spectral"},
     "phantoms": {"errors", "data", "files", "json_files", "quoting"},
     "transforms": {"errors", "seeding", "quoting", "spectral", "data"},

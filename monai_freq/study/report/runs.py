@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from ...documents import Block, Heading, Notes, Paragraph, Table
+from ...documents.texts import ABSENT
 from ..run.results import BUNDLE
 from ..run.spec import RANDOM
-from .document import Block, Heading, Notes, Paragraph, Table
 from .long_table import Study
-from .texts import ABSENT
 
 __all__ = ["about_the_data", "about_what_is_missing", "missing_runs", "named_runs", "remarks_on_runs"]
 

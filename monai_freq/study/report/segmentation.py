@@ -9,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from ...documents import Block, Heading, Notes, Paragraph, Picture, Table, write_document
+from ...documents.texts import counted, listed, signed
 from .comparison import ALPHA, DRAWS, NOT_CONCLUDED, VERDICTS, Comparison, compare
 from .conditions import Condition, conditions_of
 from .convergence import NOT_JUDGED, SHARE, UNDERTRAINED, Convergence, convergence
-from .document import Block, Heading, Notes, Paragraph, Picture, Table, how_to_read, write_document
+from .how_to_read import how_to_read
 from .long_table import DICE, HD95, Study, read_study
 from .published import PAPER
 from .runs import about_the_data, about_what_is_missing, missing_runs, named_runs, remarks_on_runs
 from .segmentation_figures import segmentation_figures
 from .segmentation_tables import csv_files, tables_of
-from .texts import counted, listed, signed
 
 __all__ = ["segmentation_document", "warnings_of", "write_report"]
 

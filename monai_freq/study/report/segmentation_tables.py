@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+from ...documents import Strong, Table
+from ...documents.texts import ABSENT, as_csv, p_value, plain, signed
 from .comparison import NOT_TESTED, Comparison
 from .conditions import OF_BANDS, Condition
 from .convergence import convergence
-from .document import Strong, Table
 from .long_table import DICE, HD95, METRICS, Metric
 from .published import Published, published
 from .statistics import Spread, spread
-from .texts import ABSENT, as_csv, p_value, plain, signed
 
 __all__ = ["csv_files", "tables_of"]
 

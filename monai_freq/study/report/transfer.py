@@ -14,14 +14,15 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...documents import Block, Heading, Notes, Paragraph, Picture, Table, write_document
+from ...documents.texts import counted, listed, plain
 from ..run.spec import RANDOM
-from .document import Block, Heading, Notes, Paragraph, Picture, Table, how_to_read, write_document
 from .effects import AS_ACCURATE, LEARNED, ROUNDING, Control, Effects, effects_of
+from .how_to_read import how_to_read
 from .long_table import Study, read_study
 from .runs import about_the_data, about_what_is_missing, missing_runs, named_runs, remarks_on_runs
 from .spectrum_figure import MARKED, examples_of, spectrum_figure
 from .statistics import ENOUGH_POINTS
-from .texts import counted, listed, plain
 from .transfer_figures import PRIORITIES_ACROSS, transfer_figures
 from .transfer_study import CONDITIONS, NO_ARTIFACT, Setting, TransferStudy, transfer_study_of
 from .transfer_tables import csv_files, tables_of

@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from .document import Table
+from ...documents import Table
+from ...documents.texts import ABSENT, as_csv, p_value, plain, signed
 from .effects import AS_ACCURATE, ROUNDING, WHEN, Agreement, Control, Difference, Effects
 from .statistics import Correlation, Estimate, by_seed
-from .texts import ABSENT, as_csv, p_value, plain, signed
 from .transfer_study import CONDITIONS, Setting, TransferStudy
 
 __all__ = ["csv_files", "tables_of"]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ...documents import Block, Heading, Notes, Paragraph, Picture, Table, write_document
+from ...documents.texts import as_csv, counted, p_value, plain, signed
 from ...figures import legend_above, literal, new_figure, tidy
 from ...figures.palette import BLUE, VERMILLION
-from .document import Block, Heading, Notes, Paragraph, Picture, Table, how_to_read, write_document
+from .how_to_read import how_to_read
 from .long_table import DICE, HD95
-from .texts import as_csv, counted, p_value, plain, signed
 from .two_runs import TwoRuns, compare_runs
 
 if TYPE_CHECKING:

@@ -7,4 +7,4 @@ import pytest
 def _undrawn(request, monkeypatch):
     """Pictures are drawn only for tests that ask for ``drawn``."""
     if "drawn" not in request.fixturenames:
-        monkeypatch.setattr("monai_freq.study.report.document.as_bytes", lambda *_: b"<svg/>")
+        monkeypatch.setattr("monai_freq.documents.document.as_bytes", lambda *_: b"<svg/>")

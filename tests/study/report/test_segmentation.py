@@ -10,10 +10,10 @@ import pytest
 from scipy import stats
 from studies import RISING, Tags, conditions_in, reported, rows_of, run, runs
 
+from monai_freq.documents import as_markdown
 from monai_freq.study.report import write_report
 from monai_freq.study.report.comparison import VERDICTS, compare
 from monai_freq.study.report.conditions import baseline_of
-from monai_freq.study.report.document import as_markdown
 from monai_freq.study.report.long_table import DICE, HD95
 from monai_freq.study.report.published import published
 from monai_freq.study.report.segmentation import warnings_of

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -14,127 +12,14 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
-from ...figures import as_bytes
-from ...files import write_files
+from ..figures import as_bytes
+from ..files import write_files
+from .blocks import Block, Code, Heading, Notes, Paragraph, Picture, Row, Strong, Table, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = [
-    "Block",
-    "Heading",
-    "Notes",
-    "Paragraph",
-    "Picture",
-    "Strong",
-    "Table",
-    "as_html",
-    "as_markdown",
-    "how_to_read",
-    "write_document",
-]
-
-
-class Strong(str):
-    """Text of a table that stands out.
-
-    Example:
-        >>> print(as_markdown([Table(["arm", "p"], [["early", Strong(".003")]])], {}), end="")
-        | arm | p |
-        | :--- | ---: |
-        | early | **.003** |
-    """
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True)
-class Heading:
-    """Title of a section; the first one is that of the document.
-
-    Example:
-        >>> as_markdown([Heading("Study")], {})
-        '# Study\\n'
-    """
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Paragraph:
-    """A few sentences.
-
-    Example:
-        >>> as_markdown([Paragraph("Four runs.")], {})
-        'Four runs.\\n'
-    """
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Notes:
-    """A list; a warning is set in a box.
-
-    Example:
-        >>> as_markdown([Notes(["One run failed."])], {})
-        '- One run failed.\\n'
-    """
-
-    lines: Sequence[str]
-    warning: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of text; the first ``groups`` columns are shown only where they change, the first ``texts`` are words.
-
-    Example:
-        >>> rows = [["heart", "none", "88"], ["heart", "early", "90"]]
-        >>> print(as_markdown([Table(["task", "arm", "Dice"], rows, groups=1, texts=2)], {}), end="")
-        | task | arm | Dice |
-        | :--- | :--- | ---: |
-        | heart | none | 88 |
-        |  | early | 90 |
-    """
-
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    groups: int = 0
-    texts: int = 1
-
-    def is_text(self, place: int) -> bool:
-        """Whether a column is of words: the first ones, and a last one that is a remark."""
-        last = place == len(self.header) - 1 and self.header[place] in ("verdict", "state")
-        return place < self.texts or last
-
-    def grouped(self) -> Iterator[tuple[list[str], bool]]:
-        """Rows without what the row above says already, and whether the row starts a group."""
-        above: list[str] = []
-        for row in map(list, self.rows):
-            same = 0
-            while same < self.groups and row[: same + 1] == above[: same + 1]:
-                same += 1
-            yield [*([""] * same), *row[same:]], same < self.groups
-            above = row
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture beside the document, by its name, with its description and its caption.
-
-    Example:
-        >>> picture = Picture("dice.png", "Dice against size", "Mean over draws.")
-        >>> as_markdown([picture], {"dice.png": "figures/dice.png"})
-        '![Dice against size](figures/dice.png)\\n\\nMean over draws.\\n'
-    """
-
-    name: str
-    description: str
-    caption: str
-
-
-Block = Heading | Paragraph | Notes | Table | Picture
+__all__ = ["as_html", "as_markdown", "write_document"]
 
 
 def as_markdown(blocks: Sequence[Block], pictures: Mapping[str, str]) -> str:
@@ -200,23 +85,6 @@ def write_document(
     return write_files(Path(folder), {name: text.encode() for name, text in texts.items()} | drawn)
 
 
-def how_to_read(report: str, **values: object) -> Iterator[Block]:
-    """Last section of a report: what its figures mean.
-
-    Args:
-        report: name of the report; its text is in ``how_to_read_<report>.md``.
-        values: values for the fields of the text.
-
-    Example:
-        >>> heading, notes = how_to_read("transfer", learned=0.75, as_accurate=0.05, points=5)
-        >>> heading.text, notes.lines[0][:50]
-        ('How to read this', 'p is the fraction of positive training and validat')
-    """
-    text = (files(__package__) / f"how_to_read_{report}.md").read_text(encoding="utf-8").format(**values)
-    yield Heading("How to read this")
-    yield Notes([" ".join(note.split()) for note in re.split(r"^- ", text, flags=re.MULTILINE)[1:]])
-
-
 @cache
 def _template() -> jinja2.Template:
     """The page of all reports."""
@@ -233,14 +101,20 @@ def _data(picture: bytes) -> str:
 
 def _markdown(block: Block, first: bool, pictures: Mapping[str, str]) -> str:
     match block:
-        case Heading(text):
-            return f"{'#' if first else '##'} {text}"
+        case Heading(text, level):
+            return f"{'#' * (1 if first else level)} {text}"
         case Paragraph(text):
             return text
         case Notes(lines):
             return "\n".join(f"- {line}" for line in lines)
         case Picture(name, description, caption):
             return f"![{description}]({pictures[name]})\n\n{caption}"
+        case Row(row):
+            return "\n\n".join(_markdown(picture, False, pictures) for picture in row)
+        case Code(text, language):
+            return f"```{language}\n{text.rstrip()}\n```"
+        case Verdict(_, sentence, _):
+            return f"**{block.title}.** {sentence}"
         case Table(header, _, _, _):
             rule = [":---" if block.is_text(place) else "---:" for place in range(len(header))]
             shown = [header, rule, *(row for row, _ in block.grouped())]
