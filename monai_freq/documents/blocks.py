@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -63,6 +64,19 @@ class Notes:
     lines: Sequence[str]
     warning: bool = False
 
+    @classmethod
+    def of_text(cls, text: str) -> Notes:
+        """List of the items of a Markdown list.
+
+        Args:
+            text: list in Markdown, each item after a hyphen and a space.
+
+        Example:
+            >>> Notes.of_text("- One\\n  run.\\n- Two.").lines
+            ['One run.', 'Two.']
+        """
+        return cls([" ".join(item.split()) for item in re.split(r"^- ", text, flags=re.MULTILINE)[1:]])
+
 
 @dataclass(frozen=True)
 class Table:
@@ -85,7 +99,7 @@ class Table:
 
     def is_text(self, place: int) -> bool:
         """Whether a column is of words: the first ones, and a last one that is a remark."""
-        last = place == len(self.header) - 1 and self.header[place] in ("verdict", "state")
+        last = place == len(self.header) - 1 and self.header[place] in ("verdict", "state", "remark")
         return place < self.texts or last
 
     def grouped(self) -> Iterator[tuple[list[str], bool]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from importlib.resources import files
 
@@ -25,4 +24,4 @@ def how_to_read(report: str, **values: object) -> Iterator[Block]:
     """
     text = (files(__package__) / f"how_to_read_{report}.md").read_text(encoding="utf-8").format(**values)
     yield Heading("How to read this")
-    yield Notes([" ".join(note.split()) for note in re.split(r"^- ", text, flags=re.MULTILINE)[1:]])
+    yield Notes.of_text(text)

@@ -1,0 +1,103 @@
+"""The report of an audit: one page, the same as Markdown, tables, pictures, a card, and ``audit.json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..documents import Block, write_document
+from ..files import write_files
+from ..quoting import written
+from .card import draw_card
+from .data_page import data_blocks, data_figures
+from .model_page import model_blocks, model_figures
+from .tables import csv_tables
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["SCHEMA", "as_record", "audit_schema", "write_report"]
+
+#: first entry of ``audit.json``
+SCHEMA = "monai_freq audit 1"
+
+Record = Mapping[str, Any]
+
+_Page = tuple[Callable[[Record], dict[str, "Figure"]], Callable[[Record, Mapping[str, Any]], Iterator[Block]]]
+_PAGES: dict[str, _Page] = {"data": (data_figures, data_blocks), "model": (model_figures, model_blocks)}
+
+
+def as_record(audit: Any) -> dict[str, Any]:
+    """What ``audit.json`` holds: plain numbers, texts, lists and dictionaries, None for what is unknown.
+
+    Args:
+        audit: result of an audit, or its record.
+
+    Raises:
+        ValueError: it is no audit.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass
+        ... class Audit:
+        ...     verdict: str
+        ...     kind: str
+        ...     leaks: tuple[float, ...]
+        >>> as_record(Audit("no leak found", "data", (0.5, float("nan"))))
+        {'schema': 'monai_freq audit 1', 'verdict': 'no leak found', 'kind': 'data', 'leaks': [0.5, None]}
+    """
+    given = dataclasses.asdict(audit) if dataclasses.is_dataclass(audit) and not isinstance(audit, type) else audit
+    if not isinstance(given, Mapping) or given.get("kind") not in _PAGES:
+        raise ValueError(f"'audit' must be the result of an audit, got {written(audit)}.")
+    record: dict[str, Any] = _plain({"schema": SCHEMA, "verdict": given["verdict"], "kind": given["kind"], **given})
+    return record
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def audit_schema() -> dict[str, Any]:
+    """JSON Schema of ``audit.json``.
+
+    Example:
+        >>> audit_schema()["$schema"]
+        'https://json-schema.org/draft/2020-12/schema'
+    """
+    schema: dict[str, Any] = json.loads((files(__package__) / "audit.schema.json").read_text(encoding="utf-8"))
+    return schema
+
+
+def write_report(audit: Any, output_dir: str | os.PathLike[str]) -> list[Path]:
+    """Write an audit as one page for readers, and as files for programs.
+
+    Args:
+        audit: result of :func:`~monai_freq.audit.data_audit.audit_data` or
+            :func:`~monai_freq.audit.model_audit.audit_model`, or its record as in ``audit.json``.
+        output_dir: folder to write to.
+
+    Returns:
+        The files: ``report.html``, ``report.md``, a CSV file for each table, a PNG and an SVG file for each picture
+        and for the card, and last ``audit.json``.
+
+    Raises:
+        ValueError: it is no audit.
+        OSError: the folder cannot be written to.
+    """
+    record = as_record(audit)
+    draw, blocks = _PAGES[record["kind"]]
+    figures = draw(record)
+    page = list(blocks(record, figures))
+    paths = write_document(output_dir, page, {**figures, "card": draw_card(record)}, csv_tables(record))
+    content = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return paths + write_files(Path(output_dir), {"audit.json": content.encode()})
