@@ -1,4 +1,4 @@
-"""The command line: ``bundles`` lists the installed bundles, ``copy`` copies one, ``run`` runs one.
+"""The command line: ``bundles`` lists the installed bundles, ``copy`` copies one, ``run`` runs one, ``audit`` audits.
 
 ``python -m monai_freq run`` takes the same arguments as ``python -m monai.bundle run``, and does the same. Studies of
 many runs have their own command: ``python -m monai_freq.study --help``.
@@ -12,6 +12,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
+from .audit.command import add_audit
 from .bundle.shipped_bundles import copy_bundle, describe_bundle, list_bundles
 from .known_warnings import silence_known_warnings
 from .quoting import harmless
@@ -51,7 +52,8 @@ def parser() -> argparse.ArgumentParser:
         'my_heart'
     """
     top = argparse.ArgumentParser(prog="python -m monai_freq", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="bundles | copy | run")
+    commands = top.add_subparsers(required=True, metavar="audit | bundles | copy | run")
+    add_audit(commands)
     listing = commands.add_parser("bundles", help="list the bundles")
     listing.set_defaults(command=_list)
     copying = commands.add_parser("copy", help="copy a bundle to a folder of its own")

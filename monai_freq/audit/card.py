@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import __version__
 from ..figures import literal, new_figure, tidy
 from ..figures.palette import BLUE, BLUISH_GREEN, GREY, ORANGE, VERMILLION
 from .cell_figures import band_axis, by_direction, number
@@ -152,5 +152,5 @@ def _line(audit: Record) -> str:
     data = audit["data"]
     patients = "patients unknown" if data["n_patients"] is None else f"{data['n_patients']} patients"
     what = f"{audit['model']['source']}; " if audit["kind"] == "model" else ""
-    text = f"{what}{data['n_cases']} images, {patients}; {settings_line(audit)}. monai_freq {__version__}"
+    text = f"{what}{data['n_cases']} images, {patients}; {settings_line(audit)}. monai_freq {version('monai_freq')}"
     return "\n".join(textwrap.wrap(text, 165)[:2])

@@ -60,7 +60,7 @@ def data_blocks(audit: Record, figures: Mapping[str, Any]) -> Iterator[Block]:
         >>> data |= {"spacings": {}, "spatial_dims": 2, "left_out": 0}
         >>> audit = {"verdict": "too few cases", "summary": ["Nine are too few."], "unknown": [], "data": data}
         >>> audit |= {"leaks": [], "spectra": [], "nuisances": [], "remedies": [], "settings": {}, "confounding": None}
-        >>> audit["bands"] = {"unit": "cycles per voxel", "edges": [0, 0.5]}
+        >>> audit |= {"kind": "data", "bands": {"unit": "cycles per voxel", "edges": [0, 0.5]}}
         >>> [block.text for block in data_blocks(audit, {}) if isinstance(block, Heading)][0]
         'Does the spectrum give the label away?'
     """

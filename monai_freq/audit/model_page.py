@@ -98,8 +98,8 @@ _RELIANCE = {
 _OTHERS = {
     "sensitivity": (
         "Fourier heat map",
-        "What noise of the same energy in each part of the spectrum costs; rings are bands. Noise is added to the image "
-        "before the network's own preparation of intensities.",
+        "What noise of the same energy in each part of the spectrum costs; rings are bands. Noise is added to the "
+        "image before the network's own preparation of intensities.",
     ),
     "priority": (
         "Learning priority",

@@ -1,0 +1,143 @@
+"""The commands ``python -m monai_freq audit data`` and ``python -m monai_freq audit model``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from ..quoting import harmless, named, written
+
+if TYPE_CHECKING:
+    from .cases import Cases
+
+__all__ = ["add_audit", "audit_command"]
+
+_DATA = (
+    "Find out whether the spatial frequencies of the images give the label away: by how much, in which bands and "
+    "directions, within each group or between groups, and what in the making of the images does it."
+)
+_MODEL = (
+    "Find out which spatial frequencies a network uses, and whether it uses those that give the label away. MODEL is a "
+    "MONAI bundle's folder, the folder of a run, or a file: TorchScript, ONNX, an exported program, or .pt weights "
+    "with --network. A bundle or a configuration is code: audit only what you trust."
+)
+
+
+def add_audit(commands: Any) -> None:
+    """Add the commands of the audit to a command line.
+
+    Args:
+        commands: result of :meth:`argparse.ArgumentParser.add_subparsers`.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> add_audit(parser.add_subparsers())
+        >>> words = ["audit", "data", "index.csv", "--group", "source", "--output_dir", "out"]
+        >>> parser.parse_args(words).group
+        'source'
+    """
+    audit = commands.add_parser("audit", help="find what gives the label away, and whether a network uses it")
+    kinds = audit.add_subparsers(required=True, metavar="data | model")
+    data = kinds.add_parser("data", help="does the spectrum give the label away?", description=_DATA)
+    data.add_argument("table", help="CSV file with a line for each image")
+    model = kinds.add_parser("model", help="which frequencies does the network use?", description=_MODEL)
+    model.add_argument("model", metavar="MODEL", help="the network")
+    model.add_argument("--data", dest="table", required=True, help="CSV file with a line for each image")
+    model.add_argument("--network", help="what makes the network of a .pt file, such as package.module.function")
+    model.add_argument("--task", choices=("classification", "segmentation"), help="default: as the network says")
+    model.add_argument("--classes", nargs="+", help="labels in the order of the network's outputs")
+    model.add_argument("--device", help="where the network runs, such as cpu or cuda:0")
+    model.add_argument("--try", dest="trial", action="store_true", help="retrain a bundle shortly with what may help")
+    for kind, run in ((data, _audit_data), (model, _audit_model)):
+        _add_common(kind)
+        kind.set_defaults(command=audit_command, run=run)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output_dir", required=True, help="folder to write to; a second run continues there")
+    parser.add_argument("--image", default="image", help="column of the images' paths (default: image)")
+    parser.add_argument("--label", default="label", help="column of the label, or none (default: label)")
+    parser.add_argument("--group", help="column of where an image comes from: hospital, scanner, data set")
+    parser.add_argument("--patient", help="column of the patient")
+    parser.add_argument("--segmentation", help="column of the paths of reference segmentations")
+    parser.add_argument("--where", action="append", default=[], metavar="COLUMN=TEXT", help="only lines with this text")
+    parser.add_argument("--cases", type=int, metavar="N", help="number of images, drawn by patient (default: all)")
+    parser.add_argument("--bands", type=int, default=12, metavar="N", help="number of bands (default: 12)")
+    parser.add_argument("--unit", choices=("voxel", "mm", "image"), default="voxel", help="cycles per what (voxel)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all draws (default: 0)")
+    parser.add_argument("--permutations", type=int, default=1000, metavar="N", help="of the labels (default: 1000)")
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes that read images (default: 0)")
+
+
+def audit_command(arguments: argparse.Namespace) -> None:
+    """Audit, write the report, and print the verdict and where the page is.
+
+    Args:
+        arguments: parsed command line.
+
+    Raises:
+        SystemExit: something is wrong that the user can put right.
+    """
+    try:
+        audit = arguments.run(arguments, _cases(arguments))
+        from .report import write_report
+
+        page = write_report(audit, arguments.output_dir)[0]
+    except (ValueError, OSError) as error:
+        raise SystemExit(" ".join(harmless(str(error)).split("\n"))) from error
+    print("\n".join([f"{audit.verdict[:1].upper()}{audit.verdict[1:]}.", *audit.summary]))
+    if audit.unknown:
+        print("\n".join(["", "Unknown:", *(f"- {sentence}" for sentence in audit.unknown)]))
+    print(f"\n{named(Path(page).absolute())}")
+
+
+def _cases(arguments: argparse.Namespace) -> Cases:
+    from .cases import read_cases
+
+    label = None if arguments.label.lower() == "none" else arguments.label
+    return read_cases(
+        arguments.table,
+        image=arguments.image,
+        label=label,
+        group=arguments.group,
+        patient=arguments.patient,
+        segmentation=arguments.segmentation,
+        where=_where(arguments.where),
+    )
+
+
+def _where(texts: Sequence[str]) -> Mapping[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    for column, sign, _ in pairs:
+        if not (column and sign):
+            raise UsageError(f"'--where' must be COLUMN=TEXT, got {written(column)}.")
+    return {column: text for column, _, text in pairs}
+
+
+def _common(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "n_bands": arguments.bands,
+        "unit": arguments.unit,
+        "n_cases": arguments.cases,
+        "seed": arguments.seed,
+        "n_permutations": arguments.permutations,
+        "output_dir": arguments.output_dir,
+        "workers": arguments.workers,
+    }
+
+
+def _audit_data(arguments: argparse.Namespace, cases: Cases) -> Any:
+    from .data_audit import audit_data
+
+    return audit_data(cases, **_common(arguments))
+
+
+def _audit_model(arguments: argparse.Namespace, cases: Cases) -> Any:
+    from .model_audit import audit_model
+    from .models import load_model
+
+    given = {name: getattr(arguments, name) for name in ("network", "task", "classes", "device")}
+    return audit_model(load_model(arguments.model, **given), cases, **_common(arguments))
