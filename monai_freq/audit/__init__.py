@@ -2,6 +2,12 @@
 
 from ..lazy import lazy_names
 
-__all__ = ["Case", "Cases", "read_cases"]
+_OFFERED = {
+    ".cases": ["Case", "Cases", "read_cases"],
+    ".features": ["Features", "band_features"],
+    ".leak": ["CellLeak", "Leak", "find_leak"],
+}
 
-__getattr__, __dir__ = lazy_names(__name__, {".cases": ["Case", "Cases", "read_cases"]})
+__all__ = ["Case", "Cases", "CellLeak", "Features", "Leak", "band_features", "find_leak", "read_cases"]
+
+__getattr__, __dir__ = lazy_names(__name__, _OFFERED)
