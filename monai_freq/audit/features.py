@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import compress
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from ..spectral.band_grid import BandGrid
 from .cases import Case
 from .measured import Record, measured
 
-__all__ = ["Features", "band_features", "standard_powers"]
+__all__ = ["Features", "band_features", "grids_features", "standard_powers"]
 
 Array = NDArray[np.float64]
 
@@ -133,39 +132,64 @@ def band_features(
         >>> features.names, features.values.shape, bool(abs(features.values).max() < 0.1)
         (('0 to 0.25', '0.25 to 0.5'), (2, 2), True)
     """
-    settings = [bands.edges, bands.unit, bands.directional]
-    records = measured(
-        cases,
-        partial(_powers, bands=bands),
-        "Spectra",
-        settings,
-        output_dir=output_dir,
-        workers=workers,
-        progress=progress,
-    )
+    return grids_features(cases, [bands], output_dir=output_dir, workers=workers, progress=progress)[0]
+
+
+def grids_features(
+    cases: Sequence[Case],
+    grids: Sequence[BandGrid],
+    *,
+    output_dir: str | os.PathLike[str] | None = None,
+    workers: int = 0,
+    progress: bool = False,
+) -> tuple[Features, ...]:
+    """The same as :func:`band_features` of several band grids, for which each image is read once.
+
+    Args:
+        cases: the images, all in 2D or all in 3D.
+        grids: the band grids.
+        output_dir: folder that keeps what was measured.
+        workers: number of processes.
+        progress: whether to show a progress bar.
+
+    Raises:
+        DataError: see :func:`band_features`.
+
+    Example:
+        >>> from monai_freq.audit.cases import Cases
+        >>> cases = Cases.of_arrays(torch.randn(2, 1, 64, 64))
+        >>> [one.values.shape for one in grids_features(cases, [BandGrid((0.0, 0.5)), BandGrid((0.0, 0.25, 0.5))])]
+        [(2, 1), (2, 2)]
+    """
+    settings = [[grid.edges, grid.unit, grid.directional] for grid in grids]
+    measure = partial(_powers, grids=tuple(grids))
+    records = measured(cases, measure, "Spectra", settings, output_dir=output_dir, workers=workers, progress=progress)
     for record in records:
         if "fault" in record:
             raise DataError(record["fault"])
     dims = {record["spatial_dims"] for record in records}
     if len(dims) > 1:
         raise DataError("Some images are in 2D and others in 3D.\nAudit them one after the other.")
-    powers = np.array([[math.nan if p is None else p for p in record["powers"]] for record in records])
-    names, known = bands.names(dims.pop()), ~np.isnan(powers).any(0)
+    powers = [[record["powers"][k] for record in records] for k in range(len(grids))]
+    names = [grid.names(*dims) for grid in grids]
+    return tuple(_features(np.array(rows, dtype=np.float64), own) for rows, own in zip(powers, names, strict=True))
+
+
+def _features(powers: Array, names: Sequence[str]) -> Features:
+    known = np.isfinite(powers).all(axis=0)
     if not known.any():
         raise DataError("No band holds a frequency of every image.\nUse fewer and wider bands.")
-    return Features(
-        np.log10(np.maximum(powers[:, known], _FLOOR)),
-        tuple(compress(names, known)),
-        tuple(map(int, np.flatnonzero(known))),
-        tuple(compress(names, ~known)),
-    )
+    cells, missing = np.flatnonzero(known).tolist(), np.flatnonzero(~known).tolist()
+    values = np.log10(np.maximum(powers[:, cells], _FLOOR))
+    return Features(values, tuple(names[k] for k in cells), tuple(cells), tuple(names[k] for k in missing))
 
 
-def _powers(case: Case, bands: BandGrid) -> Record:
+def _powers(case: Case, grids: Sequence[BandGrid]) -> Record:
     image, spacing = case.load()
     try:
-        powers = standard_powers(image, spacing, bands)
+        powers = [standard_powers(image, spacing, grid).tolist() for grid in grids]
     except DataError as error:
         title = named(case.image) if isinstance(case.image, str) else shown(case.name)
         raise DataError(f"{title} cannot be compared. {error}\nLeave it out.") from error
-    return {"powers": [None if math.isnan(p) else p for p in powers.tolist()], "spatial_dims": image.ndim - 1}
+    # JSON has no NaN
+    return {"powers": [[None if math.isnan(p) else p for p in own] for own in powers], "spatial_dims": image.ndim - 1}

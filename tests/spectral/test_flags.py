@@ -308,3 +308,10 @@ def test_flags_are_numbers_for_a_report():
 def test_what_is_no_image_is_refused(image, spacing, message):
     with pytest.raises(ValueError, match=message):
         spectrum_flags(image, spacing)
+
+
+@pytest.mark.parametrize("size", range(14, 21))
+@pytest.mark.parametrize("shape", [(), (64,), (24, 24)])
+def test_short_axes_are_looked_at_as_far_as_they_go(size, shape):
+    flags = spectrum_flags(texture((size, *shape, 32)))
+    assert set(flags) == set(FLAGS)

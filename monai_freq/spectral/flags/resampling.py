@@ -97,7 +97,7 @@ def resampling_factors(frequency: float) -> tuple[float, ...]:
 def _strongest(x: Tensor, axis: int, order: int, blocks: bool) -> Resampling:
     detail = x.movedim(axis, 0).flatten(1).diff(n=order, dim=0).abs()
     floor = _FLOOR * detail.mean()
-    if not floor > 0:
+    if not floor > 0 or len(detail) // 2 < _REACH:  # too short for a neighbourhood of each frequency
         return Resampling(axis, 0.0, 0.0)
     level = (detail + floor).log().mean(1).double()
     window = torch.hann_window(len(level), dtype=level.dtype, device=level.device)
