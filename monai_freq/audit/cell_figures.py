@@ -26,7 +26,7 @@ _SPAN = 0.1
 #: most numbers on an axis
 _TICKS = 7
 #: most rings whose frequency is written
-_RINGS = 5
+_RINGS = 3
 #: number of directions of a band
 _DIRECTIONS = 4
 #: parts of an arc, which is drawn as straight lines
@@ -69,7 +69,7 @@ def by_direction(cells: Sequence[str], values: Sequence[float]) -> tuple[list[st
     for (band, _, direction), value in zip(parts, values, strict=True):
         row = rows.setdefault(direction or _WHOLE, np.full(len(bands), np.nan))
         row[bands.index(band)] = value
-    return bands, rows
+    return bands, dict(sorted(rows.items()))
 
 
 def named_cells(cells: Sequence[str]) -> list[str]:
@@ -96,7 +96,7 @@ def named_cells(cells: Sequence[str]) -> list[str]:
 
 
 def band_axis(axes: Axes, bands: Sequence[str], unit: str) -> None:
-    """Give a panel one place for each band on its horizontal axis.
+    """Give a panel one place for each band on its horizontal axis, with the edges of the bands as ticks.
 
     Args:
         axes: axes of the panel.
@@ -107,13 +107,21 @@ def band_axis(axes: Axes, bands: Sequence[str], unit: str) -> None:
         >>> axes = new_figure(2, 2).subplots()
         >>> band_axis(axes, ["0 to 0.2", "0.2 to 0.5"], "cycles per voxel")
         >>> [text.get_text() for text in axes.get_xticklabels()]
-        ['0–0.2', '0.2–0.5']
+        ['0', '0.2', '0.5']
     """
-    axes.set_xticks(range(len(bands)), [band.replace(" to ", "–") for band in bands], rotation=45, ha="right")
-    axes.tick_params(axis="x", labelsize=8)
+    places, texts = _edges(bands)
+    axes.set_xticks([place - 0.5 for place in places], texts)
     axes.set_xlim(-0.6, len(bands) - 0.4)
     axes.set_xlabel(f"band ({unit})")
     tidy(axes)
+    axes.grid(axis="x", color="0.9", linewidth=0.8)
+
+
+def _edges(bands: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Places and texts of some edges of the bands, the last one among them."""
+    edges = [bands[0].partition(" to ")[0], *(band.rpartition(" to ")[2] for band in bands)] if bands else []
+    places = list(range(len(edges) - 1, -1, -math.ceil(len(edges) / _TICKS)))[::-1]
+    return places, [f"{float(edges[place]):.2g}" for place in places]
 
 
 def frequency_axis(axes: Axes, frequencies: Sequence[float], unit: str) -> None:
@@ -172,10 +180,10 @@ def draw_cells(leak: Mapping[str, Any], unit: str) -> Figure:
             axes.plot(across[~sure], row[~sure], marker, color=color, markersize=5.5, fillstyle="none")
     alone.axhline(0.5, color="0.4", linewidth=1)
     without.axhline(number(leak["auc"]), color="0.4", linewidth=1)
-    alone.set_ylim(min(0.45, alone.get_ylim()[0]), 1.01)
+    alone.set_ylim(min(0.45, alone.get_ylim()[0]), max(0.75, alone.get_ylim()[1]))
     lowest, highest = without.get_ylim()
     middle, half = (lowest + highest) / 2, max(_SPAN, highest - lowest) / 2
-    without.set_ylim(middle - half, middle + half)
+    without.set_ylim(middle - half, min(1.01, middle + half))
     alone.set_ylabel("AUC of it alone")
     without.set_ylabel("AUC without it")
     tidy(alone)
@@ -220,9 +228,8 @@ def cell_map(
     else:
         axes = figure.subplots()
         mesh = axes.pcolormesh(np.stack(list(rows.values())), cmap="viridis", vmin=limits[0], vmax=limits[1])
-        axes.set_xticks(
-            np.arange(len(bands)) + 0.5, [band.replace(" to ", "–") for band in bands], rotation=45, ha="right"
-        )
+        places, texts = _edges(bands)
+        axes.set_xticks(places, texts)
         axes.set_yticks(np.arange(len(rows)) + 0.5, list(rows))
         axes.tick_params(labelsize=8, length=0)
         axes.set_xlabel(f"band ({unit})")
@@ -248,8 +255,9 @@ def _rings(
     for radius in range(1, len(bands)):
         axes.plot(np.append(edges, edges[0]), np.full(len(edges) + 1, radius), color="white", linewidth=1.2)
     axes.spines["polar"].set_visible(False)
+    axes.set_axisbelow(False)  # frequencies over lines
     marked = range(len(bands) - 1, -1, -math.ceil(len(bands) / _RINGS))  # with the outermost
-    upper = [bands[place].rpartition(" to ")[2] for place in marked]
+    upper = [f"{float(bands[place].rpartition(' to ')[2]):.2g}" for place in marked]
     axes.set_rgrids(np.array(marked) + 1, upper, angle=-8, fontsize=7, color="0.15")
     for text in axes.get_yticklabels():
         text.set_bbox({"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6})

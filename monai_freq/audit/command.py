@@ -126,6 +126,7 @@ def _common(arguments: argparse.Namespace) -> dict[str, Any]:
         "n_permutations": arguments.permutations,
         "output_dir": arguments.output_dir,
         "workers": arguments.workers,
+        "progress": True,
     }
 
 

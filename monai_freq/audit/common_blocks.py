@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from ..documents import Block, Code, Heading, Notes, Paragraph, Strong, Table, Verdict
-from ..documents.texts import ABSENT, listed, plain
+from ..documents.texts import ABSENT, counted, listed, plain
 from .cell_figures import number
 from .data_figures import name_of
 
@@ -40,6 +40,11 @@ def opening(title: str, audit: Record) -> Iterator[Block]:
         ['Heading', 'Verdict', 'Paragraph']
     """
     first, *others = audit["summary"] or [""]
+    elsewhere = {
+        *(audit.get("confounding") or {}).get("said", ()),
+        *(one["said"] for one in audit.get("nuisances", ())),
+    }
+    others = [sentence for sentence in others if sentence not in elsewhere]
     yield Heading(title)
     yield Verdict(audit["verdict"], first, _TONES.get(audit["verdict"], "open"))
     if others:
@@ -57,7 +62,7 @@ def _looked_at(data: Record) -> str:
         if data[field]:
             parts.append(f"{title}: {listed((f'{name} ({n})' for name, n in data[field].items()), most=6)}.")
     if data["left_out"]:
-        parts.append(f"{data['left_out']} more images were not drawn.")
+        parts.append(f"{counted(data['left_out'], 'image')} left out: they cannot be used.")
     return " ".join(parts)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..documents import Block, Heading, Notes, Paragraph, Picture, Row, Strong, Table
-from ..documents.texts import plain
 from .cell_figures import cell_map, draw_cells, number
 from .common_blocks import ending, leaks_table, opening, p_of, shares
 from .data_figures import draw_leaks, draw_spectra, name_of
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["data_blocks", "data_figures"]
 
 Record = Mapping[str, Any]
+
+#: most labels of a table of groups
+_COLUMNS = 8
 
 
 def data_figures(audit: Record) -> dict[str, Figure]:
@@ -126,10 +128,16 @@ def _cells(leak: Record, figures: Mapping[str, Any]) -> Iterator[Block]:
 
 def _confounding(audit: Record) -> Iterator[Block]:
     found = audit["confounding"]
-    if found and found["label_from_group"] is not None:
-        yield Paragraph(
-            f"The group alone, without any image, tells the label with an AUC of {plain(found['label_from_group'], 2)}."
-        )
+    if not found:
+        return
+    yield Notes(found["said"])
+    counts = found["counts"]
+    labels = list(dict.fromkeys(one["label"] for one in counts))
+    groups = list(dict.fromkeys(one["group"] for one in counts))
+    if len(labels) <= _COLUMNS:
+        number_of = {(one["group"], one["label"]): str(one["n_cases"]) for one in counts}
+        rows = [[group, *(number_of[group, label] for label in labels)] for group in groups]
+        yield Table(["images in", *labels], rows)
 
 
 def _nuisances(nuisances: list[Record]) -> Iterator[Block]:
@@ -154,6 +162,6 @@ def _nuisances(nuisances: list[Record]) -> Iterator[Block]:
         ]
         header = ["trace", "by label", "by group", "images", "p of label", "p within groups", "it tells"]
         yield Table(header, rows, texts=3)
-    alike = [one["title"] for one in nuisances if one not in differing and not one["n_cases"]]
+    alike = [one["title"] for one in nuisances if one not in differing]
     if alike:
-        yield Paragraph(f"Looked for and seen in no image: {', '.join(alike)}.")
+        yield Paragraph(f"Looked for, and the same in all images: {', '.join(alike)}.")

@@ -43,19 +43,17 @@ def as_record(audit: Any) -> dict[str, Any]:
         ValueError: it is no audit.
 
     Example:
-        >>> from dataclasses import dataclass
-        >>> @dataclass
-        ... class Audit:
-        ...     verdict: str
-        ...     kind: str
-        ...     leaks: tuple[float, ...]
-        >>> as_record(Audit("no leak found", "data", (0.5, float("nan"))))
-        {'schema': 'monai_freq audit 1', 'verdict': 'no leak found', 'kind': 'data', 'leaks': [0.5, None]}
+        >>> from monai_freq.audit import DataAudit
+        >>> audit = DataAudit("no leak found", (), (), {"alpha": float("nan")}, {}, {}, (), (), None, ())
+        >>> record = as_record(audit)
+        >>> record["kind"], record["settings"], record["leaks"]
+        ('data', {'alpha': None}, [])
     """
     given = dataclasses.asdict(audit) if dataclasses.is_dataclass(audit) and not isinstance(audit, type) else audit
-    if not isinstance(given, Mapping) or given.get("kind") not in _PAGES:
+    if not isinstance(given, Mapping) or not {"verdict", "leaks", "data", "bands"} <= set(given):
         raise ValueError(f"'audit' must be the result of an audit, got {written(audit)}.")
-    record: dict[str, Any] = _plain({"schema": SCHEMA, "verdict": given["verdict"], "kind": given["kind"], **given})
+    kind = "model" if "model" in given else "data"
+    record: dict[str, Any] = _plain({"schema": SCHEMA, "verdict": given["verdict"], "kind": kind, **given})
     return record
 
 
