@@ -2,36 +2,8 @@
 
 from ..lazy import lazy_names
 
-_OFFERED = {
-    ".cases": ["Case", "Cases", "read_cases"],
-    ".confounding": ["Confounding", "GroupCount", "leaks_of"],
-    ".data_audit": ["DataAudit", "audit_data", "bands_for"],
-    ".features": ["Features", "band_features"],
-    ".image_facts": ["ImageFacts", "image_facts"],
-    ".leak": ["CellLeak", "Leak", "find_leak"],
-    ".mean_spectra": ["MeanSpectrum", "fine_bands"],
-    ".nuisances": ["Nuisance"],
-}
+__all__ = ["AuditModel", "Case", "Cases", "load_model", "read_cases"]
 
-__all__ = [
-    "Case",
-    "Cases",
-    "CellLeak",
-    "Confounding",
-    "DataAudit",
-    "Features",
-    "GroupCount",
-    "ImageFacts",
-    "Leak",
-    "MeanSpectrum",
-    "Nuisance",
-    "audit_data",
-    "band_features",
-    "bands_for",
-    "find_leak",
-    "fine_bands",
-    "leaks_of",
-    "read_cases",
-]
-
-__getattr__, __dir__ = lazy_names(__name__, _OFFERED)
+__getattr__, __dir__ = lazy_names(
+    __name__, {".cases": ["Case", "Cases", "read_cases"], ".models": ["AuditModel", "load_model"]}
+)

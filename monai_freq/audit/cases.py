@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
+import torch
 from monai.data import MetaTensor, affine_to_spacing
 from torch import Tensor
 
@@ -73,6 +74,24 @@ class Case:
         if len(steps) != image.ndim - 1:
             raise DataError(f"{self._title} has {image.ndim - 1} axes, its spacing {len(steps)} numbers.")
         return image, tuple(map(float, steps))
+
+    def load_placed(self) -> MetaTensor:
+        """Load the image with its place in the patient and what else its file says, for the preprocessing of networks.
+
+        Returns:
+            The image that :meth:`load` returns, with affine and metadata.
+
+        Raises:
+            DataError: see :meth:`load`.
+        """
+        image, steps = self.load()
+        meta = _read(self.image) if isinstance(self.image, str) else self.image
+        known = meta.meta if isinstance(meta, MetaTensor) else {}
+        dims = image.ndim - 1
+        affine = meta.affine.clone().double() if isinstance(meta, MetaTensor) else torch.eye(4, dtype=torch.float64)
+        lengths = affine[:dims, :dims].norm(dim=0).clamp_min(1e-12)
+        affine[:dims, :dims] *= torch.tensor(steps, dtype=torch.float64) / lengths
+        return MetaTensor(image, affine, meta={key: value for key, value in known.items() if key != "affine"})
 
     def load_segmentation(self) -> Tensor:
         """Load the segmentation ``(1, *spatial)``, integers.
@@ -293,8 +312,11 @@ def _loaded(image: str | Tensor) -> tuple[Tensor, tuple[float, ...] | None]:
         spacing = affine_to_spacing(image.affine) if isinstance(image, MetaTensor) else None
         plain = image.as_tensor() if isinstance(image, MetaTensor) else image
         return plain.float(), None if spacing is None else tuple(map(float, spacing[: image.ndim - 1]))
+    return _loaded(_read(image))
+
+
+def _read(image: str) -> Tensor:
+    """Image with channels first, as the loading transforms give it."""
     if os.path.isdir(image) or (os.path.isfile(image) and kind_of(image) in _VOLUMES):
-        loaded = LoadVolume()(image)[None]
-    else:
-        loaded = LoadSlice()(image)
-    return _loaded(loaded)
+        return LoadVolume()(image)[None]
+    return LoadSlice()(image)

@@ -12,7 +12,7 @@ from ..files import replacing
 from ..json_files import read_json
 from ..quoting import written
 
-__all__ = ["copy_bundle", "describe_bundle", "list_bundles"]
+__all__ = ["copy_bundle", "describe_bundle", "list_bundles", "shipped_folder"]
 
 
 #: what runs leave in a bundle, none of it for a repository that the copy is kept in
@@ -45,7 +45,7 @@ def describe_bundle(name: str) -> str:
         >>> describe_bundle("heart_fd")
         'Segmentation of the left atrium in MR images with frequency-disentangled learning'
     """
-    metadata = read_json(_bundle(name) / "configs" / "metadata.json")
+    metadata = read_json(shipped_folder(name) / "configs" / "metadata.json")
     return str(metadata["task"])
 
 
@@ -72,7 +72,7 @@ def copy_bundle(name: str, folder: str | os.PathLike[str] | None = None) -> Path
         >>> sorted(path.name for path in copied.iterdir())
         ['.gitignore', 'LICENSE', 'configs', 'docs']
     """
-    source, target = _bundle(name), Path(folder or name).expanduser().absolute()
+    source, target = shipped_folder(name), Path(folder or name).expanduser().absolute()
     if target.exists():
         raise FileExistsError(f"{target} is there already.\nName a folder that is not, or remove it.")
     with replacing(target) as aside:
@@ -84,20 +84,32 @@ def copy_bundle(name: str, folder: str | os.PathLike[str] | None = None) -> Path
     return target
 
 
-def _files(bundle: Path) -> Iterator[Path]:
-    """What makes a bundle, without the phantoms and results that runs in a checkout have left beside it."""
-    yield bundle / "LICENSE"
-    for part in ("configs", "docs"):
-        yield from (file for file in (bundle / part).rglob("*") if file.is_file())
+def shipped_folder(name: str) -> Path:
+    """Where a bundle came with the package; :func:`copy_bundle` makes one's own.
 
+    Args:
+        name: name of the bundle, see :func:`list_bundles`.
 
-def _bundle(name: str) -> Path:
+    Raises:
+        ValueError: there is no such bundle.
+
+    Example:
+        >>> shipped_folder("heart_fd").name
+        'heart_fd'
+    """
     names = list_bundles()
     if name not in names:
         close = get_close_matches(name, names, 1)
         meant = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(names)}."
         raise ValueError(f"There is no bundle {written(name)}.\n{meant}")
     return _folder() / name
+
+
+def _files(bundle: Path) -> Iterator[Path]:
+    """What makes a bundle, without the phantoms and results that runs in a checkout have left beside it."""
+    yield bundle / "LICENSE"
+    for part in ("configs", "docs"):
+        yield from (file for file in (bundle / part).rglob("*") if file.is_file())
 
 
 def _folder() -> Path:
