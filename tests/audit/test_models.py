@@ -219,11 +219,7 @@ def test_a_bundle_of_pictures_like_those_of_the_model_zoo(tmp_path):
 
     model = load_model(folder)
     assert (model.kind, model.task, model.classes, model.source) == ("bundle", "classification", ("no", "ill"), "zoo")
-    import monai.transforms as mt
-
-    own = Compose(
-        [getattr(mt, part["_target_"])(**{k: v for k, v in part.items() if k[0] != "_"}) for part in transforms]
-    )
+    own = ConfigParser({"own": {"_target_": "Compose", "transforms": transforms}}).get_parsed_content("own")
     prepared = own({"image": str(tmp_path / "a.png")})["image"]
     image, spacing = Case(str(tmp_path / "a.png")).load()
     assert image.shape == (1, 40, 60)
