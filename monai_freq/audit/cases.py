@@ -84,8 +84,8 @@ class Case:
         Raises:
             DataError: see :meth:`load`.
         """
-        image, steps = self.load()
         meta = _read(self.image) if isinstance(self.image, str) else self.image
+        image, steps = replace(self, image=meta, name=self._title).load()
         known = meta.meta if isinstance(meta, MetaTensor) else {}
         dims = image.ndim - 1
         affine = meta.affine.clone().double() if isinstance(meta, MetaTensor) else torch.eye(4, dtype=torch.float64)
