@@ -17,7 +17,7 @@ from ..spectral.band_grid import BandGrid
 from .cases import Case, Cases
 from .edits import SpectrumEdits
 from .kept_rows import case_rows
-from .metrics import METRICS, Metric, Scores, overlap, resampled, targets_of
+from .metrics import METRICS, UNKNOWN, Metric, Scores, overlap, resampled, targets_of
 from .models import AuditModel
 
 __all__ = ["ClassScores", "Experiment", "Plan", "Results", "experiments_of", "run_plan"]
@@ -256,14 +256,14 @@ def experiments_of(plan: Sequence[Plan], results: Results, control: Results | No
         kept = np.isfinite(results.rows[:, k, -1])
         before, after = (np.where(kept[:, None], results.answers(j), np.nan) for j in (0, k))
         metric = _of(results.metric, kept)
-        scores = metric.of(before[kept], before[kept]) if not kept.any() else metric.of(after[kept], before[kept])
+        scores = metric.of(after[kept], before[kept])
         classes = [metric.of_class(j, after[kept], before[kept]) for j in range(len(results.classes))]
         by_class = tuple(
             ClassScores(name, each.value, each.drop, each.drop_low, each.drop_high)
             for name, each in zip(results.classes, classes, strict=True)
         )
         moved = metric.mean(results.rows[kept, k, -1])
-        chance = None
+        chance = UNKNOWN
         if control is not None and k < control.rows.shape[1]:
             chance = control.metric.of(control.answers(k), control.answers(0))
         found.append(
@@ -278,10 +278,10 @@ def experiments_of(plan: Sequence[Plan], results: Results, control: Results | No
                 moved_high=moved[2],
                 n_cases=int(kept.sum()),
                 by_class=by_class,
-                untrained_value=chance and chance.value,
-                untrained_drop=chance and chance.drop,
-                untrained_low=chance and chance.drop_low,
-                untrained_high=chance and chance.drop_high,
+                untrained_value=chance.value,
+                untrained_drop=chance.drop,
+                untrained_low=chance.drop_low,
+                untrained_high=chance.drop_high,
             )
         )
     return tuple(found)

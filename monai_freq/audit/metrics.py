@@ -18,7 +18,7 @@ from ..networks.predictions import Task
 from ..quoting import shown, written
 from ..spectral.scalars import check_choice, is_count
 
-__all__ = ["METRICS", "Metric", "Scores", "overlap", "resampled", "targets_of", "weighted_auc"]
+__all__ = ["METRICS", "UNKNOWN", "Metric", "Scores", "overlap", "resampled", "targets_of", "weighted_auc"]
 
 Array = NDArray[np.float64]
 #: task -> metrics of it, the usual one first
@@ -39,7 +39,7 @@ def resampled(patients: Sequence[str], n_resamples: int = 1000, seed: int = 0) -
 
     Example:
         >>> resampled(["a", "a", "b"], 4)[:, 0].tolist()
-        [1.0, 1.0, 1.0, 2.0, 1.0]
+        [1.0, 1.0, 1.0, 0.0, 0.0]
     """
     if not is_count(n_resamples):
         raise ValueError(f"'n_resamples' must be a whole number of at least 1, got {written(n_resamples)}.")
@@ -149,6 +149,10 @@ class Scores:
     drop: float | None
     drop_low: float | None
     drop_high: float | None
+
+
+#: scores of what was not measured
+UNKNOWN = Scores(None, None, None, None, None, None)
 
 
 @dataclass(frozen=True)

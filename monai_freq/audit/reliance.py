@@ -15,6 +15,7 @@ from ..spectral.band_grid import BandGrid
 from .cases import Cases
 from .edits import SpectrumEdits, usual_bands
 from .experiments import Experiment, Plan, experiments_of, run_plan
+from .metrics import UNKNOWN
 from .models import AuditModel
 
 __all__ = ["KINDS", "Reliance", "reliance", "used_band"]
@@ -153,7 +154,7 @@ def reliance(
         few = [one for one in plan if one.kind == plan[0].kind]
         chance = tried(untrained, cases, bands, few, title="reliance untrained", settings=settings)
     found = experiments_of(plan, results, chance)
-    as_it_is, by_chance = results.reference, chance and chance.reference
+    as_it_is, by_chance = results.reference, UNKNOWN if chance is None else chance.reference
     return Reliance(
         metric=results.metric.name,
         higher_is_better=results.metric.higher_is_better,
@@ -167,9 +168,9 @@ def reliance(
         edges=bands.edges,
         experiments=found,
         used=used_band(found, bands.edges),
-        untrained_reference=by_chance and by_chance.value,
-        untrained_reference_low=by_chance and by_chance.low,
-        untrained_reference_high=by_chance and by_chance.high,
+        untrained_reference=by_chance.value,
+        untrained_reference_low=by_chance.low,
+        untrained_reference_high=by_chance.high,
     )
 
 
