@@ -14,7 +14,7 @@ from ..figures.palette import BLUE, BLUISH_GREEN, GREY, ORANGE, VERMILLION
 from .cell_figures import band_axis, by_direction, number
 from .common_blocks import settings_line
 from .data_figures import name_of, plot_spectra
-from .model_figures import counterfactual_rows, plot_drops
+from .model_figures import counterfactual_rows, loss_of, plot_drops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,7 +115,7 @@ def _counterfactual(axes: Axes, audit: Record) -> None:
     if not found:
         axes.set_axis_off()
         return
-    axes.set_title("with the amplitudes of another class", fontsize="medium")
+    axes.set_title(f"with the amplitudes of another {found['donors']}", fontsize="medium")
     for place, (_, value, low, high) in enumerate(counterfactual_rows(found)):
         axes.plot([number(low), number(high)], [place, place], color=BLUE, linewidth=2)
         axes.plot(number(value), place, "o", color=BLUE, markersize=7)
@@ -123,7 +123,7 @@ def _counterfactual(axes: Axes, audit: Record) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=8.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.axvline(0, color="0.4", linewidth=1)
-    axes.set_xlabel(found["measure"], fontsize=9)
+    axes.set_xlabel("shift of the probability", fontsize=9)
     tidy(axes)
     box = axes.get_position()
     axes.set_position((0.15, box.y0, box.x1 - 0.15, box.height))
@@ -134,8 +134,8 @@ def _reliance(axes: Axes, audit: Record) -> None:
     if not reliance:
         axes.set_axis_off()
         return
-    axes.set_title(f"what {reliance['metric']} loses by band", fontsize="medium")
-    _legend(axes, plot_drops(axes, reliance, audit["bands"]["unit"]))
+    axes.set_title(f"{loss_of(reliance)} by band", fontsize="medium")
+    _legend(axes, plot_drops(axes, reliance))
 
 
 def _legend(axes: Axes, entries: Sequence[tuple[str, dict[str, Any]]], *, below: bool = False) -> None:

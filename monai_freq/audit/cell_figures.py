@@ -119,7 +119,7 @@ def band_axis(axes: Axes, bands: Sequence[str], unit: str) -> None:
 
 def _edges(bands: Sequence[str]) -> tuple[list[int], list[str]]:
     """Places and texts of some edges of the bands, the last one among them."""
-    edges = [bands[0].partition(" to ")[0], *(band.rpartition(" to ")[2] for band in bands)] if bands else []
+    edges = [bands[0].partition(" to ")[0], *(band.rpartition(" to ")[2] for band in bands)]
     places = list(range(len(edges) - 1, -1, -math.ceil(len(edges) / _TICKS)))[::-1]
     return places, [f"{float(edges[place]):.2g}" for place in places]
 

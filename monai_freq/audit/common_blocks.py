@@ -62,7 +62,7 @@ def _looked_at(data: Record) -> str:
         if data[field]:
             parts.append(f"{title}: {listed((f'{name} ({n})' for name, n in data[field].items()), most=6)}.")
     if data["left_out"]:
-        parts.append(f"{counted(data['left_out'], 'image')} left out: they cannot be used.")
+        parts.append(f"{counted(data['left_out'], 'image')} left out.")
     return " ".join(parts)
 
 
@@ -112,6 +112,8 @@ def settings_line(audit: Record) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')} {_text(one)}" for name, one in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_text, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -2,76 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..figures import legend_above, literal, new_figure, tidy
-from ..figures.palette import BLUE, BLUISH_GREEN, GREY, REDDISH_PURPLE, VERMILLION
-from .cell_figures import WIDTH, band_axis, frequency_axis, number
+from ..figures.palette import BLUE, BLUISH_GREEN, GREY, ORANGE, REDDISH_PURPLE, VERMILLION
+from .cell_figures import WIDTH, band_axis, cell_map, frequency_axis, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["counterfactual_rows", "draw_cutoffs", "draw_drops", "draw_priority", "draw_where", "plot_drops"]
+__all__ = [
+    "counterfactual_rows",
+    "draw_cutoffs",
+    "draw_drops",
+    "draw_priority",
+    "draw_sensitivity",
+    "draw_where",
+    "loss_of",
+    "metric_name",
+    "plot_drops",
+]
 
 Record = Mapping[str, Any]
 
+_METRICS = {"auc": "AUC", "accuracy": "accuracy", "dice": "Dice", "hd95": "HD95"}
+#: kind of a cut -> the edge of what is edited that is its frequency
 _CUTOFFS = {
-    "low-pass": ("high_edge", "only below the cutoff", BLUE),
-    "high-pass": ("low_edge", "only above", VERMILLION),
-}
-_COUNTERFACTUAL = {
-    "bands that leak": ("effect", "low", "high"),
-    "control bands": ("control_effect", "control_low", "control_high"),
-    "difference": ("difference", "difference_low", "difference_high"),
+    "low-pass": ("low_edge", "only below the cutoff", BLUE),
+    "high-pass": ("high_edge", "only above the cutoff", VERMILLION),
 }
 _DROPS = {
     "remove": ("band removed", BLUE, "o"),
     "amplitude": ("amplitudes of another image", VERMILLION, "s"),
     "phase": ("phases of another image", BLUISH_GREEN, "^"),
+    "noise": ("noise", ORANGE, "D"),
 }
+#: cases whose maps are drawn, and bands
+_CASES, _BANDS = 3, 6
 
 
 def counterfactual_rows(found: Record) -> list[tuple[str, Any, Any, Any]]:
-    """Effect in the bands that leak, in the control, and their difference, each with its interval.
+    """Shift of the probability in the bands that leak, in the control, and their difference, each with its interval.
 
     Args:
         found: counterfactual, as in ``audit.json``.
 
     Example:
-        >>> names = [f"{part}{end}" for part in ("", "control_", "difference_") for end in ("low", "high")]
-        >>> found = dict.fromkeys(names, 0.5) | {"effect": 0.6, "control_effect": 0.1, "difference": 0.5}
-        >>> [(name, value) for name, value, _, _ in counterfactual_rows(found)]
-        [('bands that leak', 0.6), ('control bands', 0.1), ('difference', 0.5)]
+        >>> leaking = {"probability": 0.5, "low": 0.4, "high": 0.6}
+        >>> found = {"leaking": leaking, "control": None, "difference": 0.5, "low": 0.4, "high": 0.6}
+        >>> counterfactual_rows(found)
+        [('bands that leak', 0.5, 0.4, 0.6)]
     """
-    return [(title, *(found[name] for name in names)) for title, names in _COUNTERFACTUAL.items()]
+    parts = {"bands that leak": found["leaking"], "control bands": found["control"]}
+    rows = [(title, one["probability"], one["low"], one["high"]) for title, one in parts.items() if one]
+    if found["control"]:
+        rows.append(("difference", found["difference"], found["low"], found["high"]))
+    return rows
 
 
-def _error_bars(axes: Axes, across: Any, rows: Sequence[Record], names: Sequence[str], **look: Any) -> None:
-    """Values with their intervals; names are those of the value and of both ends."""
-    value, low, high = (np.array([number(row[name]) for row in rows]) for name in names)
-    axes.vlines(across, low, high, color=look["color"], linewidth=1.5)
-    axes.plot(across, value, markersize=5, **look)
+def metric_name(found: Record) -> str:
+    """Name of a metric in texts.
+
+    Args:
+        found: reliance or sensitivity, as in ``audit.json``.
+
+    Example:
+        >>> metric_name({"metric": "auc"}), metric_name({"metric": "kappa"})
+        ('AUC', 'kappa')
+    """
+    return _METRICS.get(found["metric"], str(found["metric"]))
 
 
-def draw_cutoffs(reliance: Record, unit: str) -> Figure | None:
+def loss_of(found: Record) -> str:
+    """What a drop of the metric is, in words.
+
+    Args:
+        found: reliance or sensitivity, as in ``audit.json``.
+
+    Example:
+        >>> loss_of({"metric": "hd95", "higher_is_better": False})
+        'rise of HD95'
+    """
+    return f"{'fall' if found['higher_is_better'] else 'rise'} of {metric_name(found)}"
+
+
+def draw_cutoffs(reliance: Record) -> Figure | None:
     """Metric of images that keep only what is below, or only what is above, a cutoff.
 
     Args:
         reliance: reliance, as in ``audit.json``.
-        unit: unit of the cutoffs.
 
     Returns:
         The figure; None if there is no such experiment.
 
     Example:
-        >>> low = {"kind": "low-pass", "high_edge": 0.2, "value": 0.8, "low": 0.7, "high": 0.9, "untrained_value": None}
-        >>> reliance = {"metric": "AUC", "reference": 0.9, "reference_low": 0.8, "reference_high": 1.0}
-        >>> figure = draw_cutoffs(reliance | {"experiments": [low]}, "cycles per voxel")
-        >>> figure.axes[0].get_ylabel()
+        >>> low = {"kind": "low-pass", "low_edge": 0.2, "high_edge": None, "value": 0.8, "low": 0.7, "high": 0.9}
+        >>> reliance = {"metric": "auc", "unit": "cycles per voxel", "untrained_reference": 0.5, "reference": 0.9}
+        >>> reliance |= {"reference_low": 0.8, "reference_high": 1.0, "experiments": [low]}
+        >>> draw_cutoffs(reliance).axes[0].get_ylabel()
         'AUC'
     """
     figure = new_figure(WIDTH, 3.4)
@@ -79,39 +111,35 @@ def draw_cutoffs(reliance: Record, unit: str) -> Figure | None:
     entries: list[tuple[str, dict[str, Any]]] = []
     shown: list[float] = []
     for kind, (edge, title, color) in _CUTOFFS.items():
-        rows = [one for one in reliance["experiments"] if one["kind"] == kind and one[edge]]
-        rows.sort(key=lambda one: one[edge])
+        rows = sorted((one for one in reliance["experiments"] if one["kind"] == kind), key=lambda one: one[edge])
+        rows = [one for one in rows if one[edge] > 0]
         if not rows:
             continue
-        cutoffs = [number(one[edge]) for one in rows]
-        low, high = ([number(one[name]) for one in rows] for name in ("low", "high"))
+        cutoffs, values, low, high = ([number(one[name]) for one in rows] for name in (edge, "value", "low", "high"))
         axes.fill_between(cutoffs, low, high, color=color, alpha=0.15, linewidth=0)
-        axes.plot(cutoffs, [number(one["value"]) for one in rows], "o-", color=color, markersize=4)
-        axes.plot(cutoffs, [number(one["untrained_value"]) for one in rows], "--", color=color, linewidth=1)
+        axes.plot(cutoffs, values, "o-", color=color, markersize=4)
         entries.append((title, {"color": color, "marker": "o"}))
         shown += cutoffs
     if not shown:
         return None
-    _reference(axes, reliance)
-    frequency_axis(axes, shown, unit)
-    axes.set(xlabel=f"cutoff ({unit})", ylabel=reliance["metric"])
+    axes.axhspan(number(reliance["reference_low"]), number(reliance["reference_high"]), color=GREY, alpha=0.15)
+    axes.axhline(number(reliance["reference"]), color=GREY)
+    entries.append(("whole image", {"color": GREY}))
+    if reliance["untrained_reference"] is not None:
+        axes.axhline(reliance["untrained_reference"], color="0.3", linestyle="--", linewidth=1)
+        entries.append(("untrained network", {"color": "0.3", "linestyle": "--"}))
+    frequency_axis(axes, shown, reliance["unit"])
+    axes.set(xlabel=f"cutoff ({reliance['unit']})", ylabel=metric_name(reliance))
     tidy(axes)
-    entries += [("whole image", {"color": GREY}), ("untrained network", {"color": "0.3", "linestyle": "--"})]
     legend_above(figure, entries)
     return figure
 
 
-def _reference(axes: Axes, reliance: Record) -> None:
-    axes.axhspan(number(reliance["reference_low"]), number(reliance["reference_high"]), color=GREY, alpha=0.15)
-    axes.axhline(number(reliance["reference"]), color=GREY)
-
-
-def draw_drops(reliance: Record, unit: str) -> Figure | None:
-    """How much the metric falls when a band is removed, or has the amplitudes or phases of another image.
+def draw_drops(reliance: Record) -> Figure | None:
+    """How much worse the metric gets when a band is removed, or has the amplitudes or phases of another image.
 
     Args:
         reliance: reliance, as in ``audit.json``.
-        unit: unit of the bands.
 
     Returns:
         The figure; None if there is no such experiment.
@@ -119,110 +147,144 @@ def draw_drops(reliance: Record, unit: str) -> Figure | None:
     Example:
         >>> one = {"kind": "remove", "cell": "0 to 0.5", "drop": 0.3, "drop_low": 0.2, "drop_high": 0.4}
         >>> one |= {"untrained_drop": 0.0}
-        >>> draw_drops({"metric": "AUC", "experiments": [one]}, "cycles per voxel").axes[0].get_ylabel()
+        >>> reliance = {"metric": "auc", "higher_is_better": True, "unit": "cycles per voxel", "experiments": [one]}
+        >>> draw_drops(reliance).axes[0].get_ylabel()
         'fall of AUC'
     """
     figure = new_figure(WIDTH, 3.4)
-    entries = plot_drops(figure.subplots(), reliance, unit)
+    entries = plot_drops(figure.subplots(), reliance)
     if not entries:
         return None
     legend_above(figure, entries)
     return figure
 
 
-def plot_drops(axes: Axes, reliance: Record, unit: str) -> list[tuple[str, dict[str, Any]]]:
-    """Plot how much the metric falls without a band, or with that of another image, into a panel.
+def plot_drops(axes: Axes, found: Record) -> list[tuple[str, dict[str, Any]]]:
+    """Plot how much worse the metric gets by band into a panel.
 
     Args:
         axes: axes of the panel.
-        reliance: reliance, as in ``audit.json``.
-        unit: unit of the bands.
+        found: reliance or sensitivity, as in ``audit.json``.
 
     Returns:
-        Entries of a legend.
+        Entries of a legend; none if no band is edited.
 
     Example:
         >>> one = {"kind": "phase", "cell": "0 to 0.5", "drop": 0.3, "drop_low": 0.2, "drop_high": 0.4}
-        >>> one |= {"untrained_drop": 0.0}
-        >>> reliance = {"metric": "AUC", "experiments": [one]}
-        >>> [text for text, _ in plot_drops(new_figure(2, 2).subplots(), reliance, "cycles per voxel")]
-        ['phases of another image', 'untrained network']
+        >>> one |= {"untrained_drop": None}
+        >>> reliance = {"metric": "auc", "higher_is_better": True, "unit": "cycles per voxel", "experiments": [one]}
+        >>> [text for text, _ in plot_drops(new_figure(2, 2).subplots(), reliance)]
+        ['phases of another image']
     """
-    rows = [one for one in reliance["experiments"] if one["kind"] in _DROPS and one["cell"]]
-    bands = list(dict.fromkeys(one["cell"] for one in rows))
+    rows = [one for one in found["experiments"] if one["kind"] in _DROPS]
+    if not rows:
+        return []
+    bands = list(dict.fromkeys(_band(one) for one in rows))
+    kinds = [kind for kind in _DROPS if any(one["kind"] == kind for one in rows)]
     entries: list[tuple[str, dict[str, Any]]] = []
-    for place, (kind, (title, color, marker)) in enumerate(_DROPS.items()):
+    control = False
+    for place, kind in enumerate(kinds):
+        title, color, marker = _DROPS[kind]
         of_kind = [one for one in rows if one["kind"] == kind]
-        if not of_kind:
-            continue
-        across = np.array([bands.index(one["cell"]) for one in of_kind]) + 0.22 * (place - 1)
+        across = np.array([bands.index(_band(one)) for one in of_kind]) + 0.22 * (place - (len(kinds) - 1) / 2)
+        drop, low, high = (np.array([number(one[name]) for one in of_kind]) for name in _INTERVAL)
         look = {"color": color, "marker": marker, "linestyle": ""}
-        _error_bars(axes, across, of_kind, ("drop", "drop_low", "drop_high"), **look)
-        axes.plot(across, [number(one["untrained_drop"]) for one in of_kind], "_", color="0.3", markersize=7)
+        axes.vlines(across, low, high, color=color, linewidth=1.5)
+        axes.plot(across, drop, markersize=5, **look)
         entries.append((title, look))
+        if any(one["untrained_drop"] is not None for one in of_kind):
+            untrained = [number(one["untrained_drop"]) for one in of_kind]
+            axes.plot(across, untrained, "_", color="0.2", markersize=9, markeredgewidth=1.5)
+            control = True
     axes.axhline(0, color="0.4", linewidth=1)
-    axes.set_ylabel(f"fall of {reliance['metric']}")
-    band_axis(axes, bands, unit)
-    if entries:
-        entries.append(("untrained network", {"color": "0.3", "marker": "_", "linestyle": ""}))
+    axes.set_ylabel(loss_of(found))
+    band_axis(axes, bands, found["unit"])
+    if control:
+        entries.append(("untrained network", {"color": "0.2", "marker": "_", "linestyle": ""}))
     return entries
 
 
+_INTERVAL = ("drop", "drop_low", "drop_high")
+
+
+def _band(experiment: Record) -> str:
+    return str(experiment["cell"].partition(", ")[0])
+
+
+def draw_sensitivity(sensitivity: Record) -> Figure | None:
+    """How much worse the metric gets with noise in each cell: by direction as a map of colours, else by band.
+
+    Args:
+        sensitivity: sensitivity, as in ``audit.json``.
+
+    Returns:
+        The figure; None if nothing was tried.
+
+    Example:
+        >>> one = {"kind": "noise", "cell": "0 to 0.5", "drop": 0.3, "drop_low": 0.2, "drop_high": 0.4}
+        >>> one |= {"untrained_drop": None}
+        >>> found = {"metric": "auc", "higher_is_better": True, "unit": "cycles per voxel", "experiments": [one]}
+        >>> draw_sensitivity(found).axes[0].get_ylabel()
+        'fall of AUC'
+    """
+    names = [one["cell"] for one in sensitivity["experiments"]]
+    drops = [number(one["drop"]) for one in sensitivity["experiments"]]
+    most = max((drop for drop in drops if drop == drop), default=0.0)
+    drawn = cell_map(names, drops, loss_of(sensitivity), sensitivity["unit"], (0, max(0.05, most)))
+    return drawn if drawn is not None else draw_drops(sensitivity)
+
+
 def draw_priority(priority: Record) -> Figure:
-    """Learning priority of the network over the cases, beside that of an untrained one.
+    """Learning priority of the network over the cases.
 
     Args:
         priority: learning priority, as in ``audit.json``.
 
     Example:
         >>> priority = {"frequencies": [0.1, 0.4], "mean": [1.0, 0.2], "low": [0.9, 0.1], "high": [1.0, 0.3]}
-        >>> priority |= {"untrained": None, "unit": "cycles per voxel"}
-        >>> draw_priority(priority).axes[0].get_xlabel()
-        'frequency (cycles per voxel)'
+        >>> draw_priority(priority).axes[0].get_ylabel()
+        'gradient of the loss, scaled'
     """
-    figure = new_figure(WIDTH, 3.4)
+    figure = new_figure(WIDTH, 3.2)
     axes = figure.subplots()
     mean, low, high = ([number(value) for value in priority[name]] for name in ("mean", "low", "high"))
     axes.fill_between(priority["frequencies"], low, high, color=REDDISH_PURPLE, alpha=0.2, linewidth=0)
     axes.plot(priority["frequencies"], mean, color=REDDISH_PURPLE, linewidth=2)
-    entries: list[tuple[str, dict[str, Any]]] = [("this network", {"color": REDDISH_PURPLE})]
-    if priority["untrained"] is not None:
-        axes.plot(priority["frequencies"], [number(one) for one in priority["untrained"]], "--", color="0.3")
-        entries.append(("untrained network", {"color": "0.3", "linestyle": "--"}))
-    axes.set(xlabel=f"frequency ({priority['unit']})", ylabel="gradient of the loss, scaled", xlim=(0, None))
+    axes.set(xlabel="frequency (cycles per voxel of the network's input)", ylabel="gradient of the loss, scaled")
+    axes.set(xlim=(0, 0.5), ylim=(0, None))
     tidy(axes)
-    legend_above(figure, entries)
     return figure
 
 
-def draw_where(where: Record) -> Figure:
-    """Where in the image each band matters.
+def draw_where(where: Record) -> Figure | None:
+    """Where in the image each band matters: a row for each of the first cases, a column for each band.
 
     Args:
         where: maps, as in ``audit.json``.
 
+    Returns:
+        The figure; None if there is no map.
+
     Example:
-        >>> maps = [{"band": "0.2 to 0.5", "values": [[0.0, 1.0], [0.0, 0.0]], "image": None}]
-        >>> [axes.get_title() for axes in draw_where({"maps": maps}).axes][:1]
-        ['0.2 to 0.5']
+        >>> where = {"cells": ["0.2 to 0.5"], "cases": ["a.png"], "maps": [[[[0.0, 1.0], [0.0, 0.0]]]], "shares": [1.0]}
+        >>> draw_where(where).axes[0].get_title()
+        '0.2 to 0.5\\n100%'
     """
-    maps = where["maps"]
-    columns = min(3, len(maps))
-    rows = -(-len(maps) // columns)
-    figure = new_figure(3.2 * columns, 3.0 * rows)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-    most = max((abs(number(value)) for one in maps for line in one["values"] for value in line), default=0) or 1.0
-    mesh = None
-    for axes in panels:
-        axes.set_axis_off()
-    for axes, one in zip(panels, maps, strict=False):
-        values = np.array([[number(value) for value in line] for line in one["values"]])
-        extent = (0, values.shape[1], values.shape[0], 0)
-        if one["image"] is not None:
-            axes.imshow(np.array(one["image"], dtype=float), cmap="gray", extent=extent, interpolation="nearest")
-        strength = np.clip(np.abs(values) / most, 0, 1) if one["image"] is not None else None
-        mesh = axes.imshow(values, cmap="inferno", vmin=0, vmax=most, alpha=strength, extent=extent)
-        axes.set_title(literal(one["band"]), fontsize="medium")
-    if mesh is not None:
-        figure.colorbar(mesh, ax=figure.axes[: rows * columns], label="change without the band", shrink=0.8)
+    chosen = sorted(np.argsort([-number(share) for share in where["shares"]])[:_BANDS])
+    cases = where["cases"][:_CASES]
+    if not cases or not chosen:
+        return None
+    figure = new_figure(0.5 + 1.5 * len(chosen), 0.45 + 1.55 * len(cases))
+    panels = figure.subplots(len(cases), len(chosen), squeeze=False)
+    for row, case, maps in zip(panels, cases, where["maps"], strict=False):
+        most = max((number(value) for line in np.asarray(maps).ravel() for value in [line]), default=0) or 1.0
+        for axes, band in zip(row, chosen, strict=True):
+            axes.imshow(np.array(maps[band], dtype=float), cmap="viridis", vmin=0, vmax=most, interpolation="nearest")
+            axes.set(xticks=[], yticks=[])
+        row[0].set_ylabel(literal(case if len(case) < _NAME else f"…{case[1 - _NAME :]}"), fontsize=8)
+    for axes, band in zip(panels[0], chosen, strict=True):
+        axes.set_title(f"{where['cells'][band]}\n{number(where['shares'][band]):.0%}", fontsize=9)
     return figure
+
+
+_NAME = 22  # most characters of a case's name

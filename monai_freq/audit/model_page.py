@@ -7,17 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 from ..documents import Block, Heading, Paragraph, Picture, Row, Table
 from ..documents.texts import listed, plain
-from .cell_figures import cell_map, named_cells, number
+from .cell_figures import named_cells, number
 from .common_blocks import ending, interval, leaks_table, opening, p_of
 from .data_figures import draw_intervals
-from .model_figures import counterfactual_rows, draw_cutoffs, draw_drops, draw_priority, draw_where
+from .model_figures import (
+    counterfactual_rows,
+    draw_cutoffs,
+    draw_drops,
+    draw_priority,
+    draw_sensitivity,
+    draw_where,
+    metric_name,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["model_blocks", "model_figures"]
+__all__ = ["SHIFT", "model_blocks", "model_figures"]
 
 Record = Mapping[str, Any]
+
+#: what a counterfactual measures
+SHIFT = "shift of the probability"
 
 
 def model_figures(audit: Record) -> dict[str, Figure]:
@@ -28,25 +39,21 @@ def model_figures(audit: Record) -> dict[str, Figure]:
 
     Example:
         >>> names = ("counterfactual", "reliance", "sensitivity", "priority", "where")
-        >>> model_figures({"bands": {"unit": "cycles per voxel"}} | dict.fromkeys(names))
+        >>> model_figures(dict.fromkeys(names))
         {}
     """
-    unit = audit["bands"]["unit"]
     figures: dict[str, Figure | None] = {}
-    if counterfactual := audit["counterfactual"]:
-        rows = counterfactual_rows(counterfactual)
-        figures["counterfactual"] = draw_intervals(rows, counterfactual["measure"], chance=0)
+    if audit["counterfactual"]:
+        rows = counterfactual_rows(audit["counterfactual"])
+        figures["counterfactual"] = draw_intervals(rows, SHIFT, chance=0)
     if reliance := audit["reliance"]:
-        figures["reliance_bands"] = draw_drops(reliance, unit)
-        figures["reliance_cutoffs"] = draw_cutoffs(reliance, unit)
-    if sensitivity := audit["sensitivity"]:
-        drops = [number(cell["drop"]) for cell in sensitivity["cells"]]
-        names = [cell["name"] for cell in sensitivity["cells"]]
-        label = f"fall of {sensitivity['metric']}"
-        figures["sensitivity"] = cell_map(names, drops, label, unit, (0, max(0.01, *drops)))
+        figures["reliance_bands"] = draw_drops(reliance)
+        figures["reliance_cutoffs"] = draw_cutoffs(reliance)
+    if audit["sensitivity"]:
+        figures["sensitivity"] = draw_sensitivity(audit["sensitivity"])
     if audit["priority"]:
         figures["priority"] = draw_priority(audit["priority"])
-    if audit["where"] and audit["where"]["maps"]:
+    if audit["where"]:
         figures["where"] = draw_where(audit["where"])
     return {name: figure for name, figure in figures.items() if figure is not None}
 
@@ -63,9 +70,10 @@ def model_blocks(audit: Record, figures: Mapping[str, Any]) -> Iterator[Block]:
     if counterfactual := audit["counterfactual"]:
         yield Heading("Is the leak used?")
         caption = (
-            "Each image gets the amplitudes of images of another class in some bands, and keeps its phases: in the "
-            "bands that leak, and in as many that do not. 0: predictions do not follow."
+            "How far the probability moves to what the donor stands for, when an image gets its amplitudes and keeps "
+            "the phases: in the bands that leak, and in as many that do not. 0: the network does not follow."
         )
+        yield Paragraph(_seen(counterfactual))
         yield Row([Picture("counterfactual", "Counterfactual and its control", caption)])
         yield _counterfactual_table(counterfactual)
     if audit["leaks"]:
@@ -81,7 +89,7 @@ def model_blocks(audit: Record, figures: Mapping[str, Any]) -> Iterator[Block]:
         yield _row(figures, pictures)
     if "where" in figures:
         yield Heading("Where in the image a band matters")
-        yield Picture("where", "Maps of where each band matters", audit["where"]["said"])
+        yield Picture("where", "Maps of where each band matters", _WHERE[audit["where"]["kind"]])
     yield from ending(audit)
 
 
@@ -95,6 +103,11 @@ _RELIANCE = {
         "The metric with nothing but low, or nothing but high, frequencies.",
     ),
 }
+_WHERE = {
+    "change": "How much the answer changes at each place without the band. Percent: share of each band.",
+    "attribution": "How much each place has to do with the change of the answer without the band, by integrated "
+    "gradients. Percent: share of each band.",
+}
 _OTHERS = {
     "sensitivity": (
         "Fourier heat map",
@@ -103,7 +116,7 @@ _OTHERS = {
     ),
     "priority": (
         "Learning priority",
-        "Gradient of the loss with respect to the image, by frequency: mean and 95% interval over patients.",
+        "Power of the gradient of the loss by frequency: mean and 95% interval over patients.",
     ),
 }
 
@@ -119,20 +132,44 @@ def _network(model: Record) -> str:
 
 
 def _reference(reliance: Record) -> str:
-    within = interval(reliance["reference_low"], reliance["reference_high"])
-    return f"On whole images, its {reliance['metric']} is {plain(number(reliance['reference']), 2)} ({within})."
+    name, within = metric_name(reliance), interval(reliance["reference_low"], reliance["reference_high"])
+    said = f"On whole images, its {name} is {plain(number(reliance['reference']), 2)} ({within})."
+    if reliance["used"] is None:
+        return f"{said} No band was seen to be needed."
+    low, high = reliance["used"]
+    return f"{said} It is seen to depend on frequencies from {low:.3g} to {high:.3g} {reliance['unit']}."
 
 
 def _counterfactual_table(found: Record) -> Table:
-    cells = {"bands that leak": found["cells"], "control bands": found["control_cells"]}
+    parts = {"bands that leak": found["leaking"], "control bands": found["control"]}
     rows = [
         [
             title,
-            plain(number(value), 2),
-            interval(low, high),
-            p_of(found["p"]) if title == "difference" else "",
-            listed(named_cells(cells.get(title, ())), most=6),
+            f"{number(one['probability']):+.2f}",
+            interval(one["low"], one["high"]),
+            plain(number(one["follow"]), 2),
+            interval(one["follow_low"], one["follow_high"]),
+            str(one["n_decisions"]),
+            listed(named_cells(one["cells"]), most=6),
         ]
-        for title, value, low, high in counterfactual_rows(found)
+        for title, one in parts.items()
+        if one
     ]
-    return Table(["amplitudes of another class in", found["measure"], "95% interval", "p", "remark"], rows)
+    header = [
+        "amplitudes of others in",
+        "shift of probability",
+        "95% interval",
+        "decisions that follow",
+        "95% interval",
+    ]
+    return Table([*header, "decisions", "remark"], rows)
+
+
+def _seen(found: Record) -> str:
+    p = p_of(found["p"])
+    return (
+        f"{found['n_cases']} images of {found['n_patients']} patients got amplitudes of another {found['donors']}. The "
+        f"shift in the bands that leak exceeds that of the control by {found['difference']:.2f} "
+        f"({interval(found['low'], found['high'])}, p {p if p.startswith('<') else f'= {p}'}). It counts from "
+        f"{found['smallest']:.2f} on; {found['smallest_seen']:.2f} would be seen in four of five such data sets."
+    )

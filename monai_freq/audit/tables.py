@@ -35,9 +35,11 @@ def _tables(audit: Record) -> Iterator[tuple[str, Iterator[Record] | list[Record
     yield "nuisances", audit.get("nuisances") or []
     reliance, sensitivity = audit.get("reliance") or {}, audit.get("sensitivity") or {}
     yield "reliance", [{"metric": reliance["metric"], **one} for one in reliance.get("experiments", [])]
-    yield "sensitivity", [{"metric": sensitivity["metric"], **one} for one in sensitivity.get("cells", [])]
+    yield "sensitivity", [{"metric": sensitivity["metric"], **one} for one in sensitivity.get("experiments", [])]
     yield "priority", _points([audit["priority"]] if audit.get("priority") else [])
-    yield "counterfactual", [audit["counterfactual"]] if audit.get("counterfactual") else []
+    found = audit.get("counterfactual") or {}
+    parts = [(part, found[part]) for part in ("leaking", "control") if found.get(part)]
+    yield "counterfactual", [{"bands": part, "donors": found["donors"], **one} for part, one in parts]
 
 
 def _points(curves: Sequence[Record]) -> Iterator[Record]:
@@ -54,6 +56,8 @@ def _csv(rows: Sequence[Record]) -> str:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, Mapping) and "name" in value:
+        return f"{value['name']}={_cell(value.get('value'))}"
     if isinstance(value, Mapping):
         return " ".join(f"{name}={_cell(one)}" for name, one in value.items())
     if isinstance(value, (list, tuple)):

@@ -16,7 +16,13 @@ from monai_freq.audit.card import draw_card
 from monai_freq.audit.cell_figures import by_direction, cell_map, draw_cells, named_cells
 from monai_freq.audit.data_figures import draw_leaks, draw_spectra
 from monai_freq.audit.data_page import data_figures
-from monai_freq.audit.model_figures import draw_cutoffs, draw_drops
+from monai_freq.audit.model_figures import (
+    counterfactual_rows,
+    draw_cutoffs,
+    draw_drops,
+    draw_sensitivity,
+    draw_where,
+)
 from monai_freq.audit.report import as_record, audit_schema, write_report
 from monai_freq.audit.tables import csv_tables
 from monai_freq.spectral.band_grid import BandGrid
@@ -63,7 +69,7 @@ def objects(value):
 
 
 #: entries that map names of users to something
-FREE = ("labels", "groups", "sizes", "spacings", "settings", "share_by_label", "share_by_group", "by_class")
+FREE = ("labels", "groups", "sizes", "spacings", "settings", "share_by_label", "share_by_group", "n_cases")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -181,6 +187,7 @@ def test_tables_have_every_number():
     assert tables["nuisances"][0]["share_by_label"] == "normal=0.13 pneumonia=0.67"
     tables = {name: rows(text) for name, text in csv_tables(model).items()}
     assert sorted(tables) == ["cells", "counterfactual", "leaks", "priority", "reliance", "sensitivity"]
+    assert tables["counterfactual"][0]["probability"] == str(model["counterfactual"]["leaking"]["probability"])
     assert [float(row["drop"]) for row in tables["reliance"]] == [
         one["drop"] for one in model["reliance"]["experiments"]
     ]
@@ -229,7 +236,10 @@ def test_values_are_put_into_bands_and_directions():
         names = BandGrid((0.0, 0.1, 0.2, 0.5), directional=True).names(dims)
         bands, values = by_direction(names, list(range(12)))
         assert bands == ["0 to 0.1", "0.1 to 0.2", "0.2 to 0.5"]
-        assert np.array_equal(np.stack(list(values.values())), np.arange(12).reshape(3, directions).T)
+        assert list(values) == sorted(name.partition(", ")[2] for name in names[:directions])
+        for name, place in ((name, names.index(name)) for name in names):
+            band, _, direction = name.partition(", ")
+            assert values[direction][bands.index(band)] == place
         assert named_cells(names[:5]) == ["0 to 0.1", "0.1 to 0.2 (along axis 0)"]
     _, values = by_direction(["0 to 0.1, oblique", "0.1 to 0.2"], [1, 2])
     assert np.array_equal(values["oblique"], [1, np.nan], equal_nan=True)
@@ -273,20 +283,63 @@ def test_a_leak_that_could_not_be_found_at_any_size_is_drawn():
     assert draw_leaks([leak]).axes[0].get_xlim()[1] > 1
 
 
-def test_reliance_shows_the_untrained_control():
+def test_reliance_shows_each_edit_and_the_untrained_control():
     reliance = example("model")["reliance"]
-    drops = draw_drops(reliance, "cycles per voxel").axes[0].lines
+    lines = draw_drops(reliance).axes[0].lines
     removed = [one for one in reliance["experiments"] if one["kind"] == "remove"]
-    assert [line.get_ydata().tolist() for line in drops[:2]] == [
+    assert [line.get_ydata().tolist() for line in lines[:2]] == [
         [one["drop"] for one in removed],
         [one["untrained_drop"] for one in removed],
     ]
-    kept = {"metric": "AUC", "experiments": removed}
-    assert draw_cutoffs(reliance | kept, "cycles per voxel") is None
-    cut = [one for one in reliance["experiments"] if one["kind"] == "low-pass"]
-    assert draw_drops(reliance | {"experiments": cut}, "cycles per voxel") is None
-    line = draw_cutoffs(reliance, "cycles per voxel").axes[0].lines[0]
-    assert line.get_xdata().tolist() == [one["high_edge"] for one in cut]
+    assert len(lines) == 3 + 1 + 1  # kinds, the untrained network without each band, and zero
+    assert draw_cutoffs(reliance | {"experiments": removed}) is None
+    low = [one for one in reliance["experiments"] if one["kind"] == "low-pass"]
+    high = [one for one in reliance["experiments"] if one["kind"] == "high-pass"]
+    assert draw_drops(reliance | {"experiments": low}) is None
+    lines = draw_cutoffs(reliance).axes[0].lines
+    assert [line.get_xdata().tolist() for line in lines[:2]] == [
+        [one["low_edge"] for one in low],
+        [one["high_edge"] for one in high],
+    ]
+    assert [line.get_ydata().tolist() for line in lines[:2]] == [[one["value"] for one in each] for each in (low, high)]
+
+
+def test_a_distance_gets_worse_as_it_rises():
+    reliance = example("model")["reliance"] | {"metric": "hd95", "higher_is_better": False}
+    assert draw_drops(reliance).axes[0].get_ylabel() == "rise of HD95"
+    assert draw_cutoffs(reliance).axes[0].get_ylabel() == "HD95"
+
+
+def test_sensitivity_is_a_map_by_direction_and_a_curve_without():
+    sensitivity = example("model")["sensitivity"]
+    assert draw_sensitivity(sensitivity).axes[0].name == "polar"
+    rings = [one for one in sensitivity["experiments"] if one["cell"].endswith("along axis 0")]
+    rings = [one | {"cell": one["cell"].partition(",")[0]} for one in rings]
+    (line, _) = draw_sensitivity(sensitivity | {"experiments": rings}).axes[0].lines
+    assert line.get_ydata().tolist() == [one["drop"] for one in rings]
+
+
+def test_the_bands_that_matter_most_have_maps():
+    where = example("model")["where"]
+    shares = [0.1, 0.2, 0.3, 0.05, 0.05, 0.1, 0.12, 0.08]
+    maps = [[one[0]] * 8 for one in where["maps"]] * 3
+    many = where | {
+        "cells": [f"{k} to {k + 1}" for k in range(8)],
+        "shares": shares,
+        "maps": maps,
+        "cases": list("abcdef"),
+    }
+    titles = [axes.get_title().partition("\n")[0] for axes in draw_where(many).axes]
+    assert len(titles) == 3 * 6
+    assert titles[:6] == ["0 to 1", "1 to 2", "2 to 3", "5 to 6", "6 to 7", "7 to 8"]
+    assert draw_where(where | {"cases": [], "maps": []}) is None
+
+
+def test_a_counterfactual_without_a_control_is_shown():
+    found = example("model")["counterfactual"]
+    assert [title for title, *_ in counterfactual_rows(found)] == ["bands that leak", "control bands", "difference"]
+    assert counterfactual_rows(found)[2][1:] == (found["difference"], found["low"], found["high"])
+    assert [title for title, *_ in counterfactual_rows(found | {"control": None})] == ["bands that leak"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -295,7 +348,9 @@ def test_the_card_has_the_verdict_and_the_settings(kind):
     texts = [text.get_text() for text in draw_card(audit).texts]
     assert texts[0].lower() == audit["verdict"]
     assert " ".join(texts[2].split()).startswith(audit["summary"][0])
-    assert "240 images, 216 patients; 6 bands, 0.01 to 0.5 cycles per voxel" in texts[-1]
+    assert f"{audit['data']['n_cases']} images, {audit['data']['n_patients']} patients; " in texts[-1]
+    bands = {"data": "6 bands, 0.01 to 0.5", "model": "4 bands, 0 to 0.75"}
+    assert f"{bands[kind]} cycles per voxel" in texts[-1]
 
 
 def test_figures_of_data_are_those_that_the_data_have():
