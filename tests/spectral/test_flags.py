@@ -311,7 +311,7 @@ def test_what_is_no_image_is_refused(image, spacing, message):
 
 
 @pytest.mark.parametrize("size", range(14, 21))
-@pytest.mark.parametrize("shape", [(), (64,), (24, 24)])
+@pytest.mark.parametrize("shape", [(), (24,)])
 def test_short_axes_are_looked_at_as_far_as_they_go(size, shape):
     flags = spectrum_flags(texture((size, *shape, 32)))
     assert set(flags) == set(FLAGS)
