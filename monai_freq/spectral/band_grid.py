@@ -279,8 +279,9 @@ class BandGrid:
             return band
         names, nearest = _DIRECTIONS[len(sizes)]
         direction = torch.full_like(band, len(sizes))
-        if len(sizes) == 2:
-            direction += (parts[0] * parts[1] < 0).long()
+        if len(sizes) == 2:  # at half a cycle per voxel both signs are one frequency, which counts as diagonal
+            signed = [part * (part.abs() * step < 0.5 - _ROUNDING) for part, step in zip(parts, steps, strict=True)]
+            direction += (signed[0] * signed[1] < 0).long()
         for axis, part in enumerate(parts):
             direction[part.abs() >= (1 - _ROUNDING) * nearest * radius] = axis
         return torch.where(band < 0, band, band * len(names) + direction)
