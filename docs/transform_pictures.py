@@ -26,6 +26,7 @@ from monai_freq.transforms import (
     FourierLowPass,
     NonLocalMeans,
     PhotonNoise,
+    SpectrumMatch,
     SpectrumWhiten,
 )
 
@@ -73,6 +74,12 @@ PICTURES: dict[str, tuple[str, Callable[[], Tensor], Callable[[Tensor], Tensor],
         "SpectrumWhiten()",
         mr_slice,
         lambda image: torch.as_tensor(SpectrumWhiten()(image)),
+        ("after", "residual"),
+    ),
+    "spectrum_match": (
+        "SpectrumMatch(FourierLowPass(cutoff=0.2)(image), max_gain=30)",
+        mr_slice,
+        lambda image: torch.as_tensor(SpectrumMatch(FourierLowPass(cutoff=0.2)(image), max_gain=30)(image)),
         ("after", "residual"),
     ),
     "photon_noise": (

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..quoting import written
 from .cache import cached
+from .hann import hann
 from .precision import as_given, check_image, compute_dtype
 from .scalars import check_choice, is_count, is_finite_number
 
@@ -201,7 +202,7 @@ class BandGrid:
         check_image(x, spatial_dims)
         sizes, dims = tuple(x.shape[-spatial_dims:]), tuple(range(-spatial_dims, 0))
         images = x.to(compute_dtype(x))
-        window = reduce(torch.mul, (_hann(size, images).view(-1, *[1] * k) for k, size in enumerate(sizes[::-1])))
+        window = hann(sizes, images)
         mean = (images * window).sum(dims, keepdim=True) / window.sum()
         spectrum = torch.fft.rfftn((images - mean) * window, dim=dims)
         power = (spectrum.real.square() + spectrum.imag.square()) / window.square().sum()
@@ -285,13 +286,6 @@ class BandGrid:
         for axis, part in enumerate(parts):
             direction[part.abs() >= (1 - _ROUNDING) * nearest * radius] = axis
         return torch.where(band < 0, band, band * len(names) + direction)
-
-
-def _hann(size: int, like: Tensor) -> Tensor:
-    """Window along one axis; a short axis has none."""
-    if size < 8:
-        return like.new_ones(size)
-    return torch.hann_window(size, dtype=like.dtype, device=like.device)
 
 
 def _twins(sizes: tuple[int, ...], like: Tensor) -> Tensor:

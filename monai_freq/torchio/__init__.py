@@ -7,6 +7,8 @@ from .forms import (
     PhotonNoiseTio,
     RandNonLocalMeansTio,
     RandPhotonNoiseTio,
+    RandSpectrumMatchTio,
+    SpectrumMatchTio,
     SpectrumWhitenTio,
 )
 from .native import RandTio, Tio
@@ -20,7 +22,9 @@ __all__ = [
     "PhotonNoiseTio",
     "RandNonLocalMeansTio",
     "RandPhotonNoiseTio",
+    "RandSpectrumMatchTio",
     "RandTio",
+    "SpectrumMatchTio",
     "SpectrumWhitenTio",
     "Tio",
 ]

@@ -9,6 +9,8 @@ from ..transforms import (
     PhotonNoise,
     RandNonLocalMeans,
     RandPhotonNoise,
+    RandSpectrumMatch,
+    SpectrumMatch,
     SpectrumWhiten,
 )
 from .native import RandTio, Tio
@@ -20,6 +22,8 @@ __all__ = [
     "PhotonNoiseTio",
     "RandNonLocalMeansTio",
     "RandPhotonNoiseTio",
+    "RandSpectrumMatchTio",
+    "SpectrumMatchTio",
     "SpectrumWhitenTio",
 ]
 
@@ -61,6 +65,37 @@ class SpectrumWhitenTio(Tio):
     """
 
     array = SpectrumWhiten
+
+
+class SpectrumMatchTio(Tio):
+    """TorchIO form of :class:`monai_freq.transforms.SpectrumMatch`, arguments as there.
+
+    Example:
+        >>> import torch, torchio
+        >>> subject = torchio.Subject(t1=torchio.ScalarImage(tensor=torch.rand(1, 16, 16, 8)))
+        >>> matched = SpectrumMatchTio(reference=torch.rand(1, 24, 24, 8))(subject)
+        >>> torch.allclose(matched.t1.data.mean(), subject.t1.data.mean())
+        True
+    """
+
+    array = SpectrumMatch
+
+
+class RandSpectrumMatchTio(RandTio):
+    """TorchIO form of :class:`monai_freq.transforms.RandSpectrumMatch`: ``p`` for ``prob``, other arguments as there.
+
+    The history has a :class:`SpectrumMatchTio` with the densities and strengths that were drawn.
+
+    Example:
+        >>> import torch, torchio
+        >>> subject = torchio.Subject(t1=torchio.ScalarImage(tensor=torch.rand(1, 16, 16, 8)))
+        >>> (step,) = RandSpectrumMatchTio(references=[torch.rand(1, 24, 24, 8)])(subject).history
+        >>> 0 <= step.strength["t1"] <= 1
+        True
+    """
+
+    array = RandSpectrumMatch
+    fixed = SpectrumMatchTio
 
 
 class NonLocalMeansTio(Tio):

@@ -143,7 +143,9 @@ class RandTio(RandomTransform, torchio.IntensityTransform):
         vars(self).update(settings)
         self._array = cast(Any, self.array(prob=1.0, **settings))
         seed = {_SEED: 0} if _draws(self.fixed.array) else {}
-        self._fixed = self.fixed(**{**settings, **self._array.drawn, **seed}, **self._get_base_args())
+        taken = inspect.signature(self.fixed).parameters  # not what is only drawn from, as a list of references
+        shared = {name: value for name, value in settings.items() if name in taken}
+        self._fixed = self.fixed(**{**shared, **self._array.drawn, **seed}, **self._get_base_args())
 
     def apply_transform(self, subject: torchio.Subject) -> torchio.Subject:
         """Draw for each image, and have the fixed form alter them and enter itself in the history."""

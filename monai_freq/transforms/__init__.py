@@ -9,6 +9,7 @@ from .load_volume import LoadVolume, LoadVolumed
 from .nonlocal_means import NonLocalMeans, NonLocalMeansd, RandNonLocalMeans, RandNonLocalMeansd
 from .photon_noise import PhotonNoise, PhotonNoised, RandPhotonNoise, RandPhotonNoised
 from .shortcut import ApplyShortcutd, StaticShortcutd
+from .spectrum_match import RandSpectrumMatch, RandSpectrumMatchd, SpectrumMatch, SpectrumMatchd
 from .whiten import SpectrumWhiten, SpectrumWhitend
 
 __all__ = [
@@ -33,6 +34,10 @@ __all__ = [
     "RandNonLocalMeansd",
     "RandPhotonNoise",
     "RandPhotonNoised",
+    "RandSpectrumMatch",
+    "RandSpectrumMatchd",
+    "SpectrumMatch",
+    "SpectrumMatchd",
     "SpectrumWhiten",
     "SpectrumWhitend",
     "StaticShortcutd",

@@ -105,10 +105,34 @@ def no_settings(dims):
     return st.just({})
 
 
+def densities():
+    """Of the four bands of ``matched``; None leaves one as it is."""
+    return st.lists(st.one_of(st.none(), st.floats(1e-3, 1e3)), min_size=4, max_size=4)
+
+
+def matching(dims, **more):
+    edges = st.just((0.0, 0.1, 0.2, 0.4, 0.9))
+    optional = {"unit": st.sampled_from(["voxel", "image"]), "max_gain": st.floats(1.1, 100)}
+    optional |= {"cells": st.lists(st.integers(0, 3), min_size=1, unique=True)}
+    return st.fixed_dictionaries({"edges": edges} | more, optional=optional)
+
+
+def one_spectrum(dims):
+    return matching(dims, reference=densities(), strength=st.floats(0, 1))
+
+
+def many_spectra(dims):
+    ranges = st.tuples(st.floats(0, 0.5), st.floats(0.5, 1))
+    references = st.lists(densities(), min_size=1, max_size=3)
+    return matching(dims, prob=probabilities(), references=references, strength=ranges)
+
+
 FAMILIES = [
     Family("FourierDisentangle", bands, gain=2),
     Family("FourierLowPass", cutoffs),
     Family("SpectrumWhiten", no_settings),
+    Family("SpectrumMatch", one_spectrum, dims=(2, 3)),
+    Family("RandSpectrumMatch", many_spectra, dims=(2, 3)),
     Family("NonLocalMeans", denoising, dims=(2, 3), negative=False),
     Family("RandNonLocalMeans", random_denoising, dims=(2, 3), negative=False),
     Family("PhotonNoise", one_dose, dims=(2, 3)),

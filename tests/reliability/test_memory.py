@@ -17,6 +17,8 @@ SIZE = 96
 KEPT = 4 * SIZE * SIZE * CALLS / 2**20  # MB, if each call left an image of this size behind: 7
 SETTINGS = {
     "FourierLowPass": {"cutoff": 0.2},
+    "SpectrumMatch": {"reference": [1.0] * 11},
+    "RandSpectrumMatch": {"references": [[1.0] * 11], "prob": 0.5},
     "NonLocalMeans": {"search_radius": 2},
     "RandNonLocalMeans": {"search_radius": 2, "prob": 0.5},
     "PhotonNoise": {"extent_mm": 200, "n_angles": 30},

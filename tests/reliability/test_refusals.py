@@ -23,7 +23,25 @@ NO_PROBABILITY = st.one_of(st.floats(min_value=1, exclude_min=True), BELOW_ZERO,
 NO_POSITIVE = st.one_of(AT_MOST_ZERO, NAN, INFINITE, st.booleans(), NO_NUMBER)
 NO_RUN_SEED = st.one_of(st.integers(max_value=-1), st.booleans(), st.just("3"), st.floats(), st.none())
 
+NO_DENSITIES = st.one_of(
+    st.none(),
+    st.just(3),
+    st.just([]),
+    st.just([[]]),
+    st.just([-1.0] * 11),
+    st.just([math.inf] * 11),
+    st.just([1.0] * 10),
+)
+
 BAD = {
+    "reference": NO_DENSITIES,
+    "references": st.one_of(NO_DENSITIES.map(lambda value: [value]), st.just([]), st.none(), st.just("a.png")),
+    "edges": st.one_of(
+        st.just(()), st.just((0.1,)), st.just((0.2, 0.1)), st.just((-0.1, 0.1)), st.just(0.1), st.none()
+    ),
+    "unit": NO_CHOICE,
+    "cells": st.sampled_from([[], [11], [-1], [0.5], 3, "1"]),
+    "max_gain": st.one_of(st.floats(max_value=1, allow_nan=False), NAN, INFINITE, st.just(True), NO_NUMBER),
     "theta": st.one_of(AT_MOST_ZERO, st.floats(min_value=1), NAN, st.booleans(), NO_NUMBER),
     "cutoff": st.one_of(AT_MOST_ZERO, st.floats(min_value=0.5, exclude_min=True), NAN, st.booleans(), NO_NUMBER),
     "axes": st.one_of(st.just(()), st.just((0, 0)), st.lists(st.integers(3), min_size=1), st.just((-1,)), st.just(1)),
@@ -61,6 +79,7 @@ BAD = {
 NO_RANGE = st.one_of(
     NAN, st.just(1.0), st.just((2.0, 1.0)), st.just((1.0,)), st.just((-1.0, 1.0)), st.just((1, "2")), st.none()
 )
+NO_SHARE = st.one_of(st.floats(min_value=1, exclude_min=True), BELOW_ZERO, NAN, st.just(True), NO_NUMBER)
 NO_FACTOR = st.one_of(BELOW_ZERO, NAN, INFINITE, st.just(True), NO_NUMBER)
 
 
@@ -68,19 +87,25 @@ def of_family(family, name):
     """What the argument of a name must not be; two mean something else where they are drawn."""
     random = family.name.startswith("Rand")
     of_its_own = {"h_factor": NO_RANGE if random else NO_FACTOR, "n_photons": NO_RANGE if random else NO_POSITIVE}
+    of_its_own |= {"strength": NO_RANGE if random else NO_SHARE}
     return of_its_own[name] if name in of_its_own else BAD[name]
 
 
+NEEDED = {
+    "FourierLowPass": {"cutoff": 0.2},
+    "SpectrumMatch": {"reference": [1.0] * 11},
+    "RandSpectrumMatch": {"references": [[1.0] * 11]},
+}
 CASES = [(family, name) for family in FAMILIES for name in inspect.signature(family.array).parameters]
 
 
 @pytest.mark.parametrize(("family", "name"), CASES, ids=lambda value: getattr(value, "name", value))
 @given(data=st.data())
 def test_every_argument_is_checked(family, name, data):
-    if name == "channel_wise":  # a truth value, and any object has one
+    if name in ("channel_wise", "directional"):  # a truth value, and any object has one
         return
     value = data.draw(of_family(family, name))
-    needed = {"cutoff": 0.2} if family.name == "FourierLowPass" else {}
+    needed = NEEDED.get(family.name, {})
     for make in (family.array, lambda **settings: family.dictionary(keys="image", **settings)):
         with pytest.raises(ValueError, match=f"'{name}'"):
             make(**needed | {name: value})

@@ -18,6 +18,8 @@ from monai_freq.transforms import (
     PhotonNoised,
     RandNonLocalMeansd,
     RandPhotonNoised,
+    RandSpectrumMatchd,
+    SpectrumMatchd,
     SpectrumWhitend,
     StaticShortcutd,
 )
@@ -27,6 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:a detector bin expects:UserWarni
 SAME = {
     "FourierDisentangled": FourierDisentangled("image"),
     "FourierLowPassd": FourierLowPassd("image", cutoff=0.2),
+    "SpectrumMatchd": SpectrumMatchd("image", [1.0] * 11),
     "SpectrumWhitend": SpectrumWhitend("image"),
     "NonLocalMeansd": NonLocalMeansd("image", search_radius=2, noise_model="gaussian"),
     "static ApplyShortcutd": ApplyShortcutd("image", RandGaussianNoise(prob=1), static=True),
@@ -37,6 +40,7 @@ DRAWN = {
     "RandNonLocalMeansd": RandNonLocalMeansd("image", prob=0.9, search_radius=2),
     "PhotonNoised": PhotonNoised("image", **SCAN),
     "RandPhotonNoised": RandPhotonNoised("image", prob=0.5, **SCAN),
+    "RandSpectrumMatchd": RandSpectrumMatchd("image", [[1.0] * 11, [0.5] * 11], prob=0.9),
     "ApplyShortcutd": ApplyShortcutd("image", RandGaussianNoise(prob=1)),
 }
 

@@ -21,7 +21,9 @@ from monai_freq.torchio import (
     PhotonNoiseTio,
     RandNonLocalMeansTio,
     RandPhotonNoiseTio,
+    RandSpectrumMatchTio,
     RandTio,
+    SpectrumMatchTio,
     SpectrumWhitenTio,
     Tio,
 )
@@ -30,18 +32,21 @@ from monai_freq.transforms import FourierLowPass, NonLocalMeans, PhotonNoise
 AFFINE = np.diag([0.7, 0.8, 3.0, 1.0])
 NLM = {"sigma": 30.0, "noise_model": "gaussian", "search_radius": 1}
 SCAN = {"n_angles": 16}
+SPECTRA = [[5.0] * 11, [0.1] * 11]
 
 #: form -> the array form of the same draws, from what the history says
 FIXED = {
     FourierDisentangleTio: {"theta": 0.3},
     FourierLowPassTio: {"cutoff": 0.2},
     SpectrumWhitenTio: {},
+    SpectrumMatchTio: {"reference": SPECTRA[0]},
     NonLocalMeansTio: NLM,
     PhotonNoiseTio: {"n_photons": 1e5, "seed": 5, **SCAN},
 }
 RANDOM = {
     RandNonLocalMeansTio: {"h_factor": (0.5, 2.0), **NLM},
     RandPhotonNoiseTio: {"n_photons": (1e5, 1e6), **SCAN},
+    RandSpectrumMatchTio: {"references": SPECTRA, "strength": (0.2, 1.0)},
 }
 ALL = {**FIXED, **RANDOM}
 

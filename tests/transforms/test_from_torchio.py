@@ -26,6 +26,8 @@ SETTINGS = {
     "PhotonNoise": {"n_angles": 8},
     "RandNonLocalMeans": {"prob": 1.0, "sigma": 999.0, "noise_model": "gaussian", "search_radius": 1},
     "RandPhotonNoise": {"prob": 1.0, "n_angles": 8},
+    "RandSpectrumMatch": {"prob": 1.0, "references": [[9.0] * 11], "strength": (0.5, 1.0)},
+    "SpectrumMatch": {"reference": [9.0] * 11},
 }
 #: what takes an address, which TorchIO does not pass
 OF_NO_IMAGE = {"LoadSlice", "LoadVolume"}
@@ -77,10 +79,10 @@ def test_a_label_map_is_refused_and_the_image_alone_is_not(name, caller, subject
 
 
 def test_a_random_one_that_does_not_act_says_it_too(subject):
-    for kind in ARRAYS.values():
+    for name, kind in ARRAYS.items():
         if issubclass(kind, RandomizableTransform) and "prob" in inspect.signature(kind).parameters:
             with pytest.raises(ValueError, match="'seg' is a label map"):
-                torchio.MonaiAdapter(kind(prob=0), exclude=["ct"])(subject)
+                torchio.MonaiAdapter(kind(**(SETTINGS.get(name, {}) | {"prob": 0})), exclude=["ct"])(subject)
 
 
 def test_a_transform_for_labels_takes_them(subject):

@@ -11,12 +11,16 @@ from monai_freq.transforms import (
     PhotonNoise,
     RandNonLocalMeans,
     RandPhotonNoise,
+    RandSpectrumMatch,
+    SpectrumMatch,
     SpectrumWhiten,
 )
 
 TRANSFORMS = [
     FourierLowPass(0.2),
     SpectrumWhiten(),
+    SpectrumMatch([1.0] * 11),
+    RandSpectrumMatch([[1.0] * 11], prob=0),
     RandNonLocalMeans(prob=0),
     PhotonNoise(extent_mm=200, n_angles=8),
     RandPhotonNoise(prob=0, extent_mm=200, n_angles=8),
