@@ -139,7 +139,8 @@ def test_draws_come_from_pytorchs_generator_and_differ_between_images_and_calls(
         return [getattr(step, each)[name] for step in steps for each in transform._array.drawn for name in ("ct", "mr")]
 
     assert drawn(0) == drawn(0)
-    assert len(set(drawn(0) + drawn(1))) == 8
+    numbers = [value for value in drawn(0) + drawn(1) if isinstance(value, float)]  # a reference may be drawn twice
+    assert len(set(numbers)) == len(numbers) == 8
 
 
 def test_dose_and_noise_are_drawn_apart():
