@@ -4,8 +4,8 @@ from ..lazy import lazy_names
 
 _OFFERED = {
     ".cases": ["Case", "Cases", "read_cases"],
-    ".confounding": ["Confounding", "GroupCount", "leaks_of"],
-    ".data_audit": ["DataAudit", "audit_data", "bands_for"],
+    ".counterfactual": ["Counterfactual"],
+    ".exchange": ["Exchange"],
     ".features": ["Features", "band_features"],
     ".image_facts": ["ImageFacts"],
     ".leak": ["CellLeak", "Leak", "find_leak"],
@@ -13,6 +13,19 @@ _OFFERED = {
     ".nuisances": ["Nuisance"],
 }
 
-__getattr__, __dir__ = lazy_names(
-    __name__, {".cases": ["Case", "Cases", "read_cases"], ".models": ["AuditModel", "load_model"]}
-)
+__all__ = [
+    "AuditModel",
+    "Case",
+    "Cases",
+    "CellLeak",
+    "Counterfactual",
+    "Exchange",
+    "Features",
+    "Leak",
+    "band_features",
+    "find_leak",
+    "load_model",
+    "read_cases",
+]
+
+__getattr__, __dir__ = lazy_names(__name__, _OFFERED)

@@ -12,7 +12,7 @@ from .band_grid import BandGrid
 from .hann import hann
 from .precision import as_given, check_image, compute_dtype
 
-__all__ = ["band_densities", "match_bands"]
+__all__ = ["band_densities", "cell_shares", "match_bands"]
 
 #: steps to the reference: a window spreads each cell over its neighbours, so that one step is not enough
 _STEPS = 3
@@ -49,6 +49,41 @@ def band_densities(x: Tensor, bands: BandGrid, spacing: Sequence[float] | None =
     """
     powers = bands.powers(x, spacing, spatial_dims=spatial_dims)
     return powers * _voxel(x, bands, spacing, spatial_dims) / _variance(x, spatial_dims)
+
+
+def cell_shares(x: Tensor, bands: BandGrid, spacing: Sequence[float] | None = None, *, spatial_dims: int) -> Tensor:
+    r"""Share of the variance of an image, under a Hann window, that lies in each cell.
+
+    .. math:: \frac{|c|}{N} \frac{P_c}{\sigma^2}
+
+    with \|c\| of N frequencies in the cell, and else as in :func:`band_densities`.
+
+    Args:
+        x: images.
+        bands: bands.
+        spacing: voxel size along each axis in mm; needed for bands in cycles per mm.
+        spatial_dims: number of trailing spatial dimensions, 2 or 3.
+
+    Shape:
+        ``(*, *spatial)`` -> ``(*, cells)``; NaN where the image has no frequency in a cell, or is constant.
+
+    Raises:
+        ValueError: see :func:`band_densities`.
+
+    Example:
+        >>> noise = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+        >>> shares = cell_shares(noise, BandGrid((0.0, 0.25, 0.75)), spatial_dims=2)
+        >>> [f"{float(share):.1f}" for share in shares]  # a disk of radius 1/4, and the rest of the square
+        ['0.2', '0.8']
+    """
+    sizes = tuple(x.shape[-spatial_dims:])
+    place, columns = bands.cells(sizes, spacing) + 1, torch.full((sizes[-1] // 2 + 1,), 2.0)
+    columns[0] = 1  # and the others stand for their mirror images, too
+    if sizes[-1] % 2 == 0:
+        columns[-1] = 1
+    counts = torch.bincount(place.flatten(), columns.expand_as(place).flatten(), bands.n_cells(spatial_dims) + 1)[1:]
+    powers = bands.powers(x, spacing, spatial_dims=spatial_dims)
+    return powers * (counts.to(powers) / math.prod(sizes)) / _variance(x, spatial_dims)
 
 
 def match_bands(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from monai_freq.spectral.band_grid import BandGrid
-from monai_freq.spectral.band_match import band_densities, match_bands
+from monai_freq.spectral.band_match import band_densities, cell_shares, match_bands
 from monai_freq.spectral.hann import hann
 
 BANDS = BandGrid((0.0, 0.11, 0.21, 0.36, 0.9))
@@ -43,6 +43,17 @@ def test_densities_are_those_of_numpy(shape):
     x = field(*shape)
     found = band_densities(torch.from_numpy(x), BANDS, spatial_dims=len(shape))
     np.testing.assert_allclose(found, densities_by_numpy(x, BANDS.edges), rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(40, 31), (16, 12, 20)])
+def test_shares_of_the_variance_sum_to_one(shape):
+    """Over all frequencies but the mean, which the window spreads a little."""
+    x = field(*shape)
+    shares = cell_shares(torch.from_numpy(x), BANDS, spatial_dims=len(shape)).numpy()
+    radius = np.sqrt(sum(axis**2 for axis in np.meshgrid(*map(np.fft.fftfreq, shape), indexing="ij")))
+    inside = [((radius > low) & (radius <= high)).mean() for low, high in pairwise(BANDS.edges)]
+    np.testing.assert_allclose(shares, densities_by_numpy(x, BANDS.edges) * inside, rtol=1e-9)
+    assert 0.97 < shares.sum() <= 1 + 1e-9
 
 
 def test_densities_per_mm_do_not_depend_on_the_grid():
