@@ -135,7 +135,7 @@ def _reliance(axes: Axes, audit: Record) -> None:
         axes.set_axis_off()
         return
     axes.set_title(f"{loss_of(reliance)} by band", fontsize="medium")
-    _legend(axes, plot_drops(axes, reliance))
+    _legend(axes, plot_drops(axes, reliance), below=True)
 
 
 def _legend(axes: Axes, entries: Sequence[tuple[str, dict[str, Any]]], *, below: bool = False) -> None:

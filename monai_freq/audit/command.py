@@ -50,7 +50,9 @@ def add_audit(commands: Any) -> None:
     model.add_argument("--task", choices=("classification", "segmentation"), help="default: as the network says")
     model.add_argument("--classes", nargs="+", help="labels in the order of the network's outputs")
     model.add_argument("--device", help="where the network runs, such as cpu or cuda:0")
-    model.add_argument("--try", dest="trial", action="store_true", help="retrain a bundle shortly with what may help")
+    model.add_argument("--size", nargs="+", type=int, metavar="N", help="size to which images are brought for it")
+    model.add_argument("--intensity", choices=("standard", "unit", "none"), help="mean 0 and SD 1, or 0 to 1 (none)")
+    model.add_argument("--channels", type=int, metavar="N", help="channels that it takes; grey images are repeated")
     for kind, run in ((data, _audit_data), (model, _audit_model)):
         _add_common(kind)
         kind.set_defaults(command=audit_command, run=run)
@@ -117,28 +119,24 @@ def _where(texts: Sequence[str]) -> Mapping[str, str]:
     return {column: text for column, _, text in pairs}
 
 
-def _common(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "n_bands": arguments.bands,
-        "unit": arguments.unit,
-        "n_cases": arguments.cases,
-        "seed": arguments.seed,
-        "n_permutations": arguments.permutations,
-        "output_dir": arguments.output_dir,
-        "workers": arguments.workers,
-        "progress": True,
-    }
-
-
 def _audit_data(arguments: argparse.Namespace, cases: Cases) -> Any:
     from .data_audit import audit_data
 
-    return audit_data(cases, **_common(arguments))
+    kept = {"output_dir": arguments.output_dir, "workers": arguments.workers, "progress": True}
+    looked_for = {"n_bands": arguments.bands, "unit": arguments.unit, "n_permutations": arguments.permutations}
+    return audit_data(cases, n_cases=arguments.cases, seed=arguments.seed, **looked_for, **kept)
 
 
 def _audit_model(arguments: argparse.Namespace, cases: Cases) -> Any:
     from .model_audit import audit_model
     from .models import load_model
+    from .preparing import scaled_to
 
     given = {name: getattr(arguments, name) for name in ("network", "task", "classes", "device")}
-    return audit_model(load_model(arguments.model, **given), cases, **_common(arguments))
+    prepared = (arguments.size, arguments.intensity or "none", arguments.channels or 1)
+    if prepared != (None, "none", 1):
+        given["preprocess"] = scaled_to(*prepared)
+    model = load_model(arguments.model, **given)
+    data = _audit_data(arguments, cases) if cases.labels is not None or cases.groups is not None else None
+    kept = {"output_dir": arguments.output_dir, "progress": True}
+    return audit_model(model, cases, data, n_cases=arguments.cases, seed=arguments.seed, **kept)

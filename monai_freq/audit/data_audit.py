@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import DataError
@@ -14,14 +15,17 @@ from ..spectral.band_grid import BandGrid, Unit
 from ..spectral.scalars import check_choice
 from .cases import Case, Cases
 from .confounding import Confounding, confounding, leaks_of
+from .counterfactual import cells_to_exchange
 from .features import grids_features
 from .image_facts import ImageFacts, image_facts
 from .leak import Leak
 from .mean_spectra import MeanSpectrum, fine_bands, mean_spectra
+from .model_verdicts import leak_to_try
 from .nuisances import Nuisance, nuisances
+from .remedies import Remedy, remedies
 from .verdicts import DATA_VERDICTS, data_verdict, said_of_cells, said_of_leak
 
-__all__ = ["DataAudit", "audit_data", "bands_for"]
+__all__ = ["DataAudit", "audit_data", "bands_for", "edited_bands"]
 
 #: faulty images that are named
 _NAMED = 3
@@ -59,7 +63,7 @@ class DataAudit:
     leaks: tuple[Leak, ...]
     confounding: Confounding | None
     nuisances: tuple[Nuisance, ...]
-    remedies: tuple[Any, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
 
 
 def bands_for(
@@ -96,6 +100,30 @@ def bands_for(
     if not lowest < highest:
         raise DataError("The images share no frequency: the smallest is too small, or voxel sizes differ too much.")
     return BandGrid.spaced(n_bands, lowest, highest, unit, directional=directional)
+
+
+def edited_bands(audit: DataAudit, spatial_dims: int) -> BandGrid:
+    """Bands of an audit, to edit what leaks in them.
+
+    If the highest band leaks, it goes on to the corners of the spectrum: what was done to it was done to these, too.
+
+    Args:
+        audit: the audit.
+        spatial_dims: number of spatial dimensions, 2 or 3.
+
+    Example:
+        >>> bands = {"edges": (0.1, 0.5), "directional": False}
+        >>> audit = DataAudit("no leak found", (), (), {"unit": "voxel"}, {}, bands, (), (), None, ())
+        >>> edited_bands(audit, 2).edges
+        (0.1, 0.5)
+    """
+    edges = tuple(audit.bands["edges"])
+    bands = BandGrid(edges, audit.settings["unit"], directional=audit.bands["directional"])
+    leak = leak_to_try(audit.leaks)
+    first = bands.n_cells(spatial_dims) * (bands.n_bands - 1) // bands.n_bands
+    if leak is None or max(cells_to_exchange(leak)[0]) < first:
+        return bands
+    return BandGrid((*edges[:-1], edges[-1] * math.sqrt(spatial_dims)), bands.unit, directional=bands.directional)
 
 
 def audit_data(
@@ -161,7 +189,7 @@ def audit_data(
     confounded = confounding(used, leaks, **tests)  # type: ignore[arg-type]
     properties = nuisances(used, known, **tests)  # type: ignore[arg-type]
     verdict = data_verdict(*_kinds(leaks), labelled=used.labels is not None)
-    return DataAudit(
+    found = DataAudit(
         verdict,
         tuple(_summary(verdict, leaks, confounded, properties, used, everything, faults)),
         tuple(_unknown(used, known)),
@@ -187,6 +215,8 @@ def audit_data(
         confounded,
         properties,
     )
+    grid = edited_bands(found, len(known[0].sizes))
+    return replace(found, remedies=remedies(leaks, used, grid, seed=seed))
 
 
 def _kinds(leaks: Sequence[Leak]) -> list[Leak | None]:

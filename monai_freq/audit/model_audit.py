@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..quoting import written
 from ..spectral.band_grid import BandGrid
 from ..spectral.scalars import is_count
 from .cases import Cases
+from .counterfactual import Counterfactual
+from .data_audit import DataAudit, audit_data, edited_bands
 from .edits import usual_bands
 from .experiments import Experiment
+from .leak import Leak
+from .model_verdicts import MODEL_VERDICTS, NO_LABEL, ModelVerdict, model_verdict, try_leak
 from .models import AuditModel
 from .priority import Priority, priority
 from .reliance import Reliance, reliance
+from .remedies import Remedy, remedies
 from .sensitivity import Sensitivity, sensitivity
 from .where import Where, where
 
@@ -23,8 +28,8 @@ __all__ = ["ModelAudit", "audit_model"]
 
 #: number of spatial dimensions -> how many cases each step takes
 _USUAL = {
-    2: {"reliance": 100, "sensitivity": 40, "priority": 100, "where": 4},
-    3: {"reliance": 16, "sensitivity": 8, "priority": 8, "where": 2},
+    2: {"counterfactual": 200, "reliance": 100, "sensitivity": 40, "priority": 100, "where": 4},
+    3: {"counterfactual": 24, "reliance": 16, "sensitivity": 8, "priority": 8, "where": 2},
 }
 _METRICS = {"auc": "AUC", "accuracy": "accuracy", "dice": "Dice", "hd95": "HD95 (mm)"}
 
@@ -47,7 +52,7 @@ class ModelAudit:
         leaks: leaks of the data audit; None without one.
         counterfactual: whether a leak is used; None if that was not tried.
         remedies: what to do.
-        verdict: verdict in words; None without a counterfactual.
+        verdict: a key of :data:`monai_freq.audit.model_verdicts.MODEL_VERDICTS`.
         kind: always ``"model"``.
 
     Example:
@@ -66,17 +71,17 @@ class ModelAudit:
     sensitivity: Sensitivity
     priority: Priority | None = None
     where: Where | None = None
-    leaks: tuple[Any, ...] | None = None
-    counterfactual: Any = None
-    remedies: tuple[Any, ...] = field(default=())
-    verdict: str | None = None
+    leaks: tuple[Leak, ...] | None = None
+    counterfactual: Counterfactual | None = None
+    remedies: tuple[Remedy, ...] = ()
+    verdict: str = NO_LABEL
     kind: str = "model"
 
 
 def audit_model(
     model: AuditModel,
     cases: Cases,
-    data_audit: Any = None,
+    data_audit: DataAudit | None = None,
     *,
     bands: BandGrid | None = None,
     n_cases: int | None = None,
@@ -97,7 +102,7 @@ def audit_model(
     Args:
         model: the network, see :func:`monai_freq.audit.models.load_model`.
         cases: cases with labels, or for a segmenter with segmentations, that it was not trained on.
-        data_audit: audit of the same data, for its leaks.
+        data_audit: audit of the same data, for its leaks; None to make it where the cases have labels.
         bands: bands of the reliance; None for octaves.
         n_cases: number of cases of the reliance; the other steps take as many or their own number, whichever is less.
             None for the usual ones.
@@ -120,13 +125,17 @@ def audit_model(
         >>> images[1::2] += wave
         >>> cases = Cases.of_arrays(images, labels=[0, 1] * 20)
         >>> found = audit_model(AuditModel(lambda x: (x * wave).mean((2, 3)) - 0.5), cases, progress=False)
-        >>> print(found.summary[1])
+        >>> found.verdict
+        'leak and used'
+        >>> print(next(sentence for sentence in found.summary if sentence.startswith("Without")))
         Without 0.25 to 0.75 cycles per voxel it is lower by 0.50 (0.50 to 0.50), more than without any other band.
     """
     if n_cases is not None and not is_count(n_cases):
         raise ValueError(f"'n_cases' must be a whole number of at least 1, got {written(n_cases)}.")
     dims = cases[0].load()[0].ndim - 1
     usual = _USUAL[dims]
+    if data_audit is None and cases.labels is not None and len(set(cases.labels)) > 1:
+        data_audit = audit_data(cases, seed=seed, output_dir=output_dir, progress=progress)
     most = usual["reliance"] if n_cases is None else n_cases
     taken = cases.subset(most, seed)
     few = {step: taken.subset(min(usual[step], most), seed) for step in ("sensitivity", "priority", "where")}
@@ -138,8 +147,10 @@ def audit_model(
     sensed = sensitivity(model, few["sensitivity"], noisy, strength=strength, **scored, **kept)
     learned = priority(model, few["priority"], n_resamples=n_resamples, seed=seed, **kept)
     placed = where(model, few["where"], bands, **kept)
+    judged, tried, remedies_found = _judged(model, cases, data_audit, n_cases or usual["counterfactual"], seed, kept)
     return ModelAudit(
-        summary=tuple(_summary(cases, relied, sensed)),
+        verdict=judged.verdict,
+        summary=(*judged.said, *_summary(cases, relied, sensed)),
         unknown=tuple(_unknown(model, cases, relied, learned, placed, data_audit)),
         settings={
             "n_cases": {"reliance": len(taken), **{step: len(part) for step, part in few.items()}},
@@ -166,8 +177,24 @@ def audit_model(
         sensitivity=sensed,
         priority=learned,
         where=placed,
-        leaks=None if data_audit is None else tuple(data_audit.leaks),
+        leaks=None if data_audit is None else data_audit.leaks,
+        counterfactual=tried,
+        remedies=remedies_found,
     )
+
+
+def _judged(
+    model: AuditModel, cases: Cases, data_audit: DataAudit | None, n_cases: int, seed: int, kept: dict[str, Any]
+) -> tuple[ModelVerdict, Counterfactual | None, tuple[Remedy, ...]]:
+    """Verdict, counterfactual and remedies of the leaks that the data have."""
+    if data_audit is None:
+        return ModelVerdict(NO_LABEL, (MODEL_VERDICTS[NO_LABEL],)), None, ()
+    dims = cases[0].load()[0].ndim - 1
+    grid = edited_bands(data_audit, dims)
+    tried = try_leak(model, cases.subset(n_cases, seed), data_audit.leaks, grid, seed=seed, **kept)
+    found = model_verdict(data_audit.leaks, tried)
+    judged = ModelVerdict(found.verdict, (MODEL_VERDICTS[found.verdict], *found.said))
+    return judged, tried, remedies(data_audit.leaks, cases, grid, seed=seed)
 
 
 def _data(cases: Cases, taken: Cases, dims: int) -> dict[str, Any]:
@@ -238,7 +265,7 @@ def _unknown(
     found: Reliance,
     learned: Priority | None,
     placed: Where | None,
-    data_audit: Any,
+    data_audit: DataAudit | None,
 ) -> list[str]:
     said = []
     if not cases.patients_known:
@@ -251,8 +278,8 @@ def _unknown(
         said.append("The network gives no gradients: where in the image a band matters is unknown.")
     if model.preprocess is None:
         said.append("No preprocessing is known: the network is given the images as they are loaded.")
-    if data_audit is None:
-        said.append("The data were not audited: whether a band gives the label away is unknown.")
+    if data_audit is not None:
+        said += [sentence for sentence in data_audit.unknown if sentence not in said]
     return said
 
 

@@ -188,7 +188,7 @@ def plot_drops(axes: Axes, found: Record) -> list[tuple[str, dict[str, Any]]]:
         of_kind = [one for one in rows if one["kind"] == kind]
         across = np.array([bands.index(_band(one)) for one in of_kind]) + 0.22 * (place - (len(kinds) - 1) / 2)
         drop, low, high = (np.array([number(one[name]) for one in of_kind]) for name in _INTERVAL)
-        look = {"color": color, "marker": marker, "linestyle": ""}
+        look: dict[str, Any] = {"color": color, "marker": marker, "linestyle": ""}
         axes.vlines(across, low, high, color=color, linewidth=1.5)
         axes.plot(across, drop, markersize=5, **look)
         entries.append((title, look))
