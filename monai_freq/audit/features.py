@@ -72,12 +72,13 @@ class Features:
 
 
 def standard_powers(image: Tensor, spacing: Sequence[float] | None, bands: BandGrid) -> Array:
-    r"""Power of each cell in an image of mean 0 and variance 1.
+    r"""Power density of each cell in an image of mean 0 and variance 1, over frequencies in the unit of the bands.
 
-    .. math:: P_c\!\left( \frac{x - \bar x}{s_x} \right)
+    .. math:: v\, P_c\!\left( \frac{x - \bar x}{s_x} \right)
 
     with the mean and standard deviation over all voxels and channels, and the mean of the powers of the channels.
-    Without it, bit depth and brightness would be in all cells.
+    Without it, bit depth and brightness would be in all cells. The size *v* of a voxel in the unit, 1 for cycles per
+    voxel, makes densities of one scene on two grids equal.
 
     Args:
         image: the image.
@@ -100,7 +101,14 @@ def standard_powers(image: Tensor, spacing: Sequence[float] | None, bands: BandG
         raise DataError("It is constant: all of its voxels have one value.")
     standard = ((image.double() - mean) / deviation).float()
     powers = bands.powers(standard, spacing, spatial_dims=image.ndim - 1)
-    return np.asarray(powers.double().mean(0).numpy())
+    return np.asarray(_voxel(image.shape[1:], spacing, bands) * powers.double().mean(0).numpy())
+
+
+def _voxel(sizes: Sequence[int], spacing: Sequence[float] | None, bands: BandGrid) -> float:
+    """Area or volume of a voxel in the unit whose inverse the bands are in."""
+    if bands.unit == "image":
+        return 1 / math.prod(sizes)
+    return math.prod(spacing) if bands.unit == "mm" and spacing is not None else 1.0
 
 
 def band_features(
