@@ -99,7 +99,7 @@ def powers(drawn: Sequence[Tensor]) -> Features:
     """All images are rounded to whole HU."""
     dims = drawn[0].ndim - 1
     bands = BandGrid.spaced(12, 2 / max(SIZES[dims]), 0.5, directional=True)
-    return band_features(Cases.of_arrays([image.round() for image in drawn]), bands)
+    return band_features(Cases.of_arrays([image.round() for image in drawn]), bands, quiet=True)
 
 
 def plant(clean: Features, changed: Features, used: int, number: int) -> Found:

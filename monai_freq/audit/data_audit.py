@@ -133,6 +133,7 @@ def audit_data(
     n_bands: int = 12,
     unit: Unit = "voxel",
     directional: bool = True,
+    quiet: bool = True,
     n_cases: int | None = None,
     n_permutations: int = 1000,
     alpha: float = 0.01,
@@ -152,6 +153,7 @@ def audit_data(
         unit: unit of the frequencies: cycles per ``"voxel"``, ``"mm"`` or ``"image"``. A difference in voxel size is a
             difference in one of the first two.
         directional: whether each band is cut into directions.
+        quiet: whether to look at the spectrum of the quiet parts of images, too: there, noise and filters show.
         n_cases: number of images to draw, by patient; None for all.
         n_permutations: number of permutations of each test.
         alpha: level of each test.
@@ -183,7 +185,7 @@ def audit_data(
         raise DataError("Some images are in 2D and others in 3D.\nAudit them one after the other.")
     bands = bands or bands_for(known, n_bands, unit, directional=directional)
     fine = fine_bands(bands)
-    features, profiles = grids_features(used, [bands, fine], **kept)  # type: ignore[arg-type]
+    features, profiles = grids_features(used, [bands, fine], [quiet, False], **kept)  # type: ignore[arg-type]
     tests = {"n_permutations": n_permutations, "alpha": alpha, "seed": seed}
     leaks = leaks_of(used, features, **tests)  # type: ignore[arg-type]
     confounded = confounding(used, leaks, **tests)  # type: ignore[arg-type]
@@ -197,6 +199,7 @@ def audit_data(
             "n_bands": bands.n_bands,
             "unit": bands.unit,
             "directional": bands.directional,
+            "quiet": quiet,
             "n_cases": n_cases,
             "n_permutations": n_permutations,
             "alpha": alpha,

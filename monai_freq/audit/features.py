@@ -18,6 +18,7 @@ from ..quoting import named, shown
 from ..spectral.band_grid import BandGrid
 from .cases import Case
 from .measured import Record, measured
+from .quiet_parts import quiet_powers
 
 __all__ = ["Features", "band_features", "grids_features", "standard_powers"]
 
@@ -36,6 +37,7 @@ class Features:
         names: name of each cell.
         cells: number of each cell in the band grid; empty if the numbers are of another kind.
         left_out: names of the cells that some image has no frequency in.
+        quiet: of each number, whether it is that of the quiet parts of images; empty if none is.
 
     Raises:
         ValueError: the shape does not fit the names, or a value is not finite.
@@ -49,6 +51,7 @@ class Features:
     names: tuple[str, ...]
     cells: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
+    quiet: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float64)
@@ -68,10 +71,10 @@ class Features:
             >>> Features(np.arange(3.0)[:, None], ("low",)).some([2]).values
             array([[2.]])
         """
-        return Features(self.values[np.asarray(which)], self.names, self.cells, self.left_out)
+        return Features(self.values[np.asarray(which)], self.names, self.cells, self.left_out, self.quiet)
 
 
-def standard_powers(image: Tensor, spacing: Sequence[float] | None, bands: BandGrid) -> Array:
+def standard_powers(image: Tensor, spacing: Sequence[float] | None, bands: BandGrid, *, quiet: bool = False) -> Array:
     r"""Power density of each cell in an image of mean 0 and variance 1, over frequencies in the unit of the bands.
 
     .. math:: v\, P_c\!\left( \frac{x - \bar x}{s_x} \right)
@@ -84,9 +87,10 @@ def standard_powers(image: Tensor, spacing: Sequence[float] | None, bands: BandG
         image: the image.
         spacing: voxel size along each axis in mm; needed for bands in cycles per mm.
         bands: the cells.
+        quiet: whether the powers of the quiet parts follow, see :func:`~monai_freq.audit.quiet_parts.quiet_powers`.
 
     Shape:
-        ``(C, *spatial)`` -> ``(cells,)``; NaN where the image has no frequency in a cell.
+        ``(C, *spatial)`` -> ``(cells,)``, or twice as many; NaN where the image has no frequency in a cell.
 
     Raises:
         DataError: the image is constant.
@@ -100,7 +104,10 @@ def standard_powers(image: Tensor, spacing: Sequence[float] | None, bands: BandG
     if not float(deviation) > 1e-6 * max(abs(float(mean)), 1e-30):
         raise DataError("It is constant: all of its voxels have one value.")
     standard = ((image.double() - mean) / deviation).float()
-    powers = bands.powers(standard, spacing, spatial_dims=image.ndim - 1)
+    dims = image.ndim - 1
+    powers = bands.powers(standard, spacing, spatial_dims=dims)
+    if quiet:
+        powers = torch.cat([powers, quiet_powers(standard, spacing, bands, spatial_dims=dims)], -1)
     return np.asarray(_voxel(image.shape[1:], spacing, bands) * powers.double().mean(0).numpy())
 
 
@@ -115,6 +122,7 @@ def band_features(
     cases: Sequence[Case],
     bands: BandGrid,
     *,
+    quiet: bool = False,
     output_dir: str | os.PathLike[str] | None = None,
     workers: int = 0,
     progress: bool = False,
@@ -126,6 +134,8 @@ def band_features(
     Args:
         cases: the images, all in 2D or all in 3D.
         bands: the cells. Those that some image has no frequency in are left out.
+        quiet: whether to look at the quiet parts of images, too, see
+            :func:`~monai_freq.audit.quiet_parts.quiet_powers`.
         output_dir: folder that keeps what was measured, so that a stopped run goes on.
         workers: number of processes; the result is the same for any.
         progress: whether to show a progress bar.
@@ -140,12 +150,13 @@ def band_features(
         >>> features.names, features.values.shape, bool(abs(features.values).max() < 0.1)
         (('0 to 0.25', '0.25 to 0.5'), (2, 2), True)
     """
-    return grids_features(cases, [bands], output_dir=output_dir, workers=workers, progress=progress)[0]
+    return grids_features(cases, [bands], [quiet], output_dir=output_dir, workers=workers, progress=progress)[0]
 
 
 def grids_features(
     cases: Sequence[Case],
     grids: Sequence[BandGrid],
+    quiet: Sequence[bool] | None = None,
     *,
     output_dir: str | os.PathLike[str] | None = None,
     workers: int = 0,
@@ -156,6 +167,7 @@ def grids_features(
     Args:
         cases: the images, all in 2D or all in 3D.
         grids: the band grids.
+        quiet: of each grid, whether to look at the quiet parts of images, too; by default of none.
         output_dir: folder that keeps what was measured.
         workers: number of processes.
         progress: whether to show a progress bar.
@@ -169,8 +181,9 @@ def grids_features(
         >>> [one.values.shape for one in grids_features(cases, [BandGrid((0.0, 0.5)), BandGrid((0.0, 0.25, 0.5))])]
         [(2, 1), (2, 2)]
     """
-    settings = [[grid.edges, grid.unit, grid.directional] for grid in grids]
-    measure = partial(_powers, grids=tuple(grids))
+    parts = [False] * len(grids) if quiet is None else list(quiet)
+    settings = [[grid.edges, grid.unit, grid.directional, part] for grid, part in zip(grids, parts, strict=True)]
+    measure = partial(_powers, grids=tuple(grids), quiet=tuple(parts))
     records = measured(cases, measure, "Spectra", settings, output_dir=output_dir, workers=workers, progress=progress)
     for record in records:
         if "fault" in record:
@@ -184,18 +197,28 @@ def grids_features(
 
 
 def _features(powers: Array, names: Sequence[str]) -> Features:
+    n_cells, twice = len(names), powers.shape[1] > len(names)
+    names = [*names, *(f"{name}, in quiet parts" for name in names)]
     known = np.isfinite(powers).all(axis=0)
     if not known.any():
         raise DataError("No band holds a frequency of every image.\nUse fewer and wider bands.")
     cells, missing = np.flatnonzero(known).tolist(), np.flatnonzero(~known).tolist()
     values = np.log10(np.maximum(powers[:, cells], _FLOOR))
-    return Features(values, tuple(names[k] for k in cells), tuple(cells), tuple(names[k] for k in missing))
+    return Features(
+        values,
+        tuple(names[k] for k in cells),
+        tuple(k % n_cells for k in cells),
+        tuple(names[k] for k in missing if k < n_cells),  # patches have no low frequencies anyway
+        tuple(k >= n_cells for k in cells) if twice else (),
+    )
 
 
-def _powers(case: Case, grids: Sequence[BandGrid]) -> Record:
+def _powers(case: Case, grids: Sequence[BandGrid], quiet: Sequence[bool]) -> Record:
     image, spacing = case.load()
     try:
-        powers = [standard_powers(image, spacing, grid).tolist() for grid in grids]
+        powers = [
+            standard_powers(image, spacing, grid, quiet=part).tolist() for grid, part in zip(grids, quiet, strict=True)
+        ]
     except DataError as error:
         title = named(case.image) if isinstance(case.image, str) else shown(case.name)
         raise DataError(f"{title} cannot be compared. {error}\nLeave it out.") from error

@@ -41,6 +41,7 @@ class CellLeak:
         auc_without: AUC of all other cells together; None if there is no other.
         p_alone: p-value of ``auc_alone``, corrected for the number of cells by the largest AUC of all cells in each
             permutation (Westfall and Young).
+        quiet: whether it is the power in the quiet parts of images.
 
     Example:
         >>> CellLeak("0 to 0.1", 0, 0.7, 0.8, 0.001).auc_alone
@@ -52,6 +53,7 @@ class CellLeak:
     auc_alone: float
     auc_without: float | None
     p_alone: float
+    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -279,6 +281,7 @@ def _cells(features: Features, x: Array, alone: Array, split: Split) -> tuple[Ce
         without = float(_told(others, split.codes[:, None], split)[0]) if others.shape[1] else None
         hits = int((largest >= alone[k, 0] - _ROUNDING).sum())
         cell = features.cells[k] if features.cells else None
+        quiet = features.quiet[k] if features.quiet else False
         p = (hits + 1) / (len(largest) + 1)
-        found.append(CellLeak(features.names[k], cell, float(alone[k, 0]), without, p))
+        found.append(CellLeak(features.names[k], cell, float(alone[k, 0]), without, p, quiet))
     return tuple(found)
