@@ -28,8 +28,8 @@ __all__ = ["ModelAudit", "audit_model"]
 
 #: number of spatial dimensions -> how many cases each step takes
 _USUAL = {
-    2: {"counterfactual": 200, "reliance": 100, "sensitivity": 40, "priority": 100, "where": 4},
-    3: {"counterfactual": 24, "reliance": 16, "sensitivity": 8, "priority": 8, "where": 2},
+    2: {"reliance": 64, "sensitivity": 24, "priority": 64, "where": 4},
+    3: {"reliance": 24, "sensitivity": 12, "priority": 12, "where": 2},
 }
 _METRICS = {"auc": "AUC", "accuracy": "accuracy", "dice": "Dice", "hd95": "HD95 (mm)"}
 
@@ -95,9 +95,9 @@ def audit_model(
 ) -> ModelAudit:
     """Which frequencies a network uses: reliance, sensitivity to noise, learning priority, and where they matter.
 
-    Each step takes a part of the cases, drawn by patient in equal shares of labels and groups. By default these are 100
-    images for the reliance and the learning priority, 40 for the noise, 4 for the maps; of volumes 16, 8, 8 and 2. What
-    is finished is kept in ``output_dir`` and not computed again.
+    Each step takes a part of the cases, drawn by patient in equal shares of labels and groups. By default these are 64
+    images for the reliance and the learning priority, 24 for the noise, 4 for the maps; of volumes 24, 12, 12 and 2.
+    What is finished is kept in ``output_dir`` and not computed again.
 
     Args:
         model: the network, see :func:`monai_freq.audit.models.load_model`.
@@ -223,8 +223,9 @@ def _summary(cases: Cases, found: Reliance, noise: Sensitivity) -> list[str]:
         f"The {name} is {_interval(found.reference, found.reference_low, found.reference_high)} on {part} cases"
         f"{'' if found.n_cases == len(cases) else ', drawn by patient in equal shares'}."
     ]
-    if found.metric == "auc" and found.reference_low is not None and found.reference_low <= 0.5:
-        said.append("That may be chance: what a network relies on that tells nothing has no meaning.")
+    if found.above_chance is False:
+        said.append("That may be chance: a network that tells nothing relies on nothing, whatever the drops are.")
+        return said
     worse = "lower" if found.higher_is_better else "higher"
     removed = _largest(found.experiments, "remove")
     if removed is not None:

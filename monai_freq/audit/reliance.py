@@ -14,7 +14,7 @@ from ..quoting import written
 from ..spectral.band_grid import BandGrid
 from .cases import Cases
 from .edits import SpectrumEdits, usual_bands
-from .experiments import Experiment, Plan, experiments_of, run_plan
+from .experiments import Experiment, Plan, Results, experiments_of, run_plan
 from .metrics import UNKNOWN
 from .models import AuditModel
 
@@ -41,7 +41,10 @@ class Reliance:
         unit: unit of the edges.
         edges: edges of the bands.
         experiments: what each edit does.
-        used: lowest and highest frequency that the metric is known to depend on, see :func:`used_band`.
+        above_chance: whether the whole interval of the reference is above what a network without any knowledge has: an
+            AUC of 0.5, or the share of the largest class; None of segmentations.
+        used: lowest and highest frequency that the metric is known to depend on, see :func:`used_band`; None where it
+            is not known to be above chance.
         untrained_reference: metric of the same network with random weights; None where that is not known.
         untrained_reference_low: lower end of its 95% interval.
         untrained_reference_high: upper end.
@@ -63,6 +66,7 @@ class Reliance:
     unit: str
     edges: tuple[float, ...]
     experiments: tuple[Experiment, ...]
+    above_chance: bool | None
     used: tuple[float, float] | None
     untrained_reference: float | None = None
     untrained_reference_low: float | None = None
@@ -154,6 +158,7 @@ def reliance(
         few = [one for one in plan if one.kind == plan[0].kind]
         chance = tried(untrained, cases, bands, few, title="reliance untrained", settings=settings)
     found = experiments_of(plan, results, chance)
+    above = _above_chance(results)
     as_it_is, by_chance = results.reference, UNKNOWN if chance is None else chance.reference
     return Reliance(
         metric=results.metric.name,
@@ -167,7 +172,8 @@ def reliance(
         unit=bands.unit_name,
         edges=bands.edges,
         experiments=found,
-        used=used_band(found, bands.edges),
+        above_chance=above,
+        used=None if above is False else used_band(found, bands.edges),
         untrained_reference=by_chance.value,
         untrained_reference_low=by_chance.low,
         untrained_reference_high=by_chance.high,
@@ -203,6 +209,15 @@ def used_band(experiments: Sequence[Experiment], edges: Sequence[float]) -> tupl
     if not lows and not highs:
         return None
     return min(lows, default=edges[0]), max(highs, default=edges[-1])
+
+
+def _above_chance(results: Results) -> bool | None:
+    targets = results.metric.targets
+    if targets is None:
+        return None
+    chance = 0.5 if results.metric.name == "auc" else float(np.bincount(targets).max() / len(targets))
+    low = results.reference.low
+    return low is not None and low > chance
 
 
 def _plan(bands: BandGrid, dims: int, kinds: Sequence[str]) -> list[Plan]:
