@@ -10,6 +10,9 @@ _OFFERED = {
     ".image_facts": ["ImageFacts"],
     ".leak": ["CellLeak", "Leak", "find_leak"],
     ".mean_spectra": ["MeanSpectrum", "fine_bands"],
+    ".model_audit": ["ModelAudit", "audit_model"],
+    ".model_verdicts": ["ModelVerdict", "model_verdict", "try_leak"],
+    ".models": ["AuditModel", "load_model"],
     ".nuisances": ["Nuisance"],
 }
 
@@ -22,10 +25,26 @@ __all__ = [
     "Exchange",
     "Features",
     "Leak",
+    "MeanSpectrum",
+    "ModelAudit",
+    "ModelVerdict",
+    "Nuisance",
+    "Priority",
+    "Reliance",
+    "Remedy",
+    "Sensitivity",
+    "Where",
+    "audit_data",
+    "audit_model",
     "band_features",
     "find_leak",
     "load_model",
+    "model_verdict",
     "read_cases",
+    "scaled_to",
+    "try_leak",
+    "used_band",
+    "write_report",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _OFFERED)
