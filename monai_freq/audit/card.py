@@ -99,7 +99,7 @@ def _leak(axes: Axes, audit: Record) -> None:
     bands: list[str] = []
     for leak, (color, marker) in zip(leaks, looks, strict=False):
         values = [number(cell["auc_alone"]) for cell in leak["cells"]]
-        bands, rows = by_direction([cell["name"] for cell in leak["cells"]], values)
+        bands, rows = by_direction([cell["name"] for cell in leak["cells"]], values)  # quiet parts as directions
         highest = np.nanmax(np.stack(list(rows.values())), axis=0)
         axes.plot(range(len(bands)), highest, marker=marker, color=color, linewidth=1, markersize=4.5)
         entries.append((name_of(leak), {"color": color, "marker": marker}))

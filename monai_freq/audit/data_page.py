@@ -13,10 +13,12 @@ from .data_figures import draw_leaks, draw_spectra, name_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["data_blocks", "data_figures"]
+__all__ = ["QUIET", "data_blocks", "data_figures"]
 
 Record = Mapping[str, Any]
 
+#: what the name of a cell of the quiet parts of images ends with
+QUIET = ", in quiet parts"
 #: most labels of a table of groups
 _COLUMNS = 8
 
@@ -38,12 +40,14 @@ def data_figures(audit: Record) -> dict[str, Figure]:
         figures["leaks"] = draw_leaks(audit["leaks"])
     for leak in audit["leaks"]:
         name, cells = _name(leak), leak["cells"]
-        if cells:
-            alone = [number(cell["auc_alone"]) for cell in cells]
-            figures[f"cells_{name}"] = draw_cells(leak, unit)
-            figures[f"map_{name}"] = cell_map(
-                [cell["name"] for cell in cells], alone, "AUC of the part alone", unit, (0.5, max(0.75, *alone))
-            )
+        whole = [cell for cell in cells if QUIET not in cell["name"]]
+        quiet = [{**cell, "name": cell["name"].replace(QUIET, "")} for cell in cells if QUIET in cell["name"]]
+        limits = (0.5, max([0.75, *(number(cell["auc_alone"]) for cell in cells)]))
+        if whole:
+            figures[f"cells_{name}"] = draw_cells({**leak, "cells": whole}, unit)
+        for part, some in (("map", whole), ("quiet", quiet)):
+            names, alone = [cell["name"] for cell in some], [number(cell["auc_alone"]) for cell in some]
+            figures[f"{part}_{name}"] = cell_map(names, alone, "AUC of the part alone", unit, limits) if some else None
     if audit["spectra"]:
         figures["spectra"] = draw_spectra(audit["spectra"], unit, relative=False)
         figures["spectra_differences"] = draw_spectra(audit["spectra"], unit, relative=True)
@@ -123,6 +127,9 @@ def _cells(leak: Record, figures: Mapping[str, Any]) -> Iterator[Block]:
             "interlacing lie along an axis."
         )
         row.append(Picture(f"map_{name}", "AUC by band and direction", caption))
+    if f"quiet_{name}" in figures:
+        caption = "The same in the quiet parts of the images, where noise and traces of processing are not covered."
+        row.append(Picture(f"quiet_{name}", "AUC by band and direction in quiet parts", caption))
     yield Row(row)
 
 
