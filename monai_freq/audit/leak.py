@@ -15,7 +15,7 @@ from ..seeding.seeds import check_run_seed, derived_seed
 from ..spectral.scalars import is_count, is_finite_number
 from .auc import auc_interval, features_auc, pairs_auc
 from .features import Features
-from .permutations import Codes, permuted
+from .permutations import permuted
 from .ridge import ridge_scores
 from .splits import Split, split_patients
 
@@ -174,8 +174,7 @@ def find_leak(
     check_run_seed(seed)
     split = split_patients(targets, patients, within, n_folds, seed)
     x = features.values[split.kept]
-    drawn = permuted(split.codes, split.patients, split.strata, n_permutations, derived_seed(seed, 1))
-    columns = np.concatenate([split.codes[:, None], drawn], 1)
+    columns = permuted(split.codes, split.patients, split.strata, n_permutations, derived_seed(seed, 1))
     at_once = max(1, _ENTRIES // len(x))
     parts = [columns[:, first : first + at_once] for first in range(0, columns.shape[1], at_once)]
     aucs = np.concatenate([_told(x, part, split) for part in parts])
@@ -227,13 +226,13 @@ def _check(
         raise ValueError(f"'n_folds' must be a whole number of at least 2, got {written(n_folds)}.")
 
 
-def _indicators(columns: Codes, n_classes: int) -> Iterator[Array]:
+def _indicators(columns: NDArray[np.integer], n_classes: int) -> Iterator[Array]:
     """Whether each image is of a class, of each class of more than two."""
     for code in range(1 if n_classes == 2 else 0, n_classes):
         yield (columns == code).astype(np.float64)
 
 
-def _told(x: Array, columns: Codes, split: Split) -> Array:
+def _told(x: Array, columns: NDArray[np.integer], split: Split) -> Array:
     """AUC of each column, the mean over classes."""
     found = [
         pairs_auc(ridge_scores(x, y, split.folds, split.groups), y, split.strata)
@@ -242,7 +241,7 @@ def _told(x: Array, columns: Codes, split: Split) -> Array:
     return np.asarray(np.mean(found, 0))
 
 
-def _told_alone(x: Array, columns: Codes, split: Split) -> Array:
+def _told_alone(x: Array, columns: NDArray[np.integer], split: Split) -> Array:
     """AUC of each feature alone in each column, the mean over classes."""
     found = [
         features_auc(x, y, split.folds, split.groups, split.strata) for y in _indicators(columns, len(split.classes))

@@ -188,7 +188,7 @@ def _p_values(
     centred = ranks.copy()
     for stratum in np.unique(strata):
         centred[strata == stratum] -= ranks[strata == stratum].mean(0)
-    columns = np.concatenate([target[:, None], permuted(target, patients, strata, n, seed)], 1)
+    columns = permuted(target, patients, strata, n, seed)
     between = np.zeros((ranks.shape[1], columns.shape[1]))
     for code in range(int(target.max()) + 1):
         one = (columns == code).astype(np.float64)

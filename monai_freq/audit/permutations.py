@@ -28,7 +28,7 @@ def numbered(values: Sequence[Hashable]) -> tuple[Codes, tuple[Any, ...]]:
     return np.array([place[value] for value in values], dtype=np.int64), tuple(names)
 
 
-def permuted(codes: Codes, patients: Codes, strata: Codes, n: int, seed: int = 0) -> Codes:
+def permuted(codes: Codes, patients: Codes, strata: Codes, n: int, seed: int = 0) -> NDArray[np.int16]:
     """Labels permuted over patients, within strata.
 
     A patient whose images share one label and one stratum keeps them together: his label goes to another such patient
@@ -44,7 +44,7 @@ def permuted(codes: Codes, patients: Codes, strata: Codes, n: int, seed: int = 0
         seed: seed of the draw.
 
     Shape:
-        ``(images,)`` -> ``(images, n)``.
+        ``(images,)`` -> ``(images, 1 + n)``, the labels as they are first.
 
     Example:
         >>> labels, patients = np.array([0, 0, 1, 1, 0, 1]), np.array([0, 0, 1, 1, 2, 2])
@@ -53,7 +53,8 @@ def permuted(codes: Codes, patients: Codes, strata: Codes, n: int, seed: int = 0
         [(0, 0, 1, 1, 0, 1), (0, 0, 1, 1, 1, 0), (1, 1, 0, 0, 0, 1), (1, 1, 0, 0, 1, 0)]
     """
     rng = np.random.default_rng(seed)
-    drawn = np.repeat(codes[:, None], n, 1)
+    own_codes = codes.astype(np.int16)  # as the result is large
+    drawn = np.repeat(own_codes[:, None], 1 + n, 1)
     of_patient = np.split(np.argsort(patients, kind="stable"), np.flatnonzero(np.diff(np.sort(patients))) + 1)
     pure: dict[int, list[NDArray[np.intp]]] = {}
     for images in of_patient:
@@ -62,10 +63,10 @@ def permuted(codes: Codes, patients: Codes, strata: Codes, n: int, seed: int = 0
             continue
         for stratum in np.unique(strata[images]):
             own = images[strata[images] == stratum]
-            drawn[own] = rng.permuted(drawn[own], axis=0)
+            drawn[own, 1:] = rng.permuted(drawn[own, 1:], axis=0)
     for stratum in sorted(pure):
         units = pure[stratum]
-        handed = rng.permuted(np.repeat(codes[[images[0] for images in units]][:, None], n, 1), axis=0)
+        handed = rng.permuted(np.repeat(own_codes[[images[0] for images in units]][:, None], n, 1), axis=0)
         sizes = [len(images) for images in units]
-        drawn[np.concatenate(units)] = np.repeat(handed, sizes, axis=0)
+        drawn[np.concatenate(units), 1:] = np.repeat(handed, sizes, axis=0)
     return drawn

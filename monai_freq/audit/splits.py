@@ -97,7 +97,7 @@ def split_patients(
 
 def _folds(codes: Codes, patients: Codes, groups: Codes, n_folds: int, seed: int) -> Codes:
     """Fold of each image: patients in a random order, sorted by their groups and classes, are dealt in turn."""
-    images = [np.flatnonzero(patients == patient) for patient in range(int(patients.max()) + 1)]
+    images = np.split(np.argsort(patients, kind="stable"), np.cumsum(np.bincount(patients))[:-1])
     kinds = [tuple(sorted({(int(groups[k]), int(codes[k])) for k in own})) for own in images]
     small = set()
     for group in range(int(groups.max()) + 1):

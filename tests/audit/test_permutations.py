@@ -12,6 +12,8 @@ def test_patients_keep_one_label_and_strata_their_patients():
     patients = np.repeat(np.arange(30), rng.integers(1, 4, 30))
     codes, strata = (patients % 2), (patients // 10)
     drawn = permuted(codes, patients, strata, 50)
+    assert (drawn[:, 0] == codes).all()
+    drawn = drawn[:, 1:]
     for column in drawn.T:
         of_patient = [set(column[patients == patient]) for patient in range(30)]
         assert all(len(own) == 1 for own in of_patient)
@@ -22,7 +24,7 @@ def test_patients_keep_one_label_and_strata_their_patients():
 
 
 def test_all_assignments_are_equally_likely():
-    drawn = permuted(np.array([0, 0, 1, 1]), np.arange(4), np.zeros(4, int), 6000)
+    drawn = permuted(np.array([0, 0, 1, 1]), np.arange(4), np.zeros(4, int), 6000)[:, 1:]
     counts = Counter(map(tuple, drawn.T.tolist()))
     assert len(counts) == 6
     assert all(abs(count - 1000) < 4 * np.sqrt(1000) for count in counts.values())
