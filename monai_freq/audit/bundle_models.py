@@ -125,11 +125,14 @@ def open_run(folder: str | os.PathLike[str], bundle: str | os.PathLike[str] | No
         DataError: as of :func:`open_bundle`.
 
     Example:
-        >>> open_run("runs/early", "heart")
+        >>> import tempfile
+        >>> run = Path(tempfile.mkdtemp())
+        >>> _ = (run / "settings.json").write_text('{"phantom": null}')
+        >>> open_run(run)
         Traceback (most recent call last):
         ...
-        monai_freq.errors.UsageError: There is no bundle heart.
-        Name its folder, or one of dentate_nucleus_fd, heart_fd, ...
+        monai_freq.errors.UsageError: ... does not say which bundle trained it.
+        Name it, as in bundle='heart_fd'.
     """
     run = Path(folder).expanduser().resolve()
     place = _bundle_of(run, bundle)

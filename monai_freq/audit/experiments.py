@@ -76,7 +76,8 @@ class Experiment:
         untrained_high: upper end.
 
     Example:
-        >>> Experiment("remove", "0 to 0.1", 0.0, 0.1, 0.7, 0.6, 0.8, 0.2, 0.1, 0.3, 0.4, 0.3, 0.5, 60).untrained_drop
+        >>> Experiment("remove", "0 to 0.1", 0.0, 0.1, 0.7, 0.6, 0.8, 0.2, 0.1, 0.3, 0.4, 0.3, 0.5, 60).drop_low
+        0.1
     """
 
     kind: str

@@ -195,7 +195,11 @@ def used_band(experiments: Sequence[Experiment], edges: Sequence[float]) -> tupl
         Two of the edges; None where no edit drops the metric.
 
     Example:
-        >>> used_band((), (0.0, 0.5))
+        >>> from dataclasses import replace
+        >>> low = Experiment("remove", "0 to 0.1", 0.0, 0.1, 0.7, 0.6, 0.8, 0.2, 0.1, 0.3, 0.4, 0.3, 0.5, 60)
+        >>> high = replace(low, low_edge=0.1, high_edge=0.5, drop_low=-0.1)  # its interval holds 0
+        >>> used_band([low, high], (0.0, 0.1, 0.5))
+        (0.0, 0.1)
     """
     drops = [each for each in experiments if each.drop_low is not None and each.drop_low > 0]
     lows = [each.low_edge for each in drops if each.kind == "remove"]
