@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor
 from ..quoting import written
 from ..seeding.seeds import check_run_seed, derived_seed
 from ..spectral.band_grid import BandGrid
-from ..spectral.band_match import band_densities, cell_shares, match_bands
+from ..spectral.band_match import band_densities, match_bands
 from ..spectral.scalars import is_count, is_finite_number
 from .cases import Case, Cases
 from .donors import DonorKind, Donors, drawn_donors
@@ -37,8 +36,6 @@ _CARRIES = 0.5
 _SILENT = 0.05
 #: share of uses of the smallest size that are seen
 _POWER = 0.8
-#: smallest share of the variance that stays, to which amplitudes are relative; otherwise they are to all of it
-_STAYS = 0.05
 
 
 @dataclass(frozen=True)
@@ -139,8 +136,8 @@ def counterfactual(
 ) -> Counterfactual:
     r"""Give each image the band amplitudes of images of another group or label, and see whether the answers follow.
 
-    The amplitudes of each leaking cell are moved to those of the donor, relative to the power of all other frequencies,
-    which stay; so does the phase, see :func:`~monai_freq.spectral.band_match.match_bands`. The edit is made on the
+    The amplitudes of each leaking cell are moved to those of the donor, relative to the variance of each image; the
+    phase and all other cells stay, see :func:`~monai_freq.spectral.band_match.match_bands`. The edit is made on the
     image as it is loaded. With :math:`p_t` the probability of the class t that the donor stands for,
 
     .. math:: \Delta = \operatorname{mean} \bigl[ (p_t(x_\text{leaking}) - p_t(x)) -
@@ -187,10 +184,9 @@ def counterfactual(
     dims = cases[0].load()[0].ndim - 1
     names = bands.names(dims)
     known: dict[str, object] = {"edges": bands.edges, "unit": bands.unit, "directional": bands.directional}
-    spectra = case_rows(
-        cases, lambda k, case: _spectrum(case, bands), "counterfactual powers", known, output_dir, progress=progress
+    powers = case_rows(
+        cases, lambda k, case: _logarithms(case, bands), "counterfactual powers", known, output_dir, progress=progress
     )
-    powers, shares = spectra[:, 0], np.nan_to_num(spectra[:, 1])
     leaking = tuple(int(cell) for cell in leaking_cells)
     others = set(range(len(names)) if silent_cells is None else silent_cells) - set(leaking)
     control = _control(powers, leaking, sorted(others))
@@ -202,23 +198,20 @@ def counterfactual(
     def compute(k: int, case: Case) -> Array:
         placed = case.load_placed()
         image, steps = placed.as_tensor(), _steps(placed)
-        edited = [image]
+        ratios = [np.exp(powers[j] - powers[k]) if j >= 0 else np.full(len(names), np.nan) for j in drawn.of[k]]
         densities = band_densities(image, bands, steps, spatial_dims=dims)
-        for j, cells in product(drawn.of[k], parts):
-            ratio = np.exp(powers[j] - powers[k]) if j >= 0 else np.full(len(names), np.nan)
-            stays, stayed = (1 - shares[each, list(cells)].sum() for each in (k, j))
-            if min(stays, stayed) > _STAYS:
-                ratio = ratio * stays / stayed
-            reference = densities * torch.from_numpy(ratio)
-            edited.append(
-                match_bands(image, reference, bands, steps, spatial_dims=dims, cells=cells, max_gain=max_gain)
-            )
-        return np.asarray(model.predict(torch.stack(edited), like=placed).double().numpy())
+        references = densities * torch.from_numpy(np.stack(ratios))[:, None]
+        copies = image.expand(n_donors, *image.shape)
+        edited = [
+            match_bands(copies, references, bands, steps, spatial_dims=dims, cells=cells, max_gain=max_gain)
+            for cells in parts
+        ]
+        return np.asarray(model.predict(torch.cat([image[None], *edited]), like=placed).double().numpy())
 
     known |= {"source": model.source, "kind": model.kind, "seed": seed, "parts": parts, "max_gain": max_gain}
     known |= {"donors": drawn.of.tolist()}
     rows = case_rows(cases, compute, "counterfactual", known, output_dir, progress=progress)
-    before, after = rows[:, 0], rows[:, 1:].reshape(len(rows), n_donors, len(parts), -1)
+    before, after = rows[:, 0], rows[:, 1:].reshape(len(rows), len(parts), n_donors, -1).swapaxes(1, 2)
     return _result(
         cases,
         drawn,
@@ -281,13 +274,11 @@ def _result(
     )
 
 
-def _spectrum(case: Case, bands: BandGrid) -> Array:
-    """Logarithm of the density of each cell and its share of the variance, means over channels; NaN for none."""
+def _logarithms(case: Case, bands: BandGrid) -> Array:
+    """Logarithm of the density of each cell, its mean over channels; NaN for none."""
     image, steps = case.load()
-    exact, dims = image.double(), image.ndim - 1
-    densities = band_densities(exact, bands, steps, spatial_dims=dims)
-    shares = cell_shares(exact, bands, steps, spatial_dims=dims)
-    return torch.stack([torch.where(densities > 0, densities.log(), torch.nan).nanmean(0), shares.nanmean(0)]).numpy()
+    densities = band_densities(image.double(), bands, steps, spatial_dims=image.ndim - 1)
+    return np.asarray(torch.where(densities > 0, densities.log(), torch.nan).nanmean(0).numpy())
 
 
 def _control(powers: Array, leaking: Sequence[int], others: Sequence[int]) -> tuple[int, ...]:

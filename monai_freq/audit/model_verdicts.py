@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from ..spectral.band_grid import BandGrid
+from ..spectral.band_grid import BandGrid, Unit
 from .cases import Cases
 from .counterfactual import Counterfactual, cells_to_exchange, counterfactual
 from .leak import Leak
 from .models import AuditModel
 from .verdicts import NO_LEAK, TOO_FEW
 
-__all__ = ["MODEL_VERDICTS", "NOT_SEEN", "NO_LABEL", "USED", "ModelVerdict", "leak_to_try", "model_verdict", "try_leak"]
+__all__ = ["MODEL_VERDICTS", "NOT_SEEN", "USED", "ModelVerdict", "bands_of", "leak_to_try", "model_verdict", "try_leak"]
 
 USED = "leak and used"
 NOT_SEEN = "leak, not seen to be used"
@@ -65,6 +65,20 @@ def leak_to_try(leaks: Sequence[Leak]) -> Leak | None:
     """
     found = [leak for leak in leaks if leak.of == "label" and leak.found]
     return max(found, key=lambda leak: (leak.within is not None, leak.auc), default=None)
+
+
+def bands_of(described: Mapping[str, Any]) -> BandGrid:
+    """The bands that an audit describes.
+
+    Args:
+        described: ``bands`` of an audit: unit in words, edges, and whether there are directions.
+
+    Example:
+        >>> bands_of({"unit": "cycles per mm", "edges": [0.1, 0.5], "directional": True, "cells": []})
+        BandGrid(edges=(0.1, 0.5), unit='mm', directional=True)
+    """
+    units = {BandGrid((0.0, 1.0), unit).unit_name: unit for unit in get_args(Unit)}
+    return BandGrid(tuple(described["edges"]), units[described["unit"]], bool(described["directional"]))
 
 
 def try_leak(

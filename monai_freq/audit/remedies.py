@@ -75,7 +75,6 @@ def remedies(
         ...     print(remedy.title)
         Give each image the spectrum of a random label
         Give all images one spectrum
-        Cut off what leaks
         Apply what made the difference to both classes
         Keep the network from trusting one easy feature
     """
@@ -180,7 +179,7 @@ def _in_both(key: str) -> Remedy:
     }
     return Remedy(
         "Apply what made the difference to both classes",
-        "In training only: noise, blur or ringing at random, whatever the label. Keep the one that your scanners differ "
+        "In training only: noise, blur or ringing at random, whatever the label. Keep the one that the groups differ "
         "in, at its strength in your data (these are for images of SD 1); drawn without regard to the label, it tells "
         "nothing.",
         f"from monai.transforms import OneOf, {names}\n\nOneOf(\n    [\n        {calls},\n    ]\n)",

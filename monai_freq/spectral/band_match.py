@@ -12,12 +12,14 @@ from .band_grid import BandGrid
 from .hann import hann
 from .precision import as_given, check_image, compute_dtype
 
-__all__ = ["band_densities", "cell_shares", "match_bands"]
+__all__ = ["band_densities", "match_bands"]
 
 #: steps to the reference: a window spreads each cell over its neighbours, so that one step is not enough
 _STEPS = 3
 #: smallest density, for an image whose variance is 1, that is more than rounding
 _NOTHING = 1e-12
+#: smallest share of the variance outside the cells to which they are relative
+_STAYS = 0.05
 
 
 def band_densities(x: Tensor, bands: BandGrid, spacing: Sequence[float] | None = None, *, spatial_dims: int) -> Tensor:
@@ -51,41 +53,6 @@ def band_densities(x: Tensor, bands: BandGrid, spacing: Sequence[float] | None =
     return powers * _voxel(x, bands, spacing, spatial_dims) / _variance(x, spatial_dims)
 
 
-def cell_shares(x: Tensor, bands: BandGrid, spacing: Sequence[float] | None = None, *, spatial_dims: int) -> Tensor:
-    r"""Share of the variance of an image, under a Hann window, that lies in each cell.
-
-    .. math:: \frac{|c|}{N} \frac{P_c}{\sigma^2}
-
-    with \|c\| of N frequencies in the cell, and else as in :func:`band_densities`.
-
-    Args:
-        x: images.
-        bands: bands.
-        spacing: voxel size along each axis in mm; needed for bands in cycles per mm.
-        spatial_dims: number of trailing spatial dimensions, 2 or 3.
-
-    Shape:
-        ``(*, *spatial)`` -> ``(*, cells)``; NaN where the image has no frequency in a cell, or is constant.
-
-    Raises:
-        ValueError: see :func:`band_densities`.
-
-    Example:
-        >>> noise = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
-        >>> shares = cell_shares(noise, BandGrid((0.0, 0.25, 0.75)), spatial_dims=2)
-        >>> [f"{float(share):.1f}" for share in shares]  # a disk of radius 1/4, and the rest of the square
-        ['0.2', '0.8']
-    """
-    sizes = tuple(x.shape[-spatial_dims:])
-    place, columns = bands.cells(sizes, spacing) + 1, torch.full((sizes[-1] // 2 + 1,), 2.0)
-    columns[0] = 1  # and the others stand for their mirror images, too
-    if sizes[-1] % 2 == 0:
-        columns[-1] = 1
-    counts = torch.bincount(place.flatten(), columns.expand_as(place).flatten(), bands.n_cells(spatial_dims) + 1)[1:]
-    powers = bands.powers(x, spacing, spatial_dims=spatial_dims)
-    return powers * (counts.to(powers) / math.prod(sizes)) / _variance(x, spatial_dims)
-
-
 def match_bands(
     x: Tensor,
     reference: Tensor,
@@ -102,8 +69,9 @@ def match_bands(
     .. math:: \mathcal{F}(y)(f) = g_{c(f)}\, \mathcal{F}(x)(f), \qquad
         D_c(y) = D_c(x)^{1 - s}\, R_c^{s}, \qquad \frac{1}{g_\text{max}} \le g_c \le g_\text{max}
 
-    with the densities D of :func:`band_densities`, both relative to the variance of x. The window of D spreads a cell
-    over its neighbours, so the gains are found in a few steps.
+    with the densities D of :func:`band_densities`, each relative to the variance of its image. Where less than 5% of the
+    variance lies outside the cells that are moved, that of x counts for y, too, so that the contrast stays. The window
+    of D spreads a cell over its neighbours, so the gains are found in a few steps.
 
     Args:
         x: images.
@@ -145,6 +113,7 @@ def match_bands(
     if not strength or not bool(movable.any()):
         return as_given(images, x)
     target = torch.where(movable, first * (wanted / first) ** strength, 1)
+    target = target * _growth(first, target, movable, _fractions(images, bands, spacing, spatial_dims))
     scale = _voxel(images, bands, spacing, spatial_dims) / _variance(images, spatial_dims)
     gains, moved, limit = torch.ones_like(first + target), images, math.log(max_gain)
     for _ in range(_STEPS):
@@ -154,6 +123,25 @@ def match_bands(
         moved = bands.scaled(images, gains, spacing, spatial_dims=spatial_dims)
     still = ~movable.any(-1).expand(gains.shape[:-1])[(..., *[None] * spatial_dims)]
     return as_given(torch.where(still, images, moved), x)
+
+
+def _growth(first: Tensor, target: Tensor, movable: Tensor, fractions: Tensor) -> Tensor:
+    """Variance after by that before, where some cells have other densities and all outside them stays; ``(*, 1)``."""
+    before, after = ((movable * each).nan_to_num(0) * fractions for each in (first, target))
+    stays, stay = (1 - each.sum(-1, keepdim=True) for each in (before, after))
+    return torch.where((stays > _STAYS) & (stay > _STAYS), stays / stay, 1)
+
+
+def _fractions(x: Tensor, bands: BandGrid, spacing: Sequence[float] | None, spatial_dims: int) -> Tensor:
+    """Share of all frequencies that lies in each cell, over the size of a voxel; ``(cells,)``."""
+    sizes = tuple(x.shape[-spatial_dims:])
+    columns = torch.full((sizes[-1] // 2 + 1,), 2.0, dtype=torch.float64)
+    columns[0] = 1  # and the others stand for their mirror images, too
+    if sizes[-1] % 2 == 0:
+        columns[-1] = 1
+    place = bands.cells(sizes, spacing) + 1
+    counts = torch.bincount(place.flatten(), columns.expand_as(place).flatten(), bands.n_cells(spatial_dims) + 1)[1:]
+    return (counts / math.prod(sizes) / _voxel(x, bands, spacing, spatial_dims)).to(x)
 
 
 def _known(cells: Sequence[int], n_cells: int) -> list[int]:

@@ -48,7 +48,7 @@ class SpectrumMatch(Transform):
 
     .. math:: D_c(y) = D_c(x)^{1 - s}\, R_c^{s}
 
-    with the density D of cell c relative to the variance of the image, R that of the reference, and s the strength, see
+    with the density D of cell c relative to the variance of its image, R that of the reference, and s the strength, see
     :func:`monai_freq.spectral.band_match.match_bands`. Each channel is moved by itself. Its mean, all frequencies
     outside the cells, and the sign of every frequency stay; nothing is clipped. With the same reference for all images,
     it harmonises scanners or hospitals; it also takes away what the disease does to these amplitudes.

@@ -69,7 +69,7 @@ def test_one_of_another_cell_follows_nothing():
 
 
 def test_donors_of_a_group_move_towards_the_class_that_the_group_has_more_of():
-    images, groups = planted(n=80)
+    images, groups = planted(n=64)
     labels = [1 - group if k % 8 in (0, 1) else group for k, group in enumerate(groups)]  # three quarters agree
     cases = Cases.of_arrays(images, labels, groups=groups)
     found = counterfactual(AuditModel(of_cell(2)), cases, [2], BANDS, **QUIET)
@@ -99,6 +99,7 @@ def test_the_statistics_are_those_of_the_answers():
     assert (value, low, high) == pytest.approx((numbers.mean(), value - 1.96 * error, value + 1.96 * error), abs=0.03)
 
 
+@pytest.mark.slow
 def test_networks_that_know_nothing_are_seldom_called_users():
     small = []
     for seed in range(30):

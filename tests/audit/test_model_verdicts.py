@@ -1,0 +1,81 @@
+"""The verdict on a network, from leaks and a counterfactual."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from monai_freq.audit import AuditModel, Cases, Leak, band_features, find_leak
+from monai_freq.audit.counterfactual import Counterfactual
+from monai_freq.audit.exchange import Exchange
+from monai_freq.audit.model_verdicts import MODEL_VERDICTS, bands_of, leak_to_try, model_verdict, try_leak
+from monai_freq.spectral.band_grid import BandGrid
+
+BANDS = BandGrid((0.0, 0.1, 0.2, 0.35, 0.75))
+MOVED = Exchange(("0.2 to 0.35",), 0.4, 0.3, 0.5, 2.0, 1.5, 2.5, 0.61, 0.5, 0.7, 80)
+FOUND = Counterfactual("label", ("a", "b"), 90, 80, MOVED, MOVED, 0.4, 0.3, 0.5, 0.003, 999, 0.01, 0.1, 0.12, True)
+
+
+def leak(found=True, within=None, smallest=0.62, of="label", auc=0.8):
+    return Leak(of, within, ("a", "b"), auc, 0.7, 0.9, 0.001, 0.0, 0.01, 999, smallest, 0.01, found, (), 90, 80)
+
+
+@pytest.mark.parametrize(
+    ("leaks", "found", "verdict", "says"),
+    [
+        ([leak()], FOUND, "leak and used", "rises beyond the control by 0.40 (0.30 to 0.50; p = 0.003)"),
+        (
+            [leak()],
+            dataclasses.replace(FOUND, used=False),
+            "leak, not seen to be used",
+            "A shift of 0.12 would have been seen",
+        ),
+        ([leak()], None, "leak, not seen to be used", "was not tried"),
+        ([leak()], dataclasses.replace(FOUND, used=False, smallest_seen=0.7), "too few cases", "With 80 patients"),
+        ([leak(found=False)], None, "no leak found", "A leak of AUC 0.62 would have been found"),
+        ([leak(found=False, smallest=0.95)], None, "too few cases", "too few patients"),
+        ([leak(found=False, smallest=None)], None, "too few cases", "too few patients"),
+        ([leak(of="group")], None, "too few cases", "too few patients"),
+        ([], None, "too few cases", "too few patients"),
+    ],
+)
+def test_each_verdict_has_its_reasons(leaks, found, verdict, says):
+    result = model_verdict(leaks, found)
+    assert result.verdict == verdict
+    assert verdict in MODEL_VERDICTS
+    assert says in " ".join(result.said)
+    assert "  " not in " ".join(result.said)
+
+
+def test_what_lacks_a_control_says_so():
+    said = " ".join(model_verdict([leak()], dataclasses.replace(FOUND, control=None)).said)
+    assert "no control" in said
+    assert "beyond" not in said
+    assert "61% of 80 decisions change to the donors' class (50% to 70%)." in said
+
+
+def test_the_leak_within_groups_is_tried_first():
+    within = leak(within="group", auc=0.6)
+    assert leak_to_try([leak(), within, leak(of="group", auc=1.0)]) is within
+    assert leak_to_try([leak(), leak(found=False, within="group")]) == leak()
+
+
+@pytest.mark.parametrize("uses", [True, False])
+def test_from_images_to_the_verdict(uses):
+    images = torch.randn(64, 1, 24, 24, generator=torch.Generator().manual_seed(0))
+    images += 6 * torch.rand(64, 1, 1, 1) * torch.cos(torch.arange(24) / 4)
+    high = BANDS.scaled(images[1::2], torch.tensor([1.0, 1.0, 1.6, 1.0]), spatial_dims=2)
+    images[1::2] = high
+    cases = Cases.of_arrays(images, [0, 1] * 32)
+    leaks = [find_leak(band_features(cases, BANDS), cases.labels, n_permutations=200)]
+    network = (lambda x: 4 * (x.diff(dim=-1).square().mean((2, 3)) - 2.6)) if uses else (lambda x: 9 * x.mean((2, 3)))
+    found = try_leak(AuditModel(network), cases, leaks, BANDS, progress=False)
+    assert model_verdict(leaks, found).verdict == ("leak and used" if uses else "leak, not seen to be used")
+    assert try_leak(AuditModel(network, task="segmentation"), cases, leaks, BANDS) is None
+
+
+def test_bands_come_back_from_their_description():
+    for unit in ("voxel", "mm", "image"):
+        bands = BandGrid((0.0, 0.1, 0.4), unit, directional=unit == "mm")
+        described = {"unit": bands.unit_name, "edges": list(bands.edges), "directional": bands.directional}
+        assert bands_of(described) == bands
