@@ -69,9 +69,9 @@ def match_bands(
     .. math:: \mathcal{F}(y)(f) = g_{c(f)}\, \mathcal{F}(x)(f), \qquad
         D_c(y) = D_c(x)^{1 - s}\, R_c^{s}, \qquad \frac{1}{g_\text{max}} \le g_c \le g_\text{max}
 
-    with the densities D of :func:`band_densities`, each relative to the variance of its image. Where less than 5% of the
-    variance lies outside the cells that are moved, that of x counts for y, too, so that the contrast stays. The window
-    of D spreads a cell over its neighbours, so the gains are found in a few steps.
+    with the densities D of :func:`band_densities`, each relative to the variance of its image. Where less than 5% of
+    the variance lies outside the cells that are moved, that of x counts for y, too, so that the contrast stays. The
+    window of D spreads a cell over its neighbours, so the gains are found in a few steps.
 
     Args:
         x: images.
