@@ -88,11 +88,14 @@ def audit_command(arguments: argparse.Namespace) -> None:
         from .report import write_report
 
         page = write_report(audit, arguments.output_dir)[0]
+        tried = _trial(arguments, audit) if getattr(arguments, "trial", False) else []
     except (ValueError, OSError) as error:
         raise SystemExit(" ".join(harmless(str(error)).split("\n"))) from error
     print("\n".join([f"{audit.verdict[:1].upper()}{audit.verdict[1:]}.", *audit.summary]))
     if audit.unknown:
         print("\n".join(["", "Unknown:", *(f"- {sentence}" for sentence in audit.unknown)]))
+    if tried:
+        print("\n".join(["", *tried]))
     print(f"\n{named(Path(page).absolute())}")
 
 
@@ -140,3 +143,31 @@ def _audit_model(arguments: argparse.Namespace, cases: Cases) -> Any:
     data = _audit_data(arguments, cases) if cases.labels is not None or cases.groups is not None else None
     kept = {"output_dir": arguments.output_dir, "progress": True}
     return audit_model(model, cases, data, n_cases=arguments.cases, seed=arguments.seed, **kept)
+
+
+def _trial(arguments: argparse.Namespace, audit: Any) -> list[str]:
+    """Retrain a bundle with the first remedy and without it, and say what that did."""
+    from .counterfactual import Counterfactual
+    from .model_audit import audit_model
+    from .trial import try_remedy
+
+    if not audit.remedies:
+        return ["Nothing leaks, so that there is nothing to try."]
+    cases = _cases(arguments)
+    data = _audit_data(arguments, cases)
+
+    def judge(model: Any) -> tuple[float | None, Counterfactual | None]:
+        found = audit_model(model, cases, data, n_cases=arguments.cases, seed=arguments.seed)
+        return found.reliance.reference, found.counterfactual
+
+    folder = Path(arguments.output_dir, "trial")
+    trial = try_remedy(arguments.model, audit.remedies[0], judge, folder)
+    said = [f"Tried: {trial.title}."]
+    for name, (metric, followed) in (("without", trial.before), ("with", trial.after)):
+        shift = "unknown" if followed is None else f"{followed.difference:.2f}"
+        said.append(f"- {name} it: {audit.reliance.metric} {_text(metric)}, difference to the control {shift}")
+    return said
+
+
+def _text(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"
