@@ -32,7 +32,8 @@ from monai_freq.transforms import __all__ as TRANSFORMS
 #: trainings, which take long
 SLOW = [("docs/own_classifier.md", 1)]
 #: blocks that need what the commands before them have left; test_deployment_pages.py follows these pages
-FOLLOWED = [("docs/export.md", number) for number in range(3)] + [("docs/model_hub.md", number) for number in range(4)]
+FOLLOWED = [("docs/export.md", number) for number in range(3)] + [("docs/model_hub.md", number) for number in range(3)]
+FOLLOWED += [("docs/audit.md", 1)]  # by tests/audit/test_page.py
 #: followed in an environment of its own, by tests/nnunet/test_trainers.py
 ELSEWHERE = ["docs/nnunet.md"]
 PYTHON = [
@@ -265,6 +266,7 @@ CHECKS = {
     **{f"python -m monai.bundle {name}": check_bundle_command(name) for name in OF_BUNDLES},
     "python -m monai_freq": bundles_command.main,  # run
     "python -m monai_freq run": check_bundle,
+    "python -m monai_freq audit": lambda words: bundles_command.parser().parse_args(["audit", *words]),
     "python -m monai_freq.study": check_study,
     "python": lambda words: check_files(words[:1]),
     "python -m pytest": check_tests,
@@ -291,7 +293,7 @@ READINGS = [
 ]
 #: not run here: what needs a network, a GPU, weights or hours, or does not end. Of CONTRIBUTING.md, `make` is what runs
 #: this test; the bundles' pages are run by test_bundles.py and test_classification_bundles.py, with torchrun.
-NOT_RUN = r"pip install|tensorboard|source|make (?!heart|bundles)|.*--gpus"
+NOT_RUN = r"pip install|python -m monai_freq audit|tensorboard|source|make (?!heart|bundles)|.*--gpus"
 #: lengths that a page gives, and what they are here
 SHORTER = {
     r"--epochs \d+": "--epochs 1",
