@@ -12,7 +12,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from .audit.command import add_audit
 from .bundle.shipped_bundles import copy_bundle, describe_bundle, list_bundles
 from .known_warnings import silence_known_warnings
 from .quoting import harmless
@@ -51,6 +50,10 @@ def parser() -> argparse.ArgumentParser:
         >>> parser().parse_args(["copy", "heart_fd", "my_heart"]).folder
         'my_heart'
     """
+    from .audit.command import (
+        add_audit,
+    )  # here, since MONAI imports all that a loaded package offers when a bundle runs
+
     top = argparse.ArgumentParser(prog="python -m monai_freq", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="audit | bundles | copy | run")
     add_audit(commands)

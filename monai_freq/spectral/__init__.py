@@ -5,6 +5,7 @@ from ..lazy import lazy_submodules
 __all__ = [
     "attenuation",
     "band_grid",
+    "band_match",
     "bands",
     "basis",
     "cache",
@@ -12,6 +13,7 @@ __all__ = [
     "flags",
     "frequency_axis",
     "frequency_unit",
+    "hann",
     "kaiser_bessel",
     "learning_priority",
     "noise_sigma",

@@ -133,7 +133,7 @@ def test_what_is_not_there_is_left_out(kind, tmp_path, validator):
 
 
 def test_the_same_audit_gives_the_same_files(tmp_path):
-    audit = example("data") | {"leaks": []}
+    audit = example("data") | {"leaks": [], "spectra": []}
     first, second = write_report(audit, tmp_path / "a"), write_report(audit, tmp_path / "b")
     assert [path.name for path in first] == [path.name for path in second]
     assert all(one.read_bytes() == two.read_bytes() for one, two in zip(first, second, strict=True))
