@@ -14,9 +14,9 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_there_are_five_in_the_table():
+def test_there_are_six_in_the_table():
     table = (ROOT / "tutorials" / "README.md").read_text()
-    assert len(NOTEBOOKS) == 5
+    assert len(NOTEBOOKS) == 6
     assert all(f"({notebook.name})" in table for notebook in NOTEBOOKS)
 
 
