@@ -113,7 +113,9 @@ def cells_to_exchange(leak: Leak) -> tuple[tuple[int, ...], tuple[int, ...]]:
     strongest = max(known, key=lambda cell: abs(cell.auc_alone - 0.5))
     carrying = [cell for cell in known if abs(cell.auc_alone - 0.5) >= least and cell.p_alone <= _SILENT]
     silent = [cell for cell in known if cell.p_alone > _SILENT and cell is not strongest]
-    return tuple(int(cell.cell or 0) for cell in carrying or [strongest]), tuple(int(cell.cell or 0) for cell in silent)
+    leaking = dict.fromkeys(int(cell.cell or 0) for cell in carrying or [strongest])  # in quiet parts, or in all
+    others = dict.fromkeys(int(cell.cell or 0) for cell in silent)
+    return tuple(leaking), tuple(cell for cell in others if cell not in leaking)
 
 
 def counterfactual(

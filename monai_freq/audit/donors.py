@@ -16,7 +16,7 @@ from .cases import Cases
 __all__ = ["DonorKind", "Donors", "drawn_donors"]
 
 Codes = NDArray[np.int64]
-#: what donors differ in: the group, or the label
+#: what donors differ in, which is the group, or the label
 DonorKind = Literal["group", "label"]
 
 

@@ -60,8 +60,10 @@ def leak_to_try(leaks: Sequence[Leak]) -> Leak | None:
         None where no leak of the label was found.
 
     Example:
-        >>> leak_to_try([]) is None
-        True
+        >>> numbers = (0.8, 0.7, 0.9, 0.001, 0.0, 0.01, 999, 0.6, 0.01)
+        >>> leaks = [Leak(of, None, ("a", "b"), *numbers, True, (), 200, 180) for of in ("group", "label")]
+        >>> leak_to_try(leaks).of
+        'label'
     """
     found = [leak for leak in leaks if leak.of == "label" and leak.found]
     return max(found, key=lambda leak: (leak.within is not None, leak.auc), default=None)

@@ -25,7 +25,7 @@ from .scalars import check_choice, is_count, is_finite_number
 
 __all__ = ["BandGrid", "Unit"]
 
-#: what a frequency is counted over: a voxel, a millimetre, or the image along each axis
+#: what a frequency is counted over, which is a voxel, a millimetre, or the image along each axis
 Unit = Literal["voxel", "mm", "image"]
 
 #: what a unit is called in texts

@@ -54,8 +54,8 @@ class SpectrumMatch(Transform):
     it harmonises scanners or hospitals; it also takes away what the disease does to these amplitudes.
 
     Args:
-        reference: density of each cell, as :func:`reference_densities` gives them (None leaves a cell as it is), in one
-            row for all channels or one for each; or an image ``(C, *spatial)``, or the path of one; or several images
+        reference: density of each cell, as :func:`~monai_freq.transforms.spectrum_match.reference_densities` gives them
+            (None leaves a cell as it is), in one row for all channels or one for each; or an image ``(C, *spatial)``, or the path of one; or several images
             or paths, whose geometric mean counts. Images are read once, when the transform is made.
         edges: rising frequencies of the bands, see :class:`monai_freq.spectral.band_grid.BandGrid`; by default half
             octaves from 1/64 to 1/2 cycles per voxel, and the corners above.
