@@ -137,8 +137,16 @@ def report(outcomes: list[Outcome], seconds: float) -> Iterator[measure.Part]:
 
 def targets(outcomes: list[Outcome], seconds: float) -> Iterator[Target]:
     used = {name: np.array([each.found.used for each in outcomes if each.trained == name]) for name in NETWORKS}
+    shifts = {name: np.array([each.found.difference for each in outcomes if each.trained == name]) for name in NETWORKS}
     for name in NETWORKS[1:]:
-        yield f"pairs told apart, the other network trained with it in {name}", _share(used, name), 0.95, True
+        yield f"pairs told apart by the verdict, the other trained with it in {name}", _share(used, name), 0.95, True
+        larger = shifts[NETWORKS[0]] > shifts[name]
+        yield (
+            f"pairs told apart by the larger shift, the other trained with it in {name}",
+            float(larger.mean()),
+            0.95,
+            True,
+        )
     yield "seconds of one core", seconds, 300, False
 
 
