@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from monai_freq.audit import AuditModel, Cases, load_model, read_cases
 from monai_freq.audit.model_audit import audit_model
 from monai_freq.audit.preparing import scaled_to
-from monai_freq.audit.reliance import reliance
+from monai_freq.audit.reliance import Reliance, reliance
 from monai_freq.spectral.band_grid import BandGrid
 
 SIZE, STEPS = 32, 10
@@ -52,15 +52,15 @@ def known_cases(n: int, seed: int) -> tuple[Cases, Tensor]:
     return Cases.of_arrays(images, labels=[k % 2 for k in range(n)]), template
 
 
-def bands_found(networks: int, n: int) -> Iterator[tuple[tuple[float, float], tuple[float, float] | None]]:
-    """Band of each network, and the one that is found."""
+def bands_found(networks: int, n: int) -> Iterator[tuple[tuple[float, float], Reliance]]:
+    """Band of each network, and its reliance."""
     for seed in range(networks):
         first = seed % (STEPS - 2)
         last = first + 2 + seed // (STEPS - 2) % (STEPS - first - 1)
         low, high = FINE.edges[first], FINE.edges[min(last, STEPS)]
         cases, template = known_cases(n, seed)
         model = AuditModel(KnownBand(template, low, high))
-        yield (low, high), reliance(model, cases, FINE, kinds=("remove",), progress=False, batch_size=32).used
+        yield (low, high), reliance(model, cases, FINE, kinds=("remove",), progress=False, batch_size=32)
 
 
 def steps_off(true: tuple[float, float], found: tuple[float, float] | None) -> int | None:
@@ -150,11 +150,14 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     chosen = {} if given.n_cases is None else {"n_cases": given.n_cases}
     if given.what == "bands":
-        off = []
+        off: list[tuple[int | None, int | None]] = []
         for true, found in bands_found(given.networks, given.cases):
-            off.append(steps_off(true, found))
-            print(f"true {true}, found {found}: {off[-1]} steps off", flush=True)
-        print(f"within one step: {sum(each is not None and each <= 1 for each in off)} of {len(off)}")
+            off.append((steps_off(true, found.moved), steps_off(true, found.used)))
+            drops = f"the metric drops {found.used} ({off[-1][1]} steps off)"
+            print(f"true {true}: answers move {found.moved} ({off[-1][0]} steps off), {drops}", flush=True)
+        for k, what in enumerate(("answers move", "metric drops")):
+            near = sum(each[k] is not None and each[k] <= 1 for each in off)
+            print(f"{what}: within one step in {near} of {len(off)}")
     elif given.what == "untrained":
         all_found = list(untrained_found(given.networks, given.cases))
         print(f"a band is found in {sum(each[0] for each in all_found)} of {len(all_found)} untrained networks")

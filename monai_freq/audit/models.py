@@ -77,6 +77,12 @@ class AuditModel:
         """Number of parameters; None if the network is no module."""
         return None if self.network is None else sum(parameter.numel() for parameter in self.network.parameters())
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        place = None if self.network is None else next(iter(self.network.parameters()), None)
+        return torch.device("cpu") if place is None else place.device
+
     def predict(
         self, images: Tensor, spacing: Sequence[float] | None = None, *, like: MetaTensor | None = None
     ) -> Tensor:
@@ -160,6 +166,7 @@ class AuditModel:
         modes = [part.training for part in modules]
         if self.network is not None:
             self.network.eval()
+            prepared = prepared.to(self.device)
             if prepared.ndim == 4:  # convolutions of one thread and few channels are a third faster so
                 prepared = prepared.to(memory_format=torch.channels_last)
         try:
@@ -173,7 +180,7 @@ class AuditModel:
         finally:
             for part, mode in zip(modules, modes, strict=True):
                 part.training = mode
-        return self.activated(output, prepared.ndim).clone()
+        return self.activated(output, prepared.ndim).cpu().clone()
 
     def activated(self, output: Any, ndim: int) -> Tensor:
         """Probabilities of the classes of what the network returned.
@@ -225,8 +232,7 @@ class AuditModel:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = self.build()
-        place = next(iter(self.network.parameters()), None) if self.network is not None else None
-        network = network.to(place.device) if place is not None else network
+        network = network.to(self.device)
         # an inferer, where there is one, is bound to the network by ``on``
         forward = self.forward.on(network) if isinstance(self.forward, Inferred) else network
         return replace(self, forward=forward, network=network, source=f"{self.source}, untrained", build=None)
@@ -273,7 +279,8 @@ def load_model(
         source: a network, a function of a batch ``(B, C, *spatial)``, the folder of a MONAI bundle or of a run, or a
             file of weights, TorchScript, ONNX or of a program of ``torch.export``.
         network: network that a file of weights belongs to: a module, a function that builds it, or its constructor in
-            words with literal arguments. Of a module or function it is how to build an untrained one.
+            words with literal arguments. Of a module or function it is how to build an untrained one; None for a copy
+            of the module whose layers draw new weights, where all of them can.
         weights: file of weights in place of the bundle's own.
         bundle: folder or shipped name of the bundle of a run; None finds it.
         task: ``"classification"`` or ``"segmentation"``; None as the bundle says, otherwise classification.
@@ -313,7 +320,8 @@ def load_model(
 def _found(source: Any, network: Any, weights: Any, bundle: Any) -> tuple[FoundNetwork, str]:
     """The network of a source, and the source in words."""
     if isinstance(source, nn.Module):
-        return FoundNetwork(source, "module", source, _builder(network)), type(source).__name__
+        build = _builder(network) if network is not None else _resettable(source)
+        return FoundNetwork(source, "module", source, build), type(source).__name__
     if isinstance(source, (str, os.PathLike)):
         from .bundle_models import is_bundle, is_run, open_bundle, open_run
 
@@ -339,6 +347,14 @@ def _builder(network: Any) -> Callable[[], nn.Module] | None:
     if isinstance(network, nn.Module):
         return functools.partial(_reset, network)
     return network  # type: ignore[no-any-return]
+
+
+def _resettable(network: nn.Module) -> Callable[[], nn.Module] | None:
+    """How to build an untrained one, if no weight stays as it is when the layers draw theirs anew."""
+    own = (part for part in network.modules() if next(part.parameters(recurse=False), None) is not None)
+    can = all(callable(getattr(part, "reset_parameters", None)) for part in own)
+    scripted = isinstance(network, torch.jit.ScriptModule)
+    return functools.partial(_reset, network) if can and not scripted else None
 
 
 def _reset(network: nn.Module) -> nn.Module:

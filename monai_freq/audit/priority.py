@@ -109,8 +109,8 @@ def priority(
 
     def compute(k: int, case: Case) -> NDArray[np.float64]:
         placed = case.load_placed()
-        prepared = plain(model.prepare(plain(placed)[None], like=placed)[0])[None].clone()
-        target = torch.tensor([0 if targets is None else int(targets[k])])
+        prepared = plain(model.prepare(plain(placed)[None], like=placed)[0])[None].clone().to(model.device)
+        target = torch.tensor([0 if targets is None else int(targets[k])], device=model.device)
         frequencies, density = learning_priority(wrapped, loss, prepared, target)
         scale = np.prod(prepared.shape[2:]) / np.prod(placed.shape[1:])
         found = np.interp(grid, frequencies.cpu().numpy(), density[0].cpu().numpy())

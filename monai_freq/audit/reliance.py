@@ -23,6 +23,8 @@ __all__ = ["KINDS", "Reliance", "reliance", "used_band"]
 #: edits, those that the untrained network is given first
 KINDS = ("remove", "low-pass", "high-pass", "amplitude", "phase")
 _ALONE = KINDS[:3]
+#: probability that goes to another class, above which answers count as moved
+_MOVED = 0.01
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Reliance:
             AUC of 0.5, or the share of the largest class; None of segmentations.
         used: lowest and highest frequency that the metric is known to depend on, see :func:`used_band`; None where it
             is not known to be above chance.
+        moved: lowest and highest frequency without which, band by band, more than 1% of the probability moves: the
+            answers depend on these, be they right or wrong.
         untrained_reference: metric of the same network with random weights; None where that is not known.
         untrained_reference_low: lower end of its 95% interval.
         untrained_reference_high: upper end.
@@ -68,6 +72,7 @@ class Reliance:
     experiments: tuple[Experiment, ...]
     above_chance: bool | None
     used: tuple[float, float] | None
+    moved: tuple[float, float] | None
     untrained_reference: float | None = None
     untrained_reference_low: float | None = None
     untrained_reference_high: float | None = None
@@ -174,6 +179,7 @@ def reliance(
         experiments=found,
         above_chance=above,
         used=None if above is False else used_band(found, bands.edges),
+        moved=_moved_band(found),
         untrained_reference=by_chance.value,
         untrained_reference_low=by_chance.low,
         untrained_reference_high=by_chance.high,
@@ -213,6 +219,13 @@ def used_band(experiments: Sequence[Experiment], edges: Sequence[float]) -> tupl
     if not lows and not highs:
         return None
     return min(lows, default=edges[0]), max(highs, default=edges[-1])
+
+
+def _moved_band(experiments: Sequence[Experiment]) -> tuple[float, float] | None:
+    found = [each for each in experiments if each.kind == "remove" and (each.moved or 0) > _MOVED]
+    if not found:
+        return None
+    return min(each.low_edge for each in found), max(each.high_edge or each.low_edge for each in found)
 
 
 def _above_chance(results: Results) -> bool | None:

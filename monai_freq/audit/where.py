@@ -177,9 +177,9 @@ def _gradient(model: AuditModel, image: Tensor, told: int) -> Tensor:
     network.eval()
     try:
         with torch.enable_grad():
-            x = image[None].clone().requires_grad_()
+            x = image[None].to(model.device).clone().requires_grad_()
             found = model.activated(model.forward(x), x.ndim)[0].clamp(1e-7, 1 - 1e-7)
-            return torch.autograd.grad(found[told].logit(), x)[0][0]
+            return torch.autograd.grad(found[told].logit(), x)[0][0].cpu()
     finally:
         for part, mode in training:
             part.training = mode

@@ -57,6 +57,18 @@ def test_modules_and_functions(network, images, expected):
     agree(load_model(lambda x: network(x).softmax(1)), images, expected)  # probabilities stay
 
 
+def test_a_module_is_its_own_plan_where_all_its_layers_can_draw_weights(network, images):
+    model = load_model(network)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    other = model.untrained(0).network
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    weights = [name for name, value in other.named_parameters() if value.ndim > 1]
+    assert not any(torch.equal(before[name], other.state_dict()[name]) for name in weights)
+    network.own = nn.Parameter(torch.zeros(3))  # which no layer draws
+    assert load_model(network).untrained(0) is None
+    del network.own
+
+
 def test_the_mode_of_a_network_stays(network, images):
     network.train()
     load_model(network).predict(images)

@@ -54,6 +54,7 @@ def test_the_edges_of_a_filter_are_found_within_one_band(data, low, high):
     cases, template = data
     found = reliance(of_band(template, low, high), cases, FINE, kinds=("remove",), batch_size=16, progress=False)
     assert found.above_chance
+    assert found.moved == (low, high)
     for true, each in zip((low, high), found.used, strict=True):
         assert abs(FINE.edges.index(true) - FINE.edges.index(each)) <= 1
     for each in found.experiments:
