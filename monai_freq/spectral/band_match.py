@@ -28,8 +28,9 @@ def band_densities(x: Tensor, bands: BandGrid, spacing: Sequence[float] | None =
     .. math:: D_c = \frac{V P_c}{\sigma^2}
 
     with :math:`P_c` of :meth:`~monai_freq.spectral.band_grid.BandGrid.powers`, :math:`\sigma` the SD of the voxels
-    under the same window, and V the size of a voxel in the unit of the bands: 1 for cycles per voxel. So images in different units of intensity, or of
-    different spacings in mm, have the same densities where they show the same. Over all frequencies, D has a mean of V.
+    under the same window, and V the size of a voxel in the unit of the bands: 1 for cycles per voxel. So images in
+    different units of intensity, or of different spacings in mm, have the same densities where they show the same. Over
+    all frequencies, D has a mean of V.
 
     Args:
         x: images.

@@ -55,8 +55,9 @@ class SpectrumMatch(Transform):
 
     Args:
         reference: density of each cell, as :func:`~monai_freq.transforms.spectrum_match.reference_densities` gives them
-            (None leaves a cell as it is), in one row for all channels or one for each; or an image ``(C, *spatial)``, or the path of one; or several images
-            or paths, whose geometric mean counts. Images are read once, when the transform is made.
+            (None leaves a cell as it is), in one row for all channels or one for each; or an image ``(C, *spatial)``,
+            or the path of one; or several images or paths, whose geometric mean counts. Images are read once, when the
+            transform is made.
         edges: rising frequencies of the bands, see :class:`monai_freq.spectral.band_grid.BandGrid`; by default half
             octaves from 1/64 to 1/2 cycles per voxel, and the corners above.
         unit: unit of the edges: ``"voxel"`` for cycles per voxel, ``"mm"`` for cycles per mm, ``"image"`` for cycles

@@ -45,11 +45,12 @@ def test_the_priority_of_a_filter_is_its_frequency(cases):
 
 
 def test_of_a_segmenter_the_priority_is_that_of_its_own_answer():
+    torch.manual_seed(0)
     network = nn.Conv2d(1, 2, 3, padding=1)
     cases = Cases.of_arrays(torch.rand(2, 1, 16, 16))
     found = priority(load_model(network, task="segmentation"), cases, progress=False)
     assert found.target == "own answer"
-    assert max(found.mean) == pytest.approx(1, abs=0.05)
+    assert 0.5 < max(found.mean) <= 1  # the peaks of both cases need not be in one place
 
 
 def test_attributions_sum_to_the_change_of_the_answer():
