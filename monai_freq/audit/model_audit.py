@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from ..quoting import written
@@ -234,9 +235,10 @@ def _summary(cases: Cases, found: Reliance, noise: Sensitivity) -> list[str]:
         )
     else:
         said.append("No band, removed alone, is known to make it worse: others tell the same, or none is needed.")
-    enough = [each for each in found.experiments if each.kind == "low-pass" and not _is_known(each)]
+    cuts = sorted((each for each in found.experiments if each.kind == "low-pass"), key=lambda each: -each.low_edge)
+    enough = list(takewhile(lambda each: not _is_known(each), cuts))
     if enough:
-        least = min(enough, key=lambda each: each.low_edge)
+        least = enough[-1]
         said.append(
             f"All above {least.low_edge:.3g} {unit} can be cut off: it is then {_number(least.value)}, "
             f"{worse} by {_drop(least)}."
@@ -253,10 +255,12 @@ def _summary(cases: Cases, found: Reliance, noise: Sensitivity) -> list[str]:
             f"of the probability ({noise.n_cases} cases)."
         )
     if found.untrained_reference is not None:
+        by_chance = (found.untrained_reference, found.untrained_reference_low, found.untrained_reference_high)
         lost = [each.cell for each in found.experiments if (each.untrained_low or 0) > 0]
         loses = f"is known to lose without {' and '.join(lost)}" if lost else "is not known to lose without any band"
-        chance = _interval(found.untrained_reference, found.untrained_reference_low, found.untrained_reference_high)
-        said.append(f"The same network with random weights has {chance}, and {loses}.")
+        if found.metric == "auc" and (found.untrained_reference_low or 0) <= 0.5:
+            loses = "tells nothing"
+        said.append(f"The same network with random weights has {_interval(*by_chance)}: it {loses}.")
     return said
 
 
