@@ -101,14 +101,14 @@ def as_batch(images: Array) -> Tensor:
     return torch.tensor(images, dtype=torch.float32)[:, None]
 
 
-def fitted(images: Tensor, labels: Tensor, seed: int) -> nn.Module:
+def fitted(images: Tensor, labels: Tensor, seed: int, epochs: int = EPOCHS) -> nn.Module:
     """A small convolutional network after a few seconds of training."""
     torch.manual_seed(seed)
     network = nn.Sequential(
         *_block(1, 8), *_block(8, 16), *_block(16, 32), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 2)
     )
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         for batch in torch.randperm(len(images)).split(32):
             optimizer.zero_grad()
             nn.functional.cross_entropy(network(images[batch]), labels[batch]).backward()
