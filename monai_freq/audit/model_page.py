@@ -133,11 +133,15 @@ def _network(model: Record) -> str:
 
 def _reference(reliance: Record) -> str:
     name, within = metric_name(reliance), interval(reliance["reference_low"], reliance["reference_high"])
-    said = f"On whole images, its {name} is {plain(number(reliance['reference']), 2)} ({within})."
-    if reliance["used"] is None:
-        return f"{said} No band was seen to be needed."
-    low, high = reliance["used"]
-    return f"{said} It is seen to depend on frequencies from {low:.3g} to {high:.3g} {reliance['unit']}."
+    said = [f"On whole images, its {name} is {plain(number(reliance['reference']), 2)} ({within})."]
+    if reliance["above_chance"] is False:
+        said.append("That may be chance.")
+    elif reliance["used"] is None:
+        said.append("No band was seen to be needed.")
+    else:
+        low, high = reliance["used"]
+        said.append(f"It is seen to depend on frequencies from {low:.3g} to {high:.3g} {reliance['unit']}.")
+    return " ".join(said)
 
 
 def _counterfactual_table(found: Record) -> Table:
