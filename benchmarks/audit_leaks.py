@@ -31,7 +31,7 @@ from monai_freq.transforms import NonLocalMeans, PhotonNoise
 POOL, USED = {2: 200, 3: 80}, {2: 120, 3: 60}
 SIZES = {2: (96, 96), 3: (48, 48, 24)}
 #: data sets of each kind and strength, and of none
-PLANTED, NULL = 20, 200
+PLANTED, NULL = 20, 600
 #: SD of the noise of an image in HU, and of its logarithm between images
 NOISE, SPREAD = 12.0, 0.15
 FIELD_MM = 200.0

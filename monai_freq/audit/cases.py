@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import overload
 
@@ -306,6 +307,12 @@ def _path(row: Row, column: str) -> str:
     return os.path.normpath(row.file.absolute().parent / row.text(column))
 
 
+@cache
+def _volume_loader() -> LoadVolume:
+    """One for all volumes, since MONAI looks for all of its readers' libraries whenever it makes one."""
+    return LoadVolume()
+
+
 def _loaded(image: str | Tensor) -> tuple[Tensor, tuple[float, ...] | None]:
     """Image with channels first, and its voxel size where it is known."""
     if isinstance(image, Tensor):
@@ -318,5 +325,7 @@ def _loaded(image: str | Tensor) -> tuple[Tensor, tuple[float, ...] | None]:
 def _read(image: str) -> Tensor:
     """Image with channels first, as the loading transforms give it."""
     if os.path.isdir(image) or (os.path.isfile(image) and kind_of(image) in _VOLUMES):
-        return LoadVolume()(image)[None]
-    return LoadSlice()(image)
+        loaded = _volume_loader()(image)[None]
+    else:
+        loaded = LoadSlice()(image)
+    return _loaded(loaded)
