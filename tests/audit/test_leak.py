@@ -101,6 +101,7 @@ def test_area_is_that_of_a_known_shift():
     assert leak.cells[0].p_alone > 0.05
 
 
+@pytest.mark.slow
 def test_the_smallest_leak_is_found_in_four_of_five():
     """Leaks of that size in other draws; within three errors of 100."""
     n, labels = 120, (np.arange(120) % 2).astype(str).tolist()
