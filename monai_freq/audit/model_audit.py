@@ -29,7 +29,7 @@ __all__ = ["ModelAudit", "audit_model"]
 
 #: number of spatial dimensions -> how many cases each step takes
 _USUAL = {
-    2: {"reliance": 64, "sensitivity": 24, "priority": 64, "where": 4},
+    2: {"reliance": 64, "sensitivity": 20, "priority": 64, "where": 2},
     3: {"reliance": 24, "sensitivity": 12, "priority": 12, "where": 2},
 }
 _METRICS = {"auc": "AUC", "accuracy": "accuracy", "dice": "Dice", "hd95": "HD95 (mm)"}
@@ -97,7 +97,7 @@ def audit_model(
     """Which frequencies a network uses: reliance, sensitivity to noise, learning priority, and where they matter.
 
     Each step takes a part of the cases, drawn by patient in equal shares of labels and groups. By default these are 64
-    images for the reliance and the learning priority, 24 for the noise, 4 for the maps; of volumes 24, 12, 12 and 2.
+    images for the reliance and the learning priority, 20 for the noise, 2 for the maps; of volumes 24, 12, 12 and 2.
     What is finished is kept in ``output_dir`` and not computed again.
 
     Args:

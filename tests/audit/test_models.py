@@ -5,6 +5,7 @@ import json
 import pickle
 import zipfile
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -309,6 +310,16 @@ def _untrained(folder, path):
     config["bundle_root"], config["checkpoint"] = str(folder), str(path)
     torch.save(config.get_parsed_content("network_def").state_dict(), path)
     return path
+
+
+def test_a_loaded_case_keeps_its_place_in_the_patient(tmp_path):
+    affine = np.array([[-2.0, 0, 0, 40], [0, 1, 0, -7], [0, 0, 3, 5], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image(np.ones((4, 5, 6), "f4"), affine), tmp_path / "a.nii")
+    placed = Case(str(tmp_path / "a.nii")).load_placed()
+    np.testing.assert_allclose(placed.affine, affine)
+    scaled = Case(str(tmp_path / "a.nii"), spacing=(1.0, 1.0, 6.0)).load_placed()
+    np.testing.assert_allclose(scaled.affine[:3, :3], np.diag([-1.0, 1, 6]))
+    assert scaled.shape == (1, 4, 5, 6)
 
 
 def test_scaling_for_networks_without_a_preprocessing():
