@@ -91,7 +91,7 @@ def remedies(
     settings = _settings(bands, cells)
     what = "group" if by_group else "label"
     listed = shown(", ".join(kinds))
-    mixed = {"keys": key, "references": _rounded(rows), "prob": 0.9, "strength": [0.5, 1.0], **settings}
+    mixed = {"keys": key, "references": _rounded(rows), "prob": 1.0, "strength": [0.8, 1.0], **settings}
     matched = {"keys": key, "reference": _rounded([overall])[0], **settings}
     found = [
         _transform(

@@ -1,14 +1,17 @@
 """The verdict on a network, from leaks and a counterfactual."""
 
 import dataclasses
+import json
 
+import numpy as np
 import pytest
 import torch
 
-from monai_freq.audit import AuditModel, Cases, Leak, band_features, find_leak
+from monai_freq.audit import AuditModel, Cases, Leak, audit_data, band_features, find_leak
 from monai_freq.audit.counterfactual import Counterfactual
 from monai_freq.audit.exchange import Exchange
 from monai_freq.audit.model_verdicts import MODEL_VERDICTS, bands_of, leak_to_try, model_verdict, try_leak
+from monai_freq.audit.remedies import remedies
 from monai_freq.spectral.band_grid import BandGrid
 
 BANDS = BandGrid((0.0, 0.1, 0.2, 0.35, 0.75))
@@ -79,3 +82,24 @@ def test_bands_come_back_from_their_description():
         bands = BandGrid((0.0, 0.1, 0.4), unit, directional=unit == "mm")
         described = {"unit": bands.unit_name, "edges": list(bands.edges), "directional": bands.directional}
         assert bands_of(described) == bands
+
+
+@pytest.mark.slow
+def test_from_the_audit_of_data_to_verdict_and_remedies():
+    """In all directions, as the audit of data has them: more of what lies along one axis."""
+    rows = torch.randn(80, 1, 48, 1, generator=torch.Generator().manual_seed(1)).expand(-1, -1, -1, 48)
+    images = torch.randn(80, 1, 48, 48, generator=torch.Generator().manual_seed(0))
+    images[1::2] += 0.35 * rows[1::2]
+    cases = Cases.of_arrays(images, [0, 1] * 40)
+    audit = audit_data(cases, n_permutations=200)
+    bands = bands_of(audit.bands)
+    assert audit.verdict == "leak found"
+    by_rows = AuditModel(lambda x: 60 * (x.mean(-1).square().mean(-1) - 0.08))
+    by_mean = AuditModel(lambda x: 9 * x.mean((2, 3)))
+    verdicts = [
+        model_verdict(audit.leaks, try_leak(model, cases, audit.leaks, bands, progress=False)).verdict
+        for model in (by_rows, by_mean)
+    ]
+    assert verdicts == ["leak and used", "leak, not seen to be used"]
+    names = np.array(bands.names(2))[json.loads(remedies(audit.leaks, cases, bands)[0].config)["cells"]]
+    assert np.mean(["along axis 0" in name for name in names]) > 0.5
