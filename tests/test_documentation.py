@@ -32,7 +32,7 @@ from monai_freq.transforms import __all__ as TRANSFORMS
 #: trainings, which take long
 SLOW = [("docs/own_classifier.md", 1)]
 #: blocks that need what the commands before them have left; test_deployment_pages.py follows these pages
-FOLLOWED = [("docs/export.md", number) for number in range(3)] + [("docs/model_hub.md", number) for number in range(3)]
+FOLLOWED = [("docs/export.md", number) for number in range(3)] + [("docs/model_hub.md", number) for number in range(4)]
 FOLLOWED += [("docs/audit.md", 1)]  # by tests/audit/test_page.py
 #: followed in an environment of its own, by tests/nnunet/test_trainers.py
 ELSEWHERE = ["docs/nnunet.md"]

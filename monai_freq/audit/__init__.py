@@ -1,19 +1,32 @@
-"""The audit: which frequencies tell the label, which the network uses, and what to do about it."""
+"""The audit: which frequencies tell the label, which the network uses, and what to do about it.
+
+Steps that have the name of their module are imported from it, as ``from monai_freq.audit.reliance import reliance``.
+"""
 
 from ..lazy import lazy_names
 
 _OFFERED = {
     ".cases": ["Case", "Cases", "read_cases"],
+    ".confounding": ["Confounding", "GroupCount", "leaks_of"],
     ".counterfactual": ["Counterfactual"],
-    ".exchange": ["Exchange"],
+    ".data_audit": ["DataAudit", "audit_data", "bands_for"],
+    ".experiments": ["Experiment"],
     ".features": ["Features", "band_features"],
-    ".image_facts": ["ImageFacts"],
+    ".image_facts": ["ImageFacts", "image_facts"],
     ".leak": ["CellLeak", "Leak", "find_leak"],
     ".mean_spectra": ["MeanSpectrum", "fine_bands"],
     ".model_audit": ["ModelAudit", "audit_model"],
     ".model_verdicts": ["ModelVerdict", "model_verdict", "try_leak"],
     ".models": ["AuditModel", "load_model"],
     ".nuisances": ["Nuisance"],
+    ".preparing": ["scaled_to"],
+    ".priority": ["Priority"],
+    ".reliance": ["Reliance", "used_band"],
+    ".remedies": ["Remedy"],
+    ".report": ["write_report"],
+    ".sensitivity": ["Sensitivity"],
+    ".trial": ["Trial"],
+    ".where": ["Where", "band_maps"],
 }
 
 __all__ = [
@@ -21,9 +34,13 @@ __all__ = [
     "Case",
     "Cases",
     "CellLeak",
+    "Confounding",
     "Counterfactual",
-    "Exchange",
+    "DataAudit",
+    "Experiment",
     "Features",
+    "GroupCount",
+    "ImageFacts",
     "Leak",
     "MeanSpectrum",
     "ModelAudit",
@@ -33,11 +50,17 @@ __all__ = [
     "Reliance",
     "Remedy",
     "Sensitivity",
+    "Trial",
     "Where",
     "audit_data",
     "audit_model",
     "band_features",
+    "band_maps",
+    "bands_for",
     "find_leak",
+    "fine_bands",
+    "image_facts",
+    "leaks_of",
     "load_model",
     "model_verdict",
     "read_cases",

@@ -325,7 +325,5 @@ def _loaded(image: str | Tensor) -> tuple[Tensor, tuple[float, ...] | None]:
 def _read(image: str) -> Tensor:
     """Image with channels first, as the loading transforms give it."""
     if os.path.isdir(image) or (os.path.isfile(image) and kind_of(image) in _VOLUMES):
-        loaded = _volume_loader()(image)[None]
-    else:
-        loaded = LoadSlice()(image)
-    return _loaded(loaded)
+        return _volume_loader()(image)[None]
+    return LoadSlice()(image)

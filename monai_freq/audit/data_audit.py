@@ -259,7 +259,7 @@ def _summary(
 ) -> list[str]:
     said = [DATA_VERDICTS[verdict]]
     for leak in leaks:
-        said += [said_of_leak(leak), said_of_cells(leak)]
+        said += [said_of_leak(leak), said_of_cells(leak) if leak.of == "label" or used.labels is None else ""]
         if leak.classes_left_out:
             said.append(f"Too few patients, not looked at: {', '.join(map(shown, leak.classes_left_out))}.")
     if any(leak.found and leak.of == "label" for leak in leaks):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
@@ -29,8 +29,8 @@ __all__ = ["ModelAudit", "audit_model"]
 
 #: number of spatial dimensions -> how many cases each step takes
 _USUAL = {
-    2: {"reliance": 64, "sensitivity": 20, "priority": 64, "where": 2},
-    3: {"reliance": 24, "sensitivity": 12, "priority": 12, "where": 2},
+    2: {"counterfactual": 200, "reliance": 64, "sensitivity": 20, "priority": 64, "where": 2},
+    3: {"counterfactual": 24, "reliance": 24, "sensitivity": 12, "priority": 12, "where": 2},
 }
 _METRICS = {"auc": "AUC", "accuracy": "accuracy", "dice": "Dice", "hd95": "HD95 (mm)"}
 
@@ -284,7 +284,7 @@ def _unknown(
     if model.preprocess is None:
         said.append("No preprocessing is known: the network is given the images as they are loaded.")
     if data_audit is not None:
-        said += [sentence for sentence in data_audit.unknown if sentence not in said]
+        said += [sentence for sentence in data_audit.unknown if not sentence.startswith("No patients")]
     return said
 
 

@@ -13,7 +13,17 @@ from .leak import Leak
 from .models import AuditModel
 from .verdicts import NO_LEAK, TOO_FEW
 
-__all__ = ["MODEL_VERDICTS", "NOT_SEEN", "USED", "ModelVerdict", "bands_of", "leak_to_try", "model_verdict", "try_leak"]
+__all__ = [
+    "MODEL_VERDICTS",
+    "NOT_SEEN",
+    "NO_LABEL",
+    "USED",
+    "ModelVerdict",
+    "bands_of",
+    "leak_to_try",
+    "model_verdict",
+    "try_leak",
+]
 
 USED = "leak and used"
 NOT_SEEN = "leak, not seen to be used"

@@ -6,6 +6,8 @@ import json
 import jsonschema
 import numpy as np
 import pytest
+import torch
+from monai.networks.nets import Classifier
 from PIL import Image
 
 from monai_freq.__main__ import main
@@ -70,6 +72,33 @@ def test_columns_and_lines_are_chosen(table, tmp_path, capsys):
     audit = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
     assert audit["data"]["labels"] is None
     assert audit["verdict"] == "leak between groups"
+
+
+def test_a_network_is_audited_from_its_weights(table, tmp_path, capsys):
+    torch.manual_seed(0)
+    network = Classifier((1, 24, 24), 2, (4,), (2,))
+    torch.save(network.state_dict(), tmp_path / "network.pt")
+    words = [
+        "model",
+        tmp_path / "network.pt",
+        "--network",
+        "monai.networks.nets.Classifier((1, 24, 24), 2, (4,), (2,))",
+    ]
+    words += ["--intensity", "standard", "--classes", "sharp", "blurred", "--data", table, "--cases", "40"]
+    main(["audit", *map(str, words), "--output_dir", str(tmp_path / "out"), *QUICK])
+    printed = capsys.readouterr().out
+    audit = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(audit_schema()).validate(audit)
+    assert audit["verdict"] in ("leak, not seen to be used", "too few cases")  # of random weights
+    assert audit["model"]["source"] == "network.pt"
+    assert audit["model"]["classes"] == ["sharp", "blurred"]
+    assert audit["leaks"][0]["found"]
+    assert audit["counterfactual"]["donors"] == "label"
+    assert abs(audit["counterfactual"]["difference"]) < 0.3
+    assert printed.lower().startswith(audit["verdict"])
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Is the leak used?" in page
+    assert "RandSpectrumMatchd(" in page
 
 
 def refused(*words):
