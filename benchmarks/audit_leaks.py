@@ -192,8 +192,8 @@ def report(
             shown = (cell for one in of for cell in (f"{one.share:.0%} ({one.auc:.2f})", f"{one.network:.2f}"))
             rows.append([kind, f"{level} ({strength:g})", *shown])
     yield (
-        f"Share of planted leaks that were found, and their mean AUC; and the mean AUC, on other images, of {TRAININGS} "
-        f"small networks that were trained on one such data set each. A network takes a leak from {TAKEN} on:"
+        "Share of planted leaks that were found, and their mean AUC; and the mean AUC, on other images, of "
+        f"{TRAININGS} small networks, each trained on one such data set. A network takes a leak from {TAKEN} on:"
     )
     yield measure.table(["kind", "strength", "2D", "network", "3D", "network"], rows)
 
