@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import UsageError, ending_readably
 from ..json_files import read_json
+from ..quoting import shown
 from .compare_command import add_compare
 from .run.checks import bundle_names
 from .run.missing import is_transfer
@@ -76,7 +77,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if error.name not in _EXTRA:
             raise
         raise SystemExit(
-            f'This needs {error.name}, which is not installed.\npip install "monai_freq[study]"'
+            f'This needs {shown(error.name)}, which is not installed.\npip install "monai_freq[study]"'
         ) from error
     except KeyboardInterrupt:
         print("\nInterrupted. What has finished is kept: the same command does the rest.", file=sys.stderr)
