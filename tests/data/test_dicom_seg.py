@@ -17,7 +17,7 @@ from monai_freq.data.save_segmentation import SaveSegmentationd
 pydicom = pytest.importorskip("pydicom")
 highdicom = pytest.importorskip("highdicom")
 
-SHAPE = (12, 10, 7)
+SHAPE = (13, 11, 7)  # slices share bytes, as 143 bits fill none
 NAMES = {"0": "background", "1": "left atrium", "2": "tumour", "3": "region x"}
 LPS_TO_RAS = np.diag([-1, -1, 1, 1])
 
@@ -118,7 +118,18 @@ def test_segments_have_names_codes_and_colours(file):
     codes = [segment.SegmentedPropertyTypeCodeSequence[0].CodeValue for segment in segments]
     assert codes == ["82471001", "108369006", "85756007"]  # SNOMED CT: left atrium, neoplasm, tissue
     assert {segment.SegmentAlgorithmType for segment in segments} == {"AUTOMATIC"}
-    assert len({tuple(segment.RecommendedDisplayCIELabValue) for segment in segments}) == 3
+    colours = [_srgb(*segment.RecommendedDisplayCIELabValue) for segment in segments]
+    assert colours == [(31, 119, 180), (255, 127, 14), (44, 160, 44)]  # as viewers show them
+
+
+def _srgb(*stored):
+    """Red, green and blue of DICOM's CIELab of 16 bits (PS3.3, C.10.7.1.1), with white D65 as viewers take it."""
+    light, a, b = np.array(stored) / 65535 * [100, 255, 255] - [0, 128, 128]
+    roots = (light + 16) / 116 + np.array([a / 500, 0, -b / 200])
+    xyz = np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29)) * [0.9505, 1, 1.089]
+    linear = [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]] @ xyz
+    encoded = np.where(linear > 0.0031308, 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055, 12.92 * linear)
+    return tuple(np.rint(255 * np.clip(encoded, 0, 1)).astype(int).tolist())
 
 
 @pytest.mark.parametrize(
