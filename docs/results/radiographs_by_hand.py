@@ -60,7 +60,9 @@ def main(table: str) -> None:
         medians = f"normal {np.median(numbers[~ill]):.2f}, pneumonia {np.median(numbers[ill]):.2f}"
         print(f"{name}, median: {medians}; AUC {roc_auc_score(ill, numbers):.2f}")
     edge = np.array([framed(image) for image in images])
-    print(f"one grey value along an edge: {edge[~ill].sum()} of normal, {edge[ill].sum()} of pneumonia, 300 each")
+    for name in ("all", "AP", "PA"):
+        shares = [f"{edge[kind].sum()} of {kind.sum()}" for kind in (kinds[name] & ~ill, kinds[name] & ill)]
+        print(f"one grey value along an edge, {name}: normal {shares[0]}, pneumonia {shares[1]}")
 
 
 def log_bands(image: Array, windowed: bool) -> Array:
