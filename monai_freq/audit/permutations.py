@@ -31,9 +31,9 @@ def numbered(values: Sequence[Hashable]) -> tuple[Codes, tuple[Any, ...]]:
 def permuted(codes: Codes, patients: Codes, strata: Codes, n: int, seed: int = 0) -> NDArray[np.int16]:
     """Labels permuted over patients, within strata.
 
-    A patient whose images share one label and one stratum keeps them together: his label goes to another such patient
-    of the stratum, whatever the number of their images. A patient of several labels or strata has his labels exchanged
-    among his own images in each stratum. If the label has nothing to do with the image, then all these assignments are
+    A patient whose images share one label keeps them together: his label goes to another such patient with images in
+    the same strata, whatever the number of their images. A patient of several labels has them exchanged among his own
+    images in each stratum. If the label has nothing to do with the image, then all these assignments are
     equally likely, given which patients have one label; which makes a test on them exact.
 
     Args:
@@ -56,16 +56,16 @@ def permuted(codes: Codes, patients: Codes, strata: Codes, n: int, seed: int = 0
     own_codes = codes.astype(np.int16)  # as the result is large
     drawn = np.repeat(own_codes[:, None], 1 + n, 1)
     of_patient = np.split(np.argsort(patients, kind="stable"), np.flatnonzero(np.diff(np.sort(patients))) + 1)
-    pure: dict[int, list[NDArray[np.intp]]] = {}
+    pure: dict[tuple[int, ...], list[NDArray[np.intp]]] = {}
     for images in of_patient:
-        if (codes[images] == codes[images[0]]).all() and (strata[images] == strata[images[0]]).all():
-            pure.setdefault(int(strata[images[0]]), []).append(images)
+        if (codes[images] == codes[images[0]]).all():
+            pure.setdefault(tuple(np.unique(strata[images]).tolist()), []).append(images)
             continue
         for stratum in np.unique(strata[images]):
             own = images[strata[images] == stratum]
             drawn[own, 1:] = rng.permuted(drawn[own, 1:], axis=0)
-    for stratum in sorted(pure):
-        units = pure[stratum]
+    for places in sorted(pure):
+        units = pure[places]
         handed = rng.permuted(np.repeat(own_codes[[images[0] for images in units]][:, None], n, 1), axis=0)
         sizes = [len(images) for images in units]
         drawn[np.concatenate(units), 1:] = np.repeat(handed, sizes, axis=0)

@@ -200,3 +200,17 @@ def test_too_few_patients():
         DataError, match=r"Fewer than two classes have 10 patients or more.\nPatients of each class: a: 9"
     ):
         find_leak(features(np.zeros((18, 2))), ["a", "b"] * 9)
+
+
+def test_a_leak_within_groups_is_found_where_each_patient_is_in_both():
+    """As where everybody had both scanners: 80 patients, one number that a label shifts by 3 SD of patients."""
+    rng = np.random.default_rng(0)
+    patients, groups = np.repeat(np.arange(80), 2), np.tile([0, 1], 80)
+    labels = patients % 2
+    values = rng.normal(size=(80, 4))[patients] + 0.3 * rng.normal(size=(160, 4)) + 2.0 * groups[:, None]
+    shifted = values + 3.0 * labels[:, None] * np.array([0, 1, 0, 0])
+    for each, found in ((shifted, True), (values, False)):
+        columns = [list(map(str, column)) for column in (labels, patients, groups)]
+        leak = find_leak(Features(each, tuple("abcd")), *columns, n_permutations=199, each_cell=False)
+        assert leak.found is found
+        assert leak.smallest_auc < 0.8

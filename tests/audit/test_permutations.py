@@ -46,6 +46,17 @@ def test_a_patient_in_two_strata_keeps_the_labels_of_each():
     assert {tuple(column[3:]) for column in drawn.T} == {(0, 1), (1, 0)}
 
 
+def test_patients_in_the_same_strata_exchange_their_label_whole():
+    patients, strata = np.repeat(np.arange(5), 2), np.array([0, 1] * 4 + [0, 0])
+    codes = np.array([0, 0, 1, 1, 0, 0, 1, 1, 1, 1])
+    drawn = permuted(codes, patients, strata, 3000)[:, 1:]
+    assert (drawn[::2] == drawn[1::2]).all()
+    assert (drawn[8:] == 1).all()  # nobody else is in the first stratum alone
+    counts = Counter(map(tuple, drawn[:8:2].T.tolist()))
+    assert len(counts) == 6
+    assert all(abs(count - 500) < 4 * np.sqrt(500) for count in counts.values())
+
+
 def test_the_seed_decides():
     arguments = np.arange(20) % 3, np.arange(20), np.zeros(20, int), 10
     assert (permuted(*arguments, seed=1) == permuted(*arguments, seed=1)).all()
