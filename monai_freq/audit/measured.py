@@ -18,7 +18,7 @@ from ..errors import DataError
 from ..quoting import written
 from .cases import Case
 
-__all__ = ["Record", "measured"]
+__all__ = ["Record", "measured", "state_of"]
 
 #: what JSON can hold
 Record = dict[str, Any]
@@ -127,13 +127,28 @@ def _key(case: Case, name: str, settings: object) -> str | None:
     """What tells whether a record on disk is that of this image; None if it is not kept."""
     if not isinstance(case.image, str):
         return None
-    path = case.image if os.path.exists(case.image) else case.image.rpartition("#")[0]
-    try:
-        state = os.stat(path)
-    except OSError:  # whoever loads it says what is wrong
+    state = state_of(case.image)
+    if state is None:  # whoever loads it says what is wrong
         return None
-    known = [_VERSION, name, settings, case.image, case.spacing, state.st_mtime_ns, state.st_size]
+    known = [_VERSION, name, settings, case.image, case.spacing, *state]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()
+
+
+def state_of(image: str) -> tuple[int, int] | None:
+    """Time of the last change and size of an image's file, or of its folder; None if there is none.
+
+    Args:
+        image: path, or ``file#index``.
+
+    Example:
+        >>> state_of("no such file") is None
+        True
+    """
+    try:
+        found = os.stat(image if os.path.exists(image) else image.rpartition("#")[0])
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 class _Kept:

@@ -109,7 +109,7 @@ def priority(
 
     def compute(k: int, case: Case) -> NDArray[np.float64]:
         placed = case.load_placed()
-        prepared = plain(model.prepare(plain(placed)[None], like=placed)[0])[None].clone().to(model.device)
+        prepared = plain(model.prepare(plain(placed)[None], like=placed)[0])[None].clone().to(model.device, model.dtype)
         target = torch.tensor([0 if targets is None else int(targets[k])], device=model.device)
         frequencies, density = learning_priority(wrapped, loss, prepared, target)
         scale = np.prod(prepared.shape[2:]) / np.prod(placed.shape[1:])
@@ -118,7 +118,7 @@ def priority(
 
     settings = {"n": n_frequencies, "source": model.source, "kind": model.kind}
     try:
-        rows = case_rows(cases, compute, "learning priority", settings, output_dir, progress=progress)
+        rows = case_rows(cases, compute, "learning priority", settings, output_dir, model=model, progress=progress)
     except RuntimeError as error:
         if "does not require grad" in str(error):
             return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..documents import Block, write_document
 from ..files import write_files
+from ..json_files import read_json
 from ..quoting import written
 from .card import draw_card
 from .data_page import data_blocks, data_figures
@@ -26,6 +27,9 @@ __all__ = ["SCHEMA", "as_record", "audit_schema", "write_report"]
 
 #: first entry of ``audit.json``
 SCHEMA = "monai_freq audit 1"
+
+#: names of the files that an audit wrote
+_WRITTEN = ".written.json"
 
 Record = Mapping[str, Any]
 
@@ -79,6 +83,8 @@ def audit_schema() -> dict[str, Any]:
 def write_report(audit: Any, output_dir: str | os.PathLike[str]) -> list[Path]:
     """Write an audit as one page for readers, and as files for programs.
 
+    What an earlier audit wrote into the folder, and this one does not write, is deleted.
+
     Args:
         audit: result of :func:`~monai_freq.audit.data_audit.audit_data` or
             :func:`~monai_freq.audit.model_audit.audit_model`, or its record as in ``audit.json``.
@@ -98,4 +104,18 @@ def write_report(audit: Any, output_dir: str | os.PathLike[str]) -> list[Path]:
     page = list(blocks(record, figures))
     paths = write_document(output_dir, page, {**figures, "card": draw_card(record)}, csv_tables(record))
     content = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    return paths + write_files(Path(output_dir), {"audit.json": content.encode()})
+    paths += write_files(Path(output_dir), {"audit.json": content.encode()})
+    _forget_others(Path(output_dir), [path.name for path in paths])
+    return paths
+
+
+def _forget_others(folder: Path, names: list[str]) -> None:
+    """Delete what the list of an earlier audit names, and this one does not."""
+    try:
+        earlier = read_json(folder / _WRITTEN)
+    except (OSError, ValueError):
+        earlier = []
+    for name in set(earlier if isinstance(earlier, list) else []) - set(names):
+        if isinstance(name, str) and Path(name).name == name:
+            (folder / name).unlink(missing_ok=True)
+    write_files(folder, {_WRITTEN: json.dumps(sorted(names)).encode()})

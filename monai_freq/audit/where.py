@@ -103,7 +103,7 @@ def where(
 
     settings: dict[str, Any] = {"edges": bands.edges, "unit": bands.unit, "directional": bands.directional}
     settings |= {"size": size, "steps": steps, "source": model.source, "kind": model.kind}
-    rows = case_rows(cases, compute, "where", settings, output_dir, progress=progress)
+    rows = case_rows(cases, compute, "where", settings, output_dir, model=model, progress=progress)
     maps = rows[:, :, :-1]
     sums = maps.sum((1, 2), keepdims=True)
     maps = np.divide(maps, sums, out=np.zeros_like(maps), where=sums > 0)
@@ -177,7 +177,7 @@ def _gradient(model: AuditModel, image: Tensor, told: int) -> Tensor:
     network.eval()
     try:
         with torch.enable_grad():
-            x = image[None].to(model.device).clone().requires_grad_()
+            x = image[None].to(model.device, model.dtype, copy=True).requires_grad_()
             found = model.activated(model.forward(x), x.ndim)[0].clamp(1e-7, 1 - 1e-7)
             return torch.autograd.grad(found[told].logit(), x)[0][0].cpu()
     finally:
