@@ -202,8 +202,10 @@ class Cases(Sequence[Case]):
 
     @property
     def patients(self) -> tuple[str, ...]:
-        """Patient of each case; where none is known, each case is a patient of its own."""
-        return self._column("patient") or tuple(f"case {k}" for k in range(len(self)))
+        """Patient of each case; where none is known, each image is of a patient of its own."""
+        first: dict[str | int, int] = {}  # a file that is listed twice is one image
+        places = [case.image if isinstance(case.image, str) else k for k, case in enumerate(self._cases)]
+        return self._column("patient") or tuple(f"case {first.setdefault(place, k)}" for k, place in enumerate(places))
 
     @property
     def patients_known(self) -> bool:

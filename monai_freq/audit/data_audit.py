@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import DataError
-from ..quoting import shown
+from ..quoting import named, shown
 from ..spectral.band_grid import BandGrid, Unit
 from ..spectral.scalars import check_choice
 from .cases import Case, Cases
@@ -23,12 +23,15 @@ from .mean_spectra import MeanSpectrum, fine_bands, mean_spectra
 from .model_verdicts import leak_to_try
 from .nuisances import Nuisance, nuisances
 from .remedies import Remedy, remedies
-from .verdicts import DATA_VERDICTS, data_verdict, said_of_cells, said_of_leak
+from .splits import ENOUGH_PATIENTS
+from .verdicts import data_verdict, said_of_cells, said_of_leak, said_of_verdict
 
 __all__ = ["DataAudit", "audit_data", "bands_for", "edited_bands"]
 
 #: faulty images that are named
 _NAMED = 3
+#: labels that are listed
+_LISTED = 6
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ def audit_data(
     used, known, faults = _usable(drawn, facts)
     if len({len(fact.sizes) for fact in known}) > 1:
         raise DataError("Some images are in 2D and others in 3D.\nAudit them one after the other.")
-    bands = bands or bands_for(known, n_bands, unit, directional=directional)
+    bands = bands or _bands_for(used, known, n_bands, unit, directional)
     fine = fine_bands(bands)
     features, profiles = grids_features(used, [bands, fine], [quiet, False], **kept)  # type: ignore[arg-type]
     tests = {"n_permutations": n_permutations, "alpha": alpha, "seed": seed}
@@ -222,6 +225,17 @@ def audit_data(
     return replace(found, remedies=remedies(leaks, used, grid, seed=seed))
 
 
+def _bands_for(cases: Cases, facts: Sequence[ImageFacts], n_bands: int, unit: Unit, directional: bool) -> BandGrid:
+    """Bands of all images, or the name of the smallest if there are none."""
+    try:
+        return bands_for(facts, n_bands, unit, directional=directional)
+    except DataError as error:
+        place = min(range(len(facts)), key=lambda k: max(facts[k].sizes))
+        sizes = " x ".join(map(str, facts[place].sizes))
+        smallest = f"{named(cases[place].name or 'an image')} ({sizes})"
+        raise DataError(f"{error}\nThe smallest: {smallest}. Leave it out.") from error
+
+
 def _kinds(leaks: Sequence[Leak]) -> list[Leak | None]:
     found = {(leak.of, leak.within): leak for leak in leaks}
     return [found.get(key) for key in (("label", None), ("label", "group"), ("group", None))]
@@ -257,7 +271,10 @@ def _summary(
     everything: Cases,
     faults: Sequence[str],
 ) -> list[str]:
-    said = [DATA_VERDICTS[verdict]]
+    overall, within, _ = _kinds(leaks)
+    said = [said_of_verdict(verdict, overall, within, grouped=len(set(used.groups or ())) > 1)]
+    if used.labels is not None and overall is None:
+        said.append(_too_few(used))
     for leak in leaks:
         said += [said_of_leak(leak), said_of_cells(leak) if leak.of == "label" or used.labels is None else ""]
         if leak.classes_left_out:
@@ -273,6 +290,17 @@ def _summary(
     if faults:
         said.append(f"{len(faults)} left out as they cannot be used. The first: {faults[0].splitlines()[0]}")
     return [sentence for sentence in said if sentence]
+
+
+def _too_few(cases: Cases) -> str:
+    """Why labels could not be compared."""
+    labels = cases.labels or ()
+    if len(set(labels)) == 1:
+        return f"All images have the label {shown(labels[0])}, so that there is nothing to tell it from."
+    patients = Counter(label for label, _ in {*zip(labels, cases.patients, strict=True)})
+    listed = ", ".join(f"{shown(name)} ({n})" for name, n in sorted(patients.items())[:_LISTED])
+    more = f" and {len(patients) - _LISTED} more" if len(patients) > _LISTED else ""
+    return f"Two labels of at least {ENOUGH_PATIENTS} patients are needed; there are {listed}{more}."
 
 
 def _level(leaks: Sequence[Leak]) -> float:

@@ -193,15 +193,21 @@ def grids_features(
         raise DataError("Some images are in 2D and others in 3D.\nAudit them one after the other.")
     powers = [[record["powers"][k] for record in records] for k in range(len(grids))]
     names = [grid.names(*dims) for grid in grids]
-    return tuple(_features(np.array(rows, dtype=np.float64), own) for rows, own in zip(powers, names, strict=True))
+    return tuple(
+        _features(np.array(rows, dtype=np.float64), own, cases) for rows, own in zip(powers, names, strict=True)
+    )
 
 
-def _features(powers: Array, names: Sequence[str]) -> Features:
+def _features(powers: Array, names: Sequence[str], cases: Sequence[Case]) -> Features:
     n_cells, twice = len(names), powers.shape[1] > len(names)
     names = [*names, *(f"{name}, in quiet parts" for name in names)]
     known = np.isfinite(powers).all(axis=0)
     if not known.any():
-        raise DataError("No band holds a frequency of every image.\nUse fewer and wider bands.")
+        fewest = cases[int(np.isfinite(powers).sum(1).argmin())]
+        raise DataError(
+            f"No band holds a frequency of every image; {named(fewest.name or 'one image')} has the fewest.\n"
+            "Use fewer and wider bands, or leave it out."
+        )
     cells, missing = np.flatnonzero(known).tolist(), np.flatnonzero(~known).tolist()
     values = np.log10(np.maximum(powers[:, cells], _FLOOR))
     return Features(

@@ -13,6 +13,7 @@ __all__ = [
     "data_verdict",
     "said_of_cells",
     "said_of_leak",
+    "said_of_verdict",
 ]
 
 NO_LEAK = "no leak found"
@@ -35,8 +36,9 @@ _REACH = 0.9
 def data_verdict(overall: Leak | None, within: Leak | None, of_group: Leak | None, *, labelled: bool) -> str:
     """One of ``DATA_VERDICTS``.
 
-    A leak within groups counts as a leak; a leak over all that is not there within groups, or cannot be looked for
-    there, as one between groups. Without labels, a leak of the group is one between groups. If nothing was found, but
+    A leak within groups counts as a leak. A leak over all counts as one between groups where it would have been found
+    within them, too, and was not, or where it cannot be looked for there, but the spectrum tells the group; as a leak
+    otherwise. Without labels, a leak of the group is one between groups. If nothing was found, but
     an AUC of 0.9 would not have been found either, there are too few cases.
 
     Args:
@@ -56,8 +58,39 @@ def data_verdict(overall: Leak | None, within: Leak | None, of_group: Leak | Non
     if within is not None and within.found:
         return LEAK
     if overall is not None and overall.found:
-        return BETWEEN_GROUPS if of_group is not None or within is not None else LEAK
+        told = of_group is not None and of_group.found
+        return BETWEEN_GROUPS if told or _looked_within(overall, within) else LEAK
     return NO_LEAK if _enough(overall) else TOO_FEW
+
+
+def said_of_verdict(verdict: str, overall: Leak | None, within: Leak | None, *, grouped: bool) -> str:
+    """What a verdict says, and whether it could be asked within groups.
+
+    Args:
+        verdict: a key of ``DATA_VERDICTS``.
+        overall: leak of the label over all images; None if there are too few patients.
+        within: leak of the label within groups; None if it could not be looked for.
+        grouped: whether there are groups.
+
+    Example:
+        >>> said_of_verdict("leak between groups", None, None, grouped=True)
+        'The spectrum tells groups.'
+    """
+    asked = overall is None or not overall.found or (within is not None and within.found)
+    if not grouped or (asked and verdict != BETWEEN_GROUPS):
+        return DATA_VERDICTS[verdict]
+    if overall is None or not overall.found:  # there are groups alone
+        return "The spectrum tells groups."
+    if _looked_within(overall, within):
+        return DATA_VERDICTS[verdict]
+    groups = "groups, and with them the label" if verdict == BETWEEN_GROUPS else "the label"
+    first = f"The spectrum tells {groups}"
+    return f"{first}; whether it does within groups, these patients cannot tell."
+
+
+def _looked_within(overall: Leak, within: Leak | None) -> bool:
+    """Whether a leak within groups as large as that over all would have been found."""
+    return within is not None and within.smallest_auc is not None and within.smallest_auc <= overall.auc
 
 
 def _enough(leak: Leak | None) -> bool:
@@ -106,5 +139,6 @@ def said_of_cells(leak: Leak, most: int = 3) -> str:
     if not (leak.found and alone):
         return ""
     listed = "; ".join(f"{cell.name} (alone: AUC {cell.auc_alone:.2f})" for cell in alone[:most])
-    more = f"; {len(alone) - most} more cells tell it alone" if len(alone) > most else ""
+    others = len(alone) - most
+    more = f"; {others} more {'cell tells' if others == 1 else 'cells tell'} it alone" if others > 0 else ""
     return f"Most of it lies at {listed}{more}."

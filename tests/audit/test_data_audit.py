@@ -8,10 +8,19 @@ import pytest
 import torch
 from PIL import Image
 
-from monai_freq.audit import Cases, ImageFacts, audit_data, bands_for, leaks_of, read_cases
+from monai_freq.audit import Case, Cases, ImageFacts, audit_data, bands_for, leaks_of, read_cases
 from monai_freq.audit.confounding import confounding
 from monai_freq.audit.features import band_features
-from monai_freq.audit.verdicts import BETWEEN_GROUPS, DATA_VERDICTS, LEAK, NO_LEAK, TOO_FEW, data_verdict, said_of_leak
+from monai_freq.audit.verdicts import (
+    BETWEEN_GROUPS,
+    DATA_VERDICTS,
+    LEAK,
+    NO_LEAK,
+    TOO_FEW,
+    data_verdict,
+    said_of_leak,
+    said_of_verdict,
+)
 from monai_freq.errors import DataError
 from monai_freq.spectral.band_grid import BandGrid
 
@@ -217,9 +226,52 @@ def test_verdicts_of_leaks():
         (missed, found, missed): LEAK,
         (found, missed, found): BETWEEN_GROUPS,
         (found, None, found): BETWEEN_GROUPS,
+        (found, None, missed): LEAK,  # the spectrum does not tell the group
+        (found, blind, missed): LEAK,
+        (found, blind, found): BETWEEN_GROUPS,
         (missed, missed, found): NO_LEAK,
     }
     for leaks, verdict in verdicts.items():
         assert data_verdict(*leaks, labelled=True) == verdict
     assert data_verdict(None, None, found, labelled=False) == BETWEEN_GROUPS
     assert data_verdict(None, None, missed, labelled=False) == NO_LEAK
+    within = {"leak between groups": "within groups it does not", "leak found": "no known group explains it"}
+    told = dataclasses.replace(found, auc=0.9)
+    said = said_of_verdict("leak between groups", told, dataclasses.replace(missed, smallest_auc=0.8), grouped=True)
+    assert said.endswith(f"{within['leak between groups']}.")
+    for verdict, other in (("leak between groups", blind), ("leak found", None)):
+        said = said_of_verdict(verdict, told, other, grouped=True)
+        assert said.endswith("; whether it does within groups, these patients cannot tell.")
+    assert within["leak found"] in said_of_verdict("leak found", told, None, grouped=False)
+
+
+def test_a_group_that_is_the_label_is_not_said_to_be_without_a_leak():
+    images = smoothed(noise(80), LABELS == 1)
+    found = audit(images, LABELS, groups=LABELS)
+    assert found.verdict == BETWEEN_GROUPS
+    assert found.summary[0] == (
+        "The spectrum tells groups, and with them the label; whether it does within groups, these patients cannot tell."
+    )
+    each = audit(images, LABELS, groups=range(80))
+    assert each.verdict == LEAK
+    assert each.summary[0] == "The spectrum tells the label; whether it does within groups, these patients cannot tell."
+
+
+def test_what_is_missing_for_a_test_is_said():
+    one = audit(noise(30), torch.zeros(30))
+    assert one.summary[1].startswith("All images have the label 0, so that there is nothing")
+    few = audit(noise(12), torch.arange(12) % 2)
+    assert "Two labels of at least 10 patients are needed; there are 0 (6), 1 (6)." in few.summary
+
+
+def test_a_file_that_is_listed_twice_is_of_one_patient(tmp_path):
+    cases = Cases([Case(str(tmp_path / f"{k % 3}.png")) for k in range(6)])
+    assert cases.patients == ("case 0", "case 1", "case 2") * 2
+
+
+def test_an_image_that_is_too_small_is_named():
+    images = [*noise(30), torch.rand(1, 2, 2)]
+    with pytest.raises(DataError, match=r"share no frequency.*\n.*2 x 2.*Leave it out"):
+        audit_data(Cases.of_arrays(images, labels=[0, 1] * 15 + [0]))
+    with pytest.raises(DataError, match="has the fewest"):
+        audit_data(Cases.of_arrays([*noise(30), torch.rand(1, 5, 5)], labels=[0, 1] * 15 + [0]), n_bands=3)
