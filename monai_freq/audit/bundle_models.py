@@ -30,7 +30,7 @@ from ..transforms.load_volume import LoadVolumed
 from .network_files import FoundNetwork, Inferred, with_weights
 from .preparing import plain
 
-__all__ = ["BundlePreprocess", "is_bundle", "is_run", "open_bundle", "open_run"]
+__all__ = ["BundlePreprocess", "bundle_of", "is_bundle", "is_run", "open_bundle", "open_run"]
 
 #: names of configurations, and what MONAI's bundles call their parts
 _CONFIGS = ("inference", "evaluate", "train")
@@ -132,10 +132,10 @@ def open_run(folder: str | os.PathLike[str], bundle: str | os.PathLike[str] | No
         Traceback (most recent call last):
         ...
         monai_freq.errors.UsageError: ... does not say which bundle trained it.
-        Name it, as in bundle='heart_fd'.
+        Name it, as in --bundle heart_fd.
     """
     run = Path(folder).expanduser().resolve()
-    place = _bundle_of(run, bundle)
+    place = bundle_of(run, bundle)
     found = open_bundle(place, weights_of(run))
     return FoundNetwork(**{**vars(found), "kind": "run"})
 
@@ -361,8 +361,21 @@ def _task(metadata: Mapping[str, Any]) -> Task | None:
     return "classification" if "class" in words.lower() or output.get("spatial_shape") == [] else None
 
 
-def _bundle_of(run: Path, bundle: str | os.PathLike[str] | None) -> Path:
-    """Folder of the bundle of a run."""
+def bundle_of(run: Path, bundle: str | os.PathLike[str] | None) -> Path:
+    """Folder of the bundle of a run: the one above it, or the shipped one of the phantom that it was trained on.
+
+    Args:
+        run: folder of the run.
+        bundle: folder or shipped name of the bundle, if it is known.
+
+    Raises:
+        UsageError: there is no such bundle, or none is found.
+        DataError: the run's settings cannot be read.
+
+    Example:
+        >>> bundle_of(Path("run"), "heart_fd").name
+        'heart_fd'
+    """
     shipped = list_bundles()
     if bundle is not None:
         if is_bundle(bundle):
@@ -380,5 +393,5 @@ def _bundle_of(run: Path, bundle: str | os.PathLike[str] | None) -> Path:
         raise DataError(f"{named(run / RECORD)} cannot be read: {reason_of(error)}.\nCopy the run again.") from error
     named_so = [name for name in shipped if name.rsplit("_", 1)[0] == task]
     if not named_so:
-        raise UsageError(f"{named(run)} does not say which bundle trained it.\nName it, as in bundle='heart_fd'.")
+        raise UsageError(f"{named(run)} does not say which bundle trained it.\nName it, as in --bundle heart_fd.")
     return shipped_folder(named_so[0])

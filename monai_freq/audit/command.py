@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..quoting import harmless, named, written
+from ..json_files import parse_json
+from ..quoting import harmless, named, reason_of, written
 
 if TYPE_CHECKING:
     from .cases import Cases
@@ -47,12 +48,18 @@ def add_audit(commands: Any) -> None:
     model.add_argument("model", metavar="MODEL", help="the network")
     model.add_argument("--data", dest="table", required=True, help="CSV file with a line for each image")
     model.add_argument("--network", help="what makes the network of a .pt file, such as package.module.function")
+    model.add_argument("--bundle", help="bundle of a run: its folder or name (default: found by the run)")
     model.add_argument("--task", choices=("classification", "segmentation"), help="default: as the network says")
     model.add_argument("--classes", nargs="+", help="labels in the order of the network's outputs")
+    activations = ("softmax", "sigmoid", "none")
+    model.add_argument("--activation", choices=activations, help="of its outputs (as they are); none: probabilities")
     model.add_argument("--device", help="where the network runs, such as cpu or cuda:0")
     model.add_argument("--size", nargs="+", type=int, metavar="N", help="size to which images are brought for it")
     model.add_argument("--intensity", choices=("standard", "unit", "none"), help="mean 0 and SD 1, or 0 to 1 (none)")
     model.add_argument("--channels", type=int, metavar="N", help="channels that it takes; grey images are repeated")
+    model.add_argument("--try", dest="trial", action="store_true", help="train the bundle again with the first remedy")
+    item = "item of that training to replace, such as epochs=10"
+    model.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=item)
     for kind, run in ((data, _audit_data), (model, _audit_model)):
         _add_common(kind)
         kind.set_defaults(command=audit_command, run=run)
@@ -84,18 +91,15 @@ def audit_command(arguments: argparse.Namespace) -> None:
         SystemExit: something is wrong that the user can put right.
     """
     try:
-        audit = arguments.run(arguments, _cases(arguments))
-        from .report import write_report
-
-        page = write_report(audit, arguments.output_dir)[0]
-        tried = _trial(arguments, audit) if getattr(arguments, "trial", False) else []
-    except (ValueError, OSError) as error:
+        audit, page = arguments.run(arguments, _cases(arguments))
+    except OSError as error:
+        where = f"{named(error.filename)} cannot be used: " if error.filename else ""
+        raise SystemExit(f"{where}{harmless(reason_of(error))}.") from error
+    except ValueError as error:
         raise SystemExit(" ".join(harmless(str(error)).split("\n"))) from error
     print("\n".join([f"{audit.verdict[:1].upper()}{audit.verdict[1:]}.", *audit.summary]))
     if audit.unknown:
         print("\n".join(["", "Unknown:", *(f"- {sentence}" for sentence in audit.unknown)]))
-    if tried:
-        print("\n".join(["", *tried]))
     print(f"\n{named(Path(page).absolute())}")
 
 
@@ -122,7 +126,14 @@ def _where(texts: Sequence[str]) -> Mapping[str, str]:
     return {column: text for column, _, text in pairs}
 
 
-def _audit_data(arguments: argparse.Namespace, cases: Cases) -> Any:
+def _audit_data(arguments: argparse.Namespace, cases: Cases) -> tuple[Any, Path]:
+    from .report import write_report
+
+    audit = _of_data(arguments, cases)
+    return audit, write_report(audit, arguments.output_dir)[0]
+
+
+def _of_data(arguments: argparse.Namespace, cases: Cases) -> Any:
     from .data_audit import audit_data
 
     kept = {"output_dir": arguments.output_dir, "workers": arguments.workers, "progress": True}
@@ -130,44 +141,49 @@ def _audit_data(arguments: argparse.Namespace, cases: Cases) -> Any:
     return audit_data(cases, n_cases=arguments.cases, seed=arguments.seed, **looked_for, **kept)
 
 
-def _audit_model(arguments: argparse.Namespace, cases: Cases) -> Any:
+def _audit_model(arguments: argparse.Namespace, cases: Cases) -> tuple[Any, Path]:
     from .model_audit import audit_model
     from .models import load_model
     from .preparing import scaled_to
+    from .report import write_report
+    from .trial_audit import check_trial, tried
 
-    given = {name: getattr(arguments, name) for name in ("network", "task", "classes", "device")}
+    settings = _settings(arguments.set)
+    if arguments.trial:
+        check_trial(arguments.model, arguments.bundle)
+    elif settings:
+        raise UsageError("'--set' is for the training of '--try'.")
+    given = {
+        name: getattr(arguments, name) for name in ("network", "bundle", "task", "classes", "activation", "device")
+    }
     prepared = (arguments.size, arguments.intensity or "none", arguments.channels or 1)
     if prepared != (None, "none", 1):
         given["preprocess"] = scaled_to(*prepared)
     model = load_model(arguments.model, **given)
-    data = _audit_data(arguments, cases) if cases.labels is not None or cases.groups is not None else None
+    data = _of_data(arguments, cases) if cases.labels is not None or cases.groups is not None else None
     kept = {"output_dir": arguments.output_dir, "progress": True}
-    return audit_model(model, cases, data, n_cases=arguments.cases, seed=arguments.seed, **kept)
-
-
-def _trial(arguments: argparse.Namespace, audit: Any) -> list[str]:
-    """Retrain a bundle with the first remedy and without it, and say what that did."""
-    from .counterfactual import Counterfactual
-    from .model_audit import audit_model
-    from .trial import try_remedy
-
-    if not audit.remedies:
-        return ["Nothing leaks, so that there is nothing to try."]
-    cases = _cases(arguments)
-    data = _audit_data(arguments, cases)
-
-    def judge(model: Any) -> tuple[float | None, Counterfactual | None]:
-        found = audit_model(model, cases, data, n_cases=arguments.cases, seed=arguments.seed)
-        return found.reliance.reference, found.counterfactual
-
+    audit = audit_model(model, cases, data, n_cases=arguments.cases, seed=arguments.seed, **kept)
+    page = write_report(audit, arguments.output_dir)[0]
+    if not arguments.trial:
+        return audit, page
+    if not audit.remedies or data is None:
+        print("Nothing leaks, so that there is no remedy to try.")
+        return audit, page
+    print("The audit is written. Two short trainings try its first remedy.", flush=True)
     folder = Path(arguments.output_dir, "trial")
-    trial = try_remedy(arguments.model, audit.remedies[0], judge, folder)
-    said = [f"Tried: {trial.title}."]
-    for name, (metric, followed) in (("without", trial.before), ("with", trial.after)):
-        shift = "unknown" if followed is None else f"{followed.difference:.2f}"
-        said.append(f"- {name} it: {audit.reliance.metric} {_text(metric)}, difference to the control {shift}")
-    return said
+    source = check_trial(arguments.model, arguments.bundle)
+    audit = tried(audit, data, model, cases, source, folder, settings=settings, n_cases=arguments.cases)
+    return audit, write_report(audit, arguments.output_dir)[0]
 
 
-def _text(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2f}"
+def _settings(texts: Sequence[str]) -> dict[str, Any]:
+    """Items of a configuration, their values in JSON or as they are."""
+    found: dict[str, Any] = {}
+    for name, sign, text in (text.partition("=") for text in texts):
+        if not (name and sign):
+            raise UsageError(f"'--set' must be NAME=VALUE, got {written(name)}.")
+        try:
+            found[name] = parse_json(text)
+        except ValueError:
+            found[name] = text
+    return found

@@ -19,6 +19,7 @@ from .model_figures import (
     draw_where,
     metric_name,
 )
+from .trial_page import trial_blocks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,6 +91,8 @@ def model_blocks(audit: Record, figures: Mapping[str, Any]) -> Iterator[Block]:
     if "where" in figures:
         yield Heading("Where in the image a band matters")
         yield Picture("where", "Maps of where each band matters", _WHERE[audit["where"]["kind"]])
+    if audit.get("trial"):
+        yield from trial_blocks(audit["trial"])
     yield from ending(audit)
 
 
@@ -111,7 +114,7 @@ _WHERE = {
 _OTHERS = {
     "sensitivity": (
         "Fourier heat map",
-        "What noise of the same energy in each part of the spectrum costs; rings are bands. Noise is added to the "
+        "What noise of the same energy in each part of the spectrum costs. Noise is added to the "
         "image before the network's own preparation of intensities.",
     ),
     "priority": (
@@ -166,7 +169,7 @@ def _counterfactual_table(found: Record) -> Table:
         "decisions that follow",
         "95% interval",
     ]
-    return Table([*header, "decisions", "remark"], rows)
+    return Table([*header, "decisions", "bands"], rows)
 
 
 def _seen(found: Record) -> str:

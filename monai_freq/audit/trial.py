@@ -15,9 +15,10 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.transforms import Compose, Randomizable
 from torch import Tensor, nn
 
-from ..errors import UsageError
+from ..bundle.parsing import readably
+from ..errors import DataError, UsageError
 from ..files import replacing, write_files
-from ..quoting import named, shown
+from ..quoting import named, reason_of, shown
 from ..transforms import AlignedResized
 from .models import AuditModel, load_model
 from .remedies import Remedy
@@ -71,7 +72,7 @@ def try_remedy(
         overrides: items of the configuration to replace, such as ``epochs``.
 
     Raises:
-        UsageError: the configuration is missing, or has no place for the remedy.
+        UsageError: the configuration is missing, has no place for the remedy, or its training fails.
 
     Example:
         >>> try_remedy("nowhere", Remedy("t", "w", "", "{}"), lambda model: None, "out")
@@ -147,16 +148,34 @@ def _train(config: dict[str, Any], bundle: Path, folder: Path, overrides: dict[s
     folder.mkdir(parents=True, exist_ok=True)
     (file,) = write_files(folder, {"train.json": json.dumps(config, indent=4).encode()})
     settings = {"bundle_root": str(bundle), "output_dir": str(folder), "logging_file": False, **overrides}
-    workflow = ConfigWorkflow(str(file), workflow_type="train", **settings)
-    workflow.initialize()
-    workflow.run()
-    workflow.finalize()
+    metadata = bundle / "configs" / "metadata.json"
+    meta_file = str(metadata) if metadata.is_file() else None
+    workflow = ConfigWorkflow(str(file), meta_file, workflow_type="train", **settings)
+    try:
+        with readably():
+            workflow.initialize()
+            workflow.run()
+            workflow.finalize()
+    except (UsageError, DataError):
+        raise
+    except Exception as error:  # of anybody's configuration
+        raise UsageError(
+            f"The training of {named(bundle)} failed: {shown(_first(error), 300)}.\n"
+            "Run it by itself, or replace items of its configuration."
+        ) from error
     weights = folder / _WEIGHTS
     if not weights.is_file():  # of a bundle that keeps them elsewhere
         network: nn.Module = workflow.parser.get_parsed_content("network_def")
         weights.parent.mkdir(exist_ok=True)
         with replacing(weights) as aside:
             torch.save(network.state_dict(), aside)
+
+
+def _first(error: BaseException) -> str:
+    """What an error that libraries have wrapped began with."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return reason_of(error)
 
 
 class _Prepared:

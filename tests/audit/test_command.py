@@ -119,4 +119,16 @@ def test_errors_are_one_line(table, tmp_path, capsys):
     assert refused("data", table) == "2"
     assert refused("data", table, *out, "--unit", "inch") == "2"
     assert refused("picture", table, *out) == "2"
+    network = ["model", tmp_path / "no.onnx", "--data", table, *out]
+    assert "'--set' is for the training of '--try'" in refused(*network, "--set", "epochs=2")
+    assert "'--set' must be NAME=VALUE, got 'epochs'" in refused(*network, "--try", "--set", "epochs")
+    assert "A remedy is tried on a bundle or a run, and " in refused(*network, "--try")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(table, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("of someone")
+    text = refused("data", table, "--output_dir", file, *QUICK)
+    assert text == f"{file / 'measured'} cannot be used: Not a directory."
+    assert file.read_text() == "of someone"

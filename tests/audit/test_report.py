@@ -25,6 +25,7 @@ from monai_freq.audit.model_figures import (
 )
 from monai_freq.audit.report import as_record, audit_schema, write_report
 from monai_freq.audit.tables import csv_tables
+from monai_freq.audit.trial_page import trial_blocks
 from monai_freq.spectral.band_grid import BandGrid
 
 KINDS = ("data", "model")
@@ -34,7 +35,7 @@ PARTS = {
 }
 OPTIONAL = {
     "data": ("confounding",),
-    "model": ("reliance", "sensitivity", "priority", "where", "counterfactual"),
+    "model": ("reliance", "sensitivity", "priority", "where", "counterfactual", "trial"),
 }
 
 
@@ -358,3 +359,34 @@ def test_figures_of_data_are_those_that_the_data_have():
     for leak in audit["leaks"]:
         leak["cells"] = []
     assert sorted(data_figures(audit)) == ["leaks", "spectra", "spectra_differences"]
+
+
+def test_a_trial_is_shown_side_by_side():
+    heading, text, table = trial_blocks(example("model")["trial"])
+    assert heading.text == "What a remedy did in a short training"
+    assert "a small difference may be chance" in text.text
+    rows = {name: others for name, *others in table.rows}
+    assert rows["verdict"] == ["leak and used", "leak, not seen to be used"]
+    assert rows["shift of the probability beyond the control"] == ["+0.41 (0.33 to 0.49)", "+0.02 (-0.03 to 0.06)"]
+    assert rows["AUC on whole images"] == ["0.81 (0.75 to 0.87)", "0.90 (0.84 to 0.96)"]
+    assert rows["depends on frequencies"] == ["0.25 to 0.5", "–"]
+    assert rows["falls most without"][1] == "none is known"
+
+
+def test_the_card_of_a_segmenter_has_no_empty_half():
+    audit = example("model") | {"counterfactual": None}
+    left, _ = draw_card(audit).axes
+    assert left.axison
+    assert left.get_title() == "with nothing but low, or high, frequencies"
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_nothing_of_an_earlier_audit_stays(tmp_path):
+    (tmp_path / "index.csv").write_text("of the user")
+    of_data = {path.name for path in write_report(example("data"), tmp_path)}
+    of_model = {path.name for path in write_report(example("model"), tmp_path)}
+    assert of_data - of_model
+    assert {path.name for path in tmp_path.iterdir()} == of_model | {"index.csv", ".written.json"}
+    (tmp_path / ".written.json").write_text('["../other", 7, "index.csv"')
+    assert {path.name for path in write_report(example("data"), tmp_path)} == of_data
+    assert (tmp_path / "index.csv").exists()
