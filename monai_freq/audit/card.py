@@ -14,7 +14,7 @@ from ..figures.palette import BLUE, BLUISH_GREEN, GREY, ORANGE, VERMILLION
 from .cell_figures import band_axis, by_direction, number
 from .common_blocks import settings_line
 from .data_figures import name_of, plot_spectra
-from .model_figures import counterfactual_rows, loss_of, plot_drops
+from .model_figures import counterfactual_rows, loss_of, plot_cutoffs, plot_drops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +113,7 @@ def _leak(axes: Axes, audit: Record) -> None:
 def _counterfactual(axes: Axes, audit: Record) -> None:
     found = audit["counterfactual"]
     if not found:
-        axes.set_axis_off()
+        _cutoffs(axes, audit)
         return
     axes.set_title(f"with the amplitudes of another {found['donors']}", fontsize="medium")
     for place, (_, value, low, high) in enumerate(counterfactual_rows(found)):
@@ -127,6 +127,16 @@ def _counterfactual(axes: Axes, audit: Record) -> None:
     tidy(axes)
     box = axes.get_position()
     axes.set_position((0.15, box.y0, box.x1 - 0.15, box.height))
+
+
+def _cutoffs(axes: Axes, audit: Record) -> None:
+    reliance = audit["reliance"]
+    entries = plot_cutoffs(axes, reliance) if reliance else []
+    if not entries:
+        axes.set_axis_off()
+        return
+    axes.set_title("with nothing but low, or high, frequencies", fontsize="medium")
+    _legend(axes, entries, below=True)
 
 
 def _reliance(axes: Axes, audit: Record) -> None:

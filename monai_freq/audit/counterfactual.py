@@ -183,6 +183,7 @@ def counterfactual(
     """
     _check(model, leaking_cells, silent_cells, n_donors, smallest, alpha, n_permutations)
     check_run_seed(seed)
+    model = model.settled(cases)
     dims = cases[0].load()[0].ndim - 1
     names = bands.names(dims)
     known: dict[str, object] = {"edges": bands.edges, "unit": bands.unit, "directional": bands.directional}
@@ -212,7 +213,7 @@ def counterfactual(
 
     known |= {"source": model.source, "kind": model.kind, "seed": seed, "parts": parts, "max_gain": max_gain}
     known |= {"donors": drawn.of.tolist()}
-    rows = case_rows(cases, compute, "counterfactual", known, output_dir, progress=progress)
+    rows = case_rows(cases, compute, "counterfactual", known, output_dir, model=model, progress=progress)
     before, after = rows[:, 0], rows[:, 1:].reshape(len(rows), len(parts), n_donors, -1).swapaxes(1, 2)
     return _result(
         cases,

@@ -123,8 +123,8 @@ def _cells(leak: Record, figures: Mapping[str, Any]) -> Iterator[Block]:
     ]
     if f"map_{name}" in figures:
         caption = (
-            "The same by direction, as in a centred spectrum; rings are bands. Lines of a detector, padding and "
-            "interlacing lie along an axis."
+            "The same by direction; in 2D as in a centred spectrum, with bands as rings. Lines of a detector, padding "
+            "and interlacing lie along an axis."
         )
         row.append(Picture(f"map_{name}", "AUC by band and direction", caption))
     if f"quiet_{name}" in figures:

@@ -13,6 +13,8 @@ from monai.data import MetaTensor
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..errors import DataError
+from ..quoting import named
 from ..spectral.band_grid import BandGrid
 from .cases import Case, Cases
 from .edits import SpectrumEdits
@@ -200,6 +202,7 @@ def run_plan(
         >>> run_plan(AuditModel(network), cases, bands, plan, title="t", settings={}, progress=False).rows.shape
         (4, 2, 3)
     """
+    model = model.settled(cases)
     name = metric or METRICS[model.task][0]
     if name not in METRICS[model.task]:
         raise ValueError(f"'metric' of a {model.task} must be one of {', '.join(METRICS[model.task])}, got '{name}'.")
@@ -227,7 +230,7 @@ def run_plan(
 
     known = {**settings, "source": model.source, "kind": model.kind, "task": model.task, "metric": name}
     known |= {"plan": [(one.kind, one.cell) for one in plan], "edges": bands.edges, "unit": bands.unit}
-    rows = case_rows(cases, compute, title, known, output_dir, progress=progress)
+    rows = case_rows(cases, compute, title, known, output_dir, model=model, progress=progress)
     weights = resampled(cases.patients, n_resamples, seed)
     if model.task == "segmentation":
         n = rows.shape[2] - 1
@@ -305,6 +308,14 @@ class _Answers:
         if self.model.task == "segmentation":
             self.reference = self.case.load_segmentation()
         self.before = self.model.predict(image[None], like=self.placed)[0]
+        if self.reference is not None:
+            lowest, highest = int(self.reference.min()), int(self.reference.max())
+            if lowest < 0 or highest >= len(self.before):
+                name = named(self.case.name or "an image")
+                raise DataError(
+                    f"The segmentation of {name} holds values from {lowest} to {highest}, the network has "
+                    f"{len(self.before)} classes.\nNumber them as the network does, from 0."
+                )
         return next(self._rows(self.before[None], self.before))
 
     def of(self, images: Tensor) -> Iterator[Array]:

@@ -274,9 +274,9 @@ def targets_of(
     elif len(found) == n_classes and not classes:
         place, names = {name: k for k, name in enumerate(found)}, tuple(found)
     else:
+        own = f" {shown(', '.join(names))}" if names else ""
         raise DataError(
-            f"The labels {shown(', '.join(found))} are not the network's {n_classes} classes"
-            f"{f' {shown(chr(44).join(names))}' if names else ''}.\n"
+            f"The labels {shown(', '.join(found))} are not the network's {n_classes} classes{own}.\n"
             "Pass 'classes': the label of each output, in their order."
         )
     return np.array([place[label] for label in labels], np.int64), names

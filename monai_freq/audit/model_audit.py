@@ -4,35 +4,38 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
-from ..quoting import written
+from ..errors import DataError
+from ..quoting import shown, written
 from ..spectral.band_grid import BandGrid
 from ..spectral.scalars import is_count
-from .cases import Cases
+from .cases import Case, Cases
 from .counterfactual import Counterfactual
 from .data_audit import DataAudit, audit_data, edited_bands
 from .edits import usual_bands
-from .experiments import Experiment
+from .image_facts import image_facts
 from .leak import Leak
+from .model_summary import doubts, summary_of
 from .model_verdicts import MODEL_VERDICTS, NO_LABEL, ModelVerdict, model_verdict, try_leak
 from .models import AuditModel
 from .priority import Priority, priority
 from .reliance import Reliance, reliance
 from .remedies import Remedy, remedies
 from .sensitivity import Sensitivity, sensitivity
+from .trial import Trial
 from .where import Where, where
 
-__all__ = ["ModelAudit", "audit_model"]
+__all__ = ["ModelAudit", "audit_model", "usual_cases"]
 
 #: number of spatial dimensions -> how many cases each step takes
 _USUAL = {
     2: {"counterfactual": 200, "reliance": 64, "sensitivity": 20, "priority": 64, "where": 2},
     3: {"counterfactual": 24, "reliance": 24, "sensitivity": 12, "priority": 12, "where": 2},
 }
-_METRICS = {"auc": "AUC", "accuracy": "accuracy", "dice": "Dice", "hd95": "HD95 (mm)"}
+_SEGMENTER = "A segmenter tells no label, so that it was not asked for a leak: what it needs is below."
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class ModelAudit:
         remedies: what to do.
         verdict: a key of :data:`monai_freq.audit.model_verdicts.MODEL_VERDICTS`.
         kind: always ``"model"``.
+        trial: the first remedy tried, with what is found of both networks; None if it was not tried.
 
     Example:
         >>> import dataclasses
@@ -77,11 +81,12 @@ class ModelAudit:
     remedies: tuple[Remedy, ...] = ()
     verdict: str = NO_LABEL
     kind: str = "model"
+    trial: Trial | None = None
 
 
 def audit_model(
     model: AuditModel,
-    cases: Cases,
+    cases: Sequence[Case],
     data_audit: DataAudit | None = None,
     *,
     bands: BandGrid | None = None,
@@ -133,8 +138,11 @@ def audit_model(
     """
     if n_cases is not None and not is_count(n_cases):
         raise ValueError(f"'n_cases' must be a whole number of at least 1, got {written(n_cases)}.")
+    cases, faults = _usable(cases if isinstance(cases, Cases) else Cases(cases), output_dir, progress)
     dims = cases[0].load()[0].ndim - 1
-    usual = _USUAL[dims]
+    usual = usual_cases(dims)
+    told = model.activation is None
+    model = model.settled(cases)
     if data_audit is None and cases.labels is not None and len(set(cases.labels)) > 1:
         data_audit = audit_data(cases, seed=seed, output_dir=output_dir, progress=progress)
     most = usual["reliance"] if n_cases is None else n_cases
@@ -151,8 +159,14 @@ def audit_model(
     judged, tried, remedies_found = _judged(model, cases, data_audit, n_cases or usual["counterfactual"], seed, kept)
     return ModelAudit(
         verdict=judged.verdict,
-        summary=(*judged.said, *_summary(cases, relied, sensed)),
-        unknown=tuple(_unknown(model, cases, relied, learned, placed, data_audit)),
+        summary=(
+            *judged.said[:1],
+            *doubts(judged, relied),
+            *judged.said[1:],
+            *summary_of(cases, relied, sensed),
+            *faults,
+        ),
+        unknown=tuple(_unknown(model, cases, relied, learned, placed, data_audit, told=told)),
         settings={
             "n_cases": {"reliance": len(taken), **{step: len(part) for step, part in few.items()}},
             "strength": strength,
@@ -184,12 +198,41 @@ def audit_model(
     )
 
 
+def _usable(cases: Cases, output_dir: str | os.PathLike[str] | None, progress: bool) -> tuple[Cases, list[str]]:
+    """Cases whose images can be used, and a sentence on the others."""
+    facts = image_facts(cases, output_dir=output_dir, progress=progress)
+    faults = [fact.fault for fact in facts if fact.fault]
+    if len(faults) == len(facts):
+        raise DataError(f"No image can be used. The first: {faults[0]}")
+    if len({len(fact.sizes) for fact in facts if not fact.fault}) > 1:
+        raise DataError("Some images are in 2D and others in 3D.\nAudit them one after the other.")
+    if not faults:
+        return cases, []
+    left = Cases([case for case, fact in zip(cases, facts, strict=True) if not fact.fault])
+    return left, [f"{len(faults)} left out as they cannot be used. The first: {faults[0].splitlines()[0]}"]
+
+
+def usual_cases(spatial_dims: int) -> dict[str, int]:
+    """How many cases each step takes, unless told otherwise.
+
+    Args:
+        spatial_dims: number of spatial dimensions.
+
+    Example:
+        >>> usual_cases(2)["reliance"]
+        64
+    """
+    return dict(_USUAL[spatial_dims])
+
+
 def _judged(
     model: AuditModel, cases: Cases, data_audit: DataAudit | None, n_cases: int, seed: int, kept: dict[str, Any]
 ) -> tuple[ModelVerdict, Counterfactual | None, tuple[Remedy, ...]]:
     """Verdict, counterfactual and remedies of the leaks that the data have."""
     if data_audit is None:
         return ModelVerdict(NO_LABEL, (MODEL_VERDICTS[NO_LABEL],)), None, ()
+    if model.task == "segmentation":
+        return ModelVerdict(NO_LABEL, (_SEGMENTER,)), None, ()
     dims = cases[0].load()[0].ndim - 1
     grid = edited_bands(data_audit, dims)
     tried = try_leak(model, cases.subset(n_cases, seed), data_audit.leaks, grid, seed=seed, **kept)
@@ -213,55 +256,8 @@ def _data(cases: Cases, taken: Cases, dims: int) -> dict[str, Any]:
         "sizes": dict(sizes),
         "spacings": dict(spacings),
         "spatial_dims": dims,
-        "left_out": len(cases) - len(taken),
+        "left_out": 0,  # of those that are not in ``taken``, other steps may take some
     }
-
-
-def _summary(cases: Cases, found: Reliance, noise: Sensitivity) -> list[str]:
-    name, unit = _METRICS[found.metric], found.unit
-    part = f"all {len(cases)}" if found.n_cases == len(cases) else f"{found.n_cases} of {len(cases)}"
-    said = [
-        f"The {name} is {_interval(found.reference, found.reference_low, found.reference_high)} on {part} cases"
-        f"{'' if found.n_cases == len(cases) else ', drawn by patient in equal shares'}."
-    ]
-    if found.above_chance is False:
-        said.append("That may be chance: a network that tells nothing relies on nothing, whatever the drops are.")
-        return said
-    worse = "lower" if found.higher_is_better else "higher"
-    removed = _largest(found.experiments, "remove")
-    if removed is not None:
-        said.append(
-            f"Without {removed.cell} {unit} it is {worse} by {_drop(removed)}, more than without any other band."
-        )
-    else:
-        said.append("No band, removed alone, is known to make it worse: others tell the same, or none is needed.")
-    cuts = sorted((each for each in found.experiments if each.kind == "low-pass"), key=lambda each: -each.low_edge)
-    enough = list(takewhile(lambda each: not _is_known(each), cuts))
-    if enough:
-        least = enough[-1]
-        said.append(
-            f"All above {least.low_edge:.3g} {unit} can be cut off: it is then {_number(least.value)}, "
-            f"{worse} by {_drop(least)}."
-        )
-    for kind, what in (("amplitude", "amplitudes"), ("phase", "phases")):
-        each = _largest(found.experiments, kind)
-        if each is not None:
-            said.append(f"With another image's {what} in {each.cell} {unit} it is {worse} by {_drop(each)}.")
-    moved = [each for each in noise.experiments if each.moved is not None]
-    if moved:
-        most = max(moved, key=lambda each: each.moved or 0)
-        said.append(
-            f"Noise of {noise.strength:.3g} SD moves its answers most in {most.cell} {unit}: by {_number(most.moved)} "
-            f"of the probability ({noise.n_cases} cases)."
-        )
-    if found.untrained_reference is not None:
-        by_chance = (found.untrained_reference, found.untrained_reference_low, found.untrained_reference_high)
-        lost = [each.cell for each in found.experiments if (each.untrained_low or 0) > 0]
-        loses = f"is known to lose without {' and '.join(lost)}" if lost else "is not known to lose without any band"
-        if found.metric == "auc" and (found.untrained_reference_low or 0) <= 0.5:
-            loses = "tells nothing"
-        said.append(f"The same network with random weights has {_interval(*by_chance)}: it {loses}.")
-    return said
 
 
 def _unknown(
@@ -271,8 +267,17 @@ def _unknown(
     learned: Priority | None,
     placed: Where | None,
     data_audit: DataAudit | None,
+    *,
+    told: bool,
 ) -> list[str]:
     said = []
+    if model.task == "classification" and not model.classes and cases.labels is not None:
+        said.append(
+            "The order of the classes was not given: the outputs are taken to be "
+            f"{', '.join(map(shown, found.classes))}, in this order."
+        )
+    if told and model.activation == "none" and model.task == "classification":
+        said.append("Whether the outputs are probabilities was not given: all are from 0 to 1, and taken for these.")
     if not cases.patients_known:
         said.append("The patients are unknown: each image counts as one, and intervals are too narrow if it is not.")
     if found.untrained_reference is None:
@@ -286,25 +291,3 @@ def _unknown(
     if data_audit is not None:
         said += [sentence for sentence in data_audit.unknown if not sentence.startswith("No patients")]
     return said
-
-
-def _largest(experiments: tuple[Experiment, ...], kind: str) -> Experiment | None:
-    known = [each for each in experiments if each.kind == kind and _is_known(each)]
-    return max(known, key=lambda each: each.drop or 0, default=None)
-
-
-def _is_known(each: Experiment) -> bool:
-    """Whether the metric is known to be worse."""
-    return each.drop_low is not None and each.drop_low > 0
-
-
-def _drop(each: Experiment) -> str:
-    return _interval(each.drop, each.drop_low, each.drop_high)
-
-
-def _interval(value: float | None, low: float | None, high: float | None) -> str:
-    return f"{_number(value)} ({_number(low)} to {_number(high)})"
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value + 0.0:.2f}"

@@ -24,6 +24,7 @@ __all__ = [
     "draw_where",
     "loss_of",
     "metric_name",
+    "plot_cutoffs",
     "plot_drops",
 ]
 
@@ -107,7 +108,23 @@ def draw_cutoffs(reliance: Record) -> Figure | None:
         'AUC'
     """
     figure = new_figure(WIDTH, 3.4)
-    axes = figure.subplots()
+    entries = plot_cutoffs(figure.subplots(), reliance)
+    if not entries:
+        return None
+    legend_above(figure, entries)
+    return figure
+
+
+def plot_cutoffs(axes: Axes, reliance: Record) -> list[tuple[str, dict[str, Any]]]:
+    """Plot what :func:`draw_cutoffs` shows into axes.
+
+    Args:
+        axes: the axes.
+        reliance: reliance, as in ``audit.json``.
+
+    Returns:
+        Entries of the legend; empty if there is no such experiment.
+    """
     entries: list[tuple[str, dict[str, Any]]] = []
     shown: list[float] = []
     for kind, (edge, title, color) in _CUTOFFS.items():
@@ -121,7 +138,7 @@ def draw_cutoffs(reliance: Record) -> Figure | None:
         entries.append((title, {"color": color, "marker": "o"}))
         shown += cutoffs
     if not shown:
-        return None
+        return []
     axes.axhspan(number(reliance["reference_low"]), number(reliance["reference_high"]), color=GREY, alpha=0.15)
     axes.axhline(number(reliance["reference"]), color=GREY)
     entries.append(("whole image", {"color": GREY}))
@@ -131,8 +148,7 @@ def draw_cutoffs(reliance: Record) -> Figure | None:
     frequency_axis(axes, shown, reliance["unit"])
     axes.set(xlabel=f"cutoff ({reliance['unit']})", ylabel=metric_name(reliance))
     tidy(axes)
-    legend_above(figure, entries)
-    return figure
+    return entries
 
 
 def draw_drops(reliance: Record) -> Figure | None:
@@ -281,7 +297,8 @@ def draw_where(where: Record) -> Figure | None:
         for axes, band in zip(row, chosen, strict=True):
             axes.imshow(np.array(maps[band], dtype=float), cmap="viridis", vmin=0, vmax=most, interpolation="nearest")
             axes.set(xticks=[], yticks=[])
-        row[0].set_ylabel(literal(case if len(case) < _NAME else f"…{case[1 - _NAME :]}"), fontsize=8)
+        file = case.replace("\\", "/").rstrip("/").rpartition("/")[2] or case  # a path says too much
+        row[0].set_ylabel(literal(file if len(file) < _NAME else f"…{file[1 - _NAME :]}"), fontsize=8)
     for axes, band in zip(panels[0], chosen, strict=True):
         axes.set_title(f"{where['cells'][band]}\n{number(where['shares'][band]):.0%}", fontsize=9)
     return figure

@@ -32,7 +32,7 @@ NO_LABEL = "no label to leak"
 #: verdict -> what it says
 MODEL_VERDICTS = {
     USED: "The spectrum of the data tells the label, and the network follows it.",
-    NOT_SEEN: "The spectrum of the data tells the label; the network was not seen to follow it.",
+    NOT_SEEN: "The spectrum of the data tells the label; the network was not seen to use it.",
     NO_LEAK: "The spectrum of the data does not tell the label, as far as these images show.",
     TOO_FEW: "There are too few patients to tell.",
     NO_LABEL: "The images have no labels that could leak: what the network needs is below.",
@@ -154,6 +154,10 @@ def model_verdict(leaks: Sequence[Leak], found: Counterfactual | None) -> ModelV
     if found.smallest_seen > _FAR:
         few = f"With {found.n_patients} patients, only a shift of {found.smallest_seen:.2f} would have been seen."
         return ModelVerdict(TOO_FEW, (few, *said))
+    if found.p <= found.alpha and 0 < found.difference < found.smallest:
+        return ModelVerdict(
+            NOT_SEEN, (f"The network follows the leak, by less than counts as use. {said[0]}", *said[1:])
+        )
     seen = f"A shift of {found.smallest_seen:.2f} would have been seen in four of five such data sets."
     return ModelVerdict(NOT_SEEN, (f"The network was not seen to use the leak. {said[0]}", seen, *said[1:]))
 

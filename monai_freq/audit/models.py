@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from monai.data import MetaTensor
 from torch import Tensor, nn
@@ -18,7 +17,8 @@ from ..errors import DataError, UsageError
 from ..networks.predictions import Task, shapes_in, tensors_in
 from ..quoting import named, shown, written
 from ..spectral.scalars import check_choice
-from .network_files import FoundNetwork, Inferred, constructed, open_network
+from .cases import Case
+from .network_files import FoundNetwork, Inferred, builder_of, open_network, resettable
 from .preparing import plain
 
 __all__ = ["Activation", "AuditModel", "load_model"]
@@ -29,6 +29,8 @@ _ACTIVATIONS = ("softmax", "sigmoid", "none")
 _TASKS = ("classification", "segmentation")
 #: largest deviation from 1 of a sum of probabilities
 _ROUNDING = 1e-3
+#: images that tell the activation
+_ASKED = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +84,12 @@ class AuditModel:
         """Where the network computes."""
         place = None if self.network is None else next(iter(self.network.parameters()), None)
         return torch.device("cpu") if place is None else place.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Numbers that the network computes with."""
+        parameters = [] if self.network is None else self.network.parameters()
+        return next((one.dtype for one in parameters if one.is_floating_point()), torch.float32)
 
     def predict(
         self, images: Tensor, spacing: Sequence[float] | None = None, *, like: MetaTensor | None = None
@@ -162,11 +170,15 @@ class AuditModel:
             >>> AuditModel(nn.Identity()).probabilities(torch.tensor([[0.25, 0.75]]))
             tensor([[0.2500, 0.7500]])
         """
+        return self.activated(self._output(prepared), prepared.ndim).cpu().clone()
+
+    def _output(self, prepared: Tensor) -> Any:
+        """What the network returns, in evaluation mode."""
         modules = [] if self.network is None else list(self.network.modules())
         modes = [part.training for part in modules]
         if self.network is not None:
             self.network.eval()
-            prepared = prepared.to(self.device)
+            prepared = prepared.to(self.device, self.dtype)
             if prepared.ndim == 4:  # convolutions of one thread and few channels are a third faster so
                 prepared = prepared.to(memory_format=torch.channels_last)
         try:
@@ -175,12 +187,12 @@ class AuditModel:
         except Exception as error:  # of any network
             raise DataError(
                 f"The network of {shown(self.source)} refuses images of the shape {tuple(prepared.shape)}: "
-                f"{shown(_root(error), 200)}.\nPass 'preprocess' that makes images as it was trained with."
+                f"{shown(_root(error), 200)}.\nPass 'preprocess', or --size, --channels, --intensity."
             ) from error
         finally:
             for part, mode in zip(modules, modes, strict=True):
                 part.training = mode
-        return self.activated(output, prepared.ndim).cpu().clone()
+        return output
 
     def activated(self, output: Any, ndim: int) -> Tensor:
         """Probabilities of the classes of what the network returned.
@@ -196,21 +208,64 @@ class AuditModel:
             >>> AuditModel(nn.Identity(), activation="sigmoid").activated(torch.zeros(1, 3), 4)
             tensor([[0.5000, 0.5000, 0.5000]])
         """
-        tensors = tensors_in(output)
-        wanted = 2 if self.task == "classification" else ndim
-        if not tensors or tensors[0].ndim != wanted:
-            other = "segmentation" if self.task == "classification" else "classification"
-            raise DataError(
-                f"A network for {self.task} returns {wanted} axes, that of {shown(self.source)} returned "
-                f"{shapes_in(output)}.\nPass task='{other}', or another network."
-            )
-        scores = tensors[0].float()
+        scores = self._scores(output, ndim)
         known = self.activation
         if known is None:
             sums = (scores.sum(1) - 1).abs().max() < _ROUNDING and bool((scores >= 0).all())
             known = "sigmoid" if scores.shape[1] == 1 else "none" if sums else "softmax"
         found = scores.sigmoid() if known == "sigmoid" else scores.softmax(1) if known == "softmax" else scores
+        if not bool(found.isfinite().all()):
+            raise DataError(
+                f"The network of {shown(self.source)} returns NaN or infinity.\n"
+                "Give it images that are scaled as in its training, or another network."
+            )
         return torch.cat([1 - found, found], 1) if found.shape[1] == 1 else found
+
+    def _scores(self, output: Any, ndim: int) -> Tensor:
+        """Numbers of each image and class, before the activation."""
+        tensors = tensors_in(output)
+        wanted = 2 if self.task == "classification" else ndim
+        scores = tensors[0].float() if tensors else torch.empty(())
+        if self.task == "classification" and scores.ndim == 1:  # one logit for each image
+            scores = scores[:, None]
+        if scores.ndim != wanted:
+            other = "segmentation" if self.task == "classification" else "classification"
+            advice = f"Pass task='{other}', or another network." if tensors else "Wrap it so that it returns a tensor."
+            raise DataError(
+                f"A network for {self.task} returns {wanted} axes, that of {shown(self.source)} returned "
+                f"{shapes_in(output)}.\n{advice}"
+            )
+        return scores
+
+    def settled(self, cases: Sequence[Case]) -> AuditModel:
+        """The same with an activation that is told from the answers to some images, and holds for all others.
+
+        Where all outputs are from 0 to 1, they are probabilities.
+
+        Args:
+            cases: the images.
+
+        Raises:
+            DataError: see :meth:`predict`.
+
+        Example:
+            >>> from monai_freq.audit import Cases
+            >>> cases = Cases.of_arrays(torch.rand(4, 1, 8, 8))
+            >>> AuditModel(lambda images: images.mean((2, 3))).settled(cases).activation
+            'none'
+            >>> AuditModel(lambda images: 9 - images.sum((2, 3))).settled(cases).activation
+            'sigmoid'
+        """
+        if self.activation is not None:
+            return self
+        shares, channels = True, 0
+        for place in np.unique(np.linspace(0, len(cases) - 1, _ASKED).round().astype(int)):
+            placed = cases[int(place)].load_placed()
+            prepared = _stacked(self.prepare(plain(placed)[None], like=placed))
+            scores = self._scores(self._output(prepared), prepared.ndim)
+            shares = shares and bool(((scores >= -_ROUNDING) & (scores <= 1 + _ROUNDING)).all())
+            channels = scores.shape[1]
+        return replace(self, activation="none" if shares else "sigmoid" if channels == 1 else "softmax")
 
     def untrained(self, seed: int) -> AuditModel | None:
         """The same network with random weights.
@@ -320,7 +375,7 @@ def load_model(
 def _found(source: Any, network: Any, weights: Any, bundle: Any) -> tuple[FoundNetwork, str]:
     """The network of a source, and the source in words."""
     if isinstance(source, nn.Module):
-        build = _builder(network) if network is not None else _resettable(source)
+        build = builder_of(network) if network is not None else resettable(source)
         return FoundNetwork(source, "module", source, build), type(source).__name__
     if isinstance(source, (str, os.PathLike)):
         from .bundle_models import is_bundle, is_run, open_bundle, open_run
@@ -335,33 +390,7 @@ def _found(source: Any, network: Any, weights: Any, bundle: Any) -> tuple[FoundN
                 f"{named(path)} is no bundle with configs/inference.json, and no run with settings.json and "
                 "models/model.pt.\nName the folder of a bundle or of a run, or a file."
             )
-        return open_network(path, network if isinstance(network, str) else _builder(network)), os.path.basename(path)
+        return open_network(path, network if isinstance(network, str) else builder_of(network)), os.path.basename(path)
     if not callable(source):
         raise UsageError(f"'source' must be a network, a function, a folder or a file, got {written(source)}.")
-    return FoundNetwork(source, "callable", None, _builder(network)), getattr(source, "__name__", "a function")
-
-
-def _builder(network: Any) -> Callable[[], nn.Module] | None:
-    if isinstance(network, str):
-        return constructed(network)
-    if isinstance(network, nn.Module):
-        return functools.partial(_reset, network)
-    return network  # type: ignore[no-any-return]
-
-
-def _resettable(network: nn.Module) -> Callable[[], nn.Module] | None:
-    """How to build an untrained one, if no weight stays as it is when the layers draw theirs anew."""
-    own = (part for part in network.modules() if next(part.parameters(recurse=False), None) is not None)
-    can = all(callable(getattr(part, "reset_parameters", None)) for part in own)
-    scripted = isinstance(network, torch.jit.ScriptModule)
-    return functools.partial(_reset, network) if can and not scripted else None
-
-
-def _reset(network: nn.Module) -> nn.Module:
-    """A copy with new random weights, as each layer draws them."""
-    other = copy.deepcopy(network)
-    for part in other.modules():
-        reset = getattr(part, "reset_parameters", None)
-        if callable(reset):
-            reset()
-    return other
+    return FoundNetwork(source, "callable", None, builder_of(network)), getattr(source, "__name__", "a function")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import io
 import json
@@ -24,7 +25,7 @@ from ..networks.predictions import Task, tensors_in
 from ..networks.pretrained import load_pretrained
 from ..quoting import named, reason_of, shown
 
-__all__ = ["FoundNetwork", "Inferred", "constructed", "open_network", "with_weights"]
+__all__ = ["FoundNetwork", "Inferred", "builder_of", "constructed", "open_network", "resettable", "with_weights"]
 
 
 @dataclass(frozen=True)
@@ -307,3 +308,46 @@ def _onnx(path: str | os.PathLike[str]) -> Callable[[Tensor], Any]:
         return [torch.from_numpy(one) for one in found]
 
     return _OneByOne(forward) if taken.shape and taken.shape[0] == 1 else forward
+
+
+def builder_of(network: Any) -> Callable[[], nn.Module] | None:
+    """How to build a network with random weights, of the network, its constructor in words, or a function.
+
+    Args:
+        network: any of these; None gives None.
+
+    Example:
+        >>> builder_of("torch.nn.Linear(4, 2)")()
+        Linear(in_features=4, out_features=2, bias=True)
+    """
+    if isinstance(network, str):
+        return constructed(network)
+    if isinstance(network, nn.Module):
+        return functools.partial(_reset, network)
+    return network  # type: ignore[no-any-return]
+
+
+def resettable(network: nn.Module) -> Callable[[], nn.Module] | None:
+    """How to build an untrained one, if no weight stays as it is when the layers draw theirs anew.
+
+    Args:
+        network: a network.
+
+    Example:
+        >>> resettable(nn.Linear(4, 2)) is None
+        False
+    """
+    own = (part for part in network.modules() if next(part.parameters(recurse=False), None) is not None)
+    can = all(callable(getattr(part, "reset_parameters", None)) for part in own)
+    scripted = isinstance(network, torch.jit.ScriptModule)
+    return functools.partial(_reset, network) if can and not scripted else None
+
+
+def _reset(network: nn.Module) -> nn.Module:
+    """A copy with new random weights, as each layer draws them."""
+    other = copy.deepcopy(network)
+    for part in other.modules():
+        reset = getattr(part, "reset_parameters", None)
+        if callable(reset):
+            reset()
+    return other

@@ -99,7 +99,7 @@ class Table:
 
     def is_text(self, place: int) -> bool:
         """Whether a column is of words: the first ones, and a last one that is a remark."""
-        last = place == len(self.header) - 1 and self.header[place] in ("verdict", "state", "remark")
+        last = place == len(self.header) - 1 and self.header[place] in ("verdict", "state", "bands", "remark")
         return place < self.texts or last
 
     def grouped(self) -> Iterator[tuple[list[str], bool]]:

@@ -122,9 +122,13 @@ def test_it_repeats_and_goes_on_where_it_stopped(tmp_path):
         return of_cell(2)(x)
 
     cases = Cases.of_arrays(images, labels)
-    first = counterfactual(AuditModel(counting), cases, [2], BANDS, output_dir=tmp_path, seed=3, **QUIET)
+    first = counterfactual(
+        AuditModel(counting, activation="softmax"), cases, [2], BANDS, output_dir=tmp_path, seed=3, **QUIET
+    )
     asked = len(calls)
-    again = counterfactual(AuditModel(counting), cases, [2], BANDS, output_dir=tmp_path, seed=3, **QUIET)
+    again = counterfactual(
+        AuditModel(counting, activation="softmax"), cases, [2], BANDS, output_dir=tmp_path, seed=3, **QUIET
+    )
     assert again == first
     assert len(calls) - asked == 2  # for the number of classes, and to see that the network is the same
     assert counterfactual(AuditModel(of_cell(2)), cases, [2], BANDS, seed=4, **QUIET) != first

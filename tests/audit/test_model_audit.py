@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from monai_freq.audit import AuditModel, Case, Cases, load_model
+from monai_freq.audit import AuditModel, Case, Cases, audit_data, load_model
 from monai_freq.audit.model_audit import audit_model
 from monai_freq.audit.priority import priority
 from monai_freq.audit.reliance import reliance
 from monai_freq.audit.where import band_maps, where
+from monai_freq.errors import DataError
 from monai_freq.spectral.band_grid import BandGrid
 
 WAVE = torch.cos(2 * math.pi * 4 * torch.arange(16.0) / 16)  # 0.25 cycles per voxel
@@ -131,6 +132,7 @@ def test_what_is_unknown_is_said(cases):
     assert any("10 of 24 cases, drawn by patient" in one for one in found.summary)
     assert (found.priority, found.where, found.reliance.untrained_reference) == (None, None, None)
     assert [text.split(":")[0] for text in found.unknown] == [
+        "The order of the classes was not given",
         "How to build the network is unknown",
         "The network gives no gradients",
         "The network gives no gradients",
@@ -140,3 +142,91 @@ def test_what_is_unknown_is_said(cases):
     ]
     with pytest.raises(ValueError, match="'n_cases' must be"):
         audit_model(model, cases, n_cases=0)
+
+
+def test_a_network_may_return_logits_or_probabilities(cases):
+    """The same verdict and shift, whatever the answers come as; a second sigmoid would hide most of the shift."""
+
+    def sure(x):
+        return 8 * ((x * WAVE).mean((2, 3)) - 0.4)
+
+    forms = {
+        "logit": sure,
+        "logits": lambda x: torch.cat([-sure(x), sure(x)], 1) / 2,
+        "one logit for each image": lambda x: sure(x)[:, 0],
+        "dictionary": lambda x: {"out": sure(x), "features": x},
+        "probability": lambda x: sure(x).sigmoid(),
+        "probabilities": lambda x: torch.cat([1 - sure(x).sigmoid(), sure(x).sigmoid()], 1),
+    }
+    data = audit_data(cases, n_bands=3, n_permutations=99)
+    assert data.verdict == "leak found"
+    found = {
+        name: audit_model(AuditModel(form), cases, data, bands=BANDS, n_resamples=50, progress=False)
+        for name, form in forms.items()
+    }
+    shifts = [one.counterfactual.difference for one in found.values()]
+    assert shifts == pytest.approx([shifts[0]] * len(forms), abs=1e-5)
+    assert shifts[0] > 0.2
+    assert len({one.verdict for one in found.values()}) == 1
+    said = [name for name, one in found.items() if any("taken for these" in text for text in one.unknown)]
+    assert said == ["probability", "probabilities"]
+
+
+def test_answers_that_are_no_numbers_are_refused(cases):
+    for value in (float("nan"), float("inf")):
+        model = AuditModel(lambda x, value=value: torch.full((len(x), 2), value))
+        with pytest.raises(DataError, match="returns NaN or infinity"):
+            audit_model(model, cases, progress=False)
+    with pytest.raises(DataError, match="Wrap it so that it returns a tensor"):
+        audit_model(AuditModel(lambda x: "well"), cases, progress=False)
+
+
+def test_classes_in_another_order_are_noticed(cases):
+    model = AuditModel(lambda x: 0.4 - (x * WAVE).mean((2, 3)), classes=("no", "yes"))
+    found = audit_model(model, cases, n_resamples=50, progress=False)
+    assert found.reliance.reference_high < 0.5
+    assert any("worse than chance: if the classes are in another order" in text for text in found.summary)
+
+
+def test_images_that_cannot_be_used_are_left_out(cases):
+    model = AuditModel(lambda x: (x * WAVE).mean((2, 3)) - 0.4)
+    faulty = [dataclasses.replace(cases[0], image=image) for image in ("nowhere.png", torch.ones(1, 16, 16))]
+    found = audit_model(model, [faulty[0], *cases, faulty[1]], n_resamples=50, progress=False)
+    alone = audit_model(model, cases, n_resamples=50, progress=False)
+    assert found.reliance == alone.reliance
+    assert found.counterfactual == alone.counterfactual
+    assert found.summary[-1].startswith("2 left out as they cannot be used. The first: nowhere.png")
+    with pytest.raises(DataError, match="No image can be used"):
+        audit_model(model, faulty, progress=False)
+    with pytest.raises(DataError, match="Some images are in 2D and others in 3D"):
+        audit_model(model, [*cases, dataclasses.replace(cases[0], image=torch.rand(1, 8, 8, 8))], progress=False)
+
+
+def test_a_segmenter_has_no_verdict_on_labels(cases):
+    images = torch.stack([case.load()[0] for case in cases])
+    model = AuditModel(lambda x: torch.cat([-x, x], 1), "segmentation")
+    parts = {"labels": cases.labels, "segmentations": (images > 0).long()}
+    found = audit_model(model, Cases.of_arrays(images, **parts), n_resamples=50, progress=False)
+    assert found.verdict == "no label to leak"
+    assert found.leaks[0].found
+    assert "was not asked for a leak" in found.summary[0]
+    parts["segmentations"] = 5 * parts["segmentations"]
+    with pytest.raises(DataError, match="holds values from 0 to 5, the network has 2 classes"):
+        audit_model(model, Cases.of_arrays(images, **parts), n_resamples=50, progress=False)
+    empty = Cases.of_arrays(images, segmentations=torch.zeros_like(images))
+    found = audit_model(model, empty, n_resamples=50, progress=False)
+    assert found.summary[1] == "The Dice is unknown: no case has any of the classes."
+
+
+def test_a_use_that_probabilities_hide_is_not_passed_over(cases):
+    """All answers are of one class with near certainty; their order still follows the leak."""
+    sure = AuditModel(lambda x: 6 + 3 * (x * WAVE).mean((2, 3)))
+    found = audit_model(sure, cases, bands=BANDS, n_resamples=100, progress=False)
+    assert found.reliance.reference > 0.95
+    assert abs(found.counterfactual.difference) < 0.01
+    assert found.verdict == "leak, not seen to be used"
+    assert found.summary[1].startswith(
+        "Doubt this verdict: with the amplitudes of an image of another label in 0.2 to 0.3"
+    )
+    blind = AuditModel(lambda x: 6 + 3 * x.mean((2, 3)))
+    assert not any("Doubt" in text for text in audit_model(blind, cases, bands=BANDS, progress=False).summary)

@@ -33,6 +33,12 @@ def leak(found=True, within=None, smallest=0.62, of="label", auc=0.8):
             "leak, not seen to be used",
             "A shift of 0.12 would have been seen",
         ),
+        (
+            [leak()],
+            dataclasses.replace(FOUND, difference=0.05, used=False),
+            "leak, not seen to be used",
+            "The network follows the leak, by less than counts as use.",
+        ),
         ([leak()], None, "leak, not seen to be used", "was not tried"),
         ([leak()], dataclasses.replace(FOUND, used=False, smallest_seen=0.7), "too few cases", "With 80 patients"),
         ([leak(found=False)], None, "no leak found", "A leak of AUC 0.62 would have been found"),
