@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import DataError
+from ..json_files import parse_json
 from ..quoting import written
 from .cases import Case
 
@@ -160,7 +161,7 @@ class _Kept:
         if file is not None and file.exists():
             for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
-                    key, record = json.loads(line)
+                    key, record = parse_json(line)
                 except ValueError:
                     continue
                 if isinstance(key, str) and isinstance(record, dict):

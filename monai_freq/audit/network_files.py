@@ -6,7 +6,6 @@ import ast
 import copy
 import functools
 import io
-import json
 import os
 import zipfile
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DataError, UsageError
+from ..json_files import parse_json
 from ..networks.predictions import Task, tensors_in
 from ..networks.pretrained import load_pretrained
 from ..quoting import named, reason_of, shown
@@ -258,7 +258,7 @@ def _refuse_code(path: str | os.PathLike[str]) -> None:
                 if "aotinductor" in name or base.startswith(("custom_obj", "opaque_obj")):
                     refuse("compiled code" if "aotinductor" in name else "objects of its own")
                 if base.endswith("_config.json"):
-                    entries = json.loads(archive.read(names[name]))["config"].values()
+                    entries = parse_json(archive.read(names[name]).decode())["config"].values()
                     folder = name.rpartition("/")[0]
                     pickled += [f"{folder}/{entry['path_name']}" for entry in entries if entry.get("use_pickle")]
             for name in pickled:

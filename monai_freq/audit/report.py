@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..documents import Block, write_document
 from ..files import write_files
-from ..json_files import read_json
+from ..json_files import parse_json, read_json
 from ..quoting import written
 from .card import draw_card
 from .data_page import data_blocks, data_figures
@@ -76,7 +76,7 @@ def audit_schema() -> dict[str, Any]:
         >>> audit_schema()["$schema"]
         'https://json-schema.org/draft/2020-12/schema'
     """
-    schema: dict[str, Any] = json.loads((files(__package__) / "audit.schema.json").read_text(encoding="utf-8"))
+    schema: dict[str, Any] = parse_json((files(__package__) / "audit.schema.json").read_text(encoding="utf-8"))
     return schema
 
 

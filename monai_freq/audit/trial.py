@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import os
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from ..bundle.parsing import readably
 from ..errors import DataError, UsageError
 from ..files import replacing, write_files
+from ..json_files import parse_json
 from ..quoting import named, reason_of, shown
 from ..transforms import AlignedResized
 from .models import AuditModel, load_model
@@ -119,9 +121,9 @@ def with_remedy(transform: Any, remedy: Any) -> Compose:
 
 def _cured(config: dict[str, Any], remedy: Remedy, bundle: Path) -> tuple[dict[str, Any], Any]:
     """Configuration with the remedy, and its transform; None for a loss."""
-    entry = json.loads(remedy.config)
+    entry = parse_json(remedy.config)
     part = ConfigParser({"remedy": entry}).get_parsed_content("remedy")
-    cured = json.loads(json.dumps(config))
+    cured = copy.deepcopy(config)
     if isinstance(part, nn.Module):
         name = next((name for name in ("loss", "loss_function") if name in cured), None)
         if name is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..json_files import read_json
+from ..json_files import parse_json, read_json
 from ..places import RECORD
 from ..quoting import named
 from .bundle_models import BundlePreprocess, bundle_of, is_bundle, is_run
@@ -152,7 +152,7 @@ def tried(
 
 def _keyed(remedy: Remedy, key: str) -> Remedy:
     """The remedy of the key that the bundle's transforms have."""
-    entry = json.loads(remedy.config)
+    entry = parse_json(remedy.config)
     return dataclasses.replace(remedy, config=json.dumps({**entry, "keys": key} if "keys" in entry else entry))
 
 
