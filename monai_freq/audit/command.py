@@ -93,7 +93,8 @@ def audit_command(arguments: argparse.Namespace) -> None:
     try:
         audit, page = arguments.run(arguments, _cases(arguments))
     except OSError as error:
-        where = f"{named(error.filename)} cannot be used: " if error.filename else ""
+        file = error.filename
+        where = f"{named(file)} cannot be used: " if file else ""
         raise SystemExit(f"{where}{harmless(reason_of(error))}.") from error
     except ValueError as error:
         raise SystemExit(" ".join(harmless(str(error)).split("\n"))) from error

@@ -233,7 +233,7 @@ def _bands_for(cases: Cases, facts: Sequence[ImageFacts], n_bands: int, unit: Un
         place = min(range(len(facts)), key=lambda k: max(facts[k].sizes))
         sizes = " x ".join(map(str, facts[place].sizes))
         smallest = f"{named(cases[place].name or 'an image')} ({sizes})"
-        raise DataError(f"{error}\nThe smallest: {smallest}. Leave it out.") from error
+        raise DataError("\n".join([str(error), f"The smallest: {smallest}. Leave it out."])) from error
 
 
 def _kinds(leaks: Sequence[Leak]) -> list[Leak | None]:
