@@ -142,8 +142,11 @@ def state_of(image: str) -> tuple[int, int] | None:
         image: path, or ``file#index``.
 
     Example:
-        >>> state_of("no such file") is None
-        True
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp(), "image.png")
+        >>> _ = file.write_bytes(b"1234")
+        >>> state_of(f"{file}#3")[1], state_of("no such file")
+        (4, None)
     """
     try:
         found = os.stat(image if os.path.exists(image) else image.rpartition("#")[0])

@@ -145,9 +145,18 @@ def test_arrays_share_memory_and_must_be_contiguous():
         arrays(x.T)
 
 
+class AtOnce:
+    """Timer that does not wait."""
+
+    def __init__(self, seconds, call):
+        assert seconds == compiled._PATIENCE > 0
+        self.start, self.cancel = call, lambda: None
+
+
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(compiled, "_PATIENCE", 0.0)
+    """No time is quick: whether a thread is faster than a compilation is left to chance otherwise."""
+    monkeypatch.setattr(compiled.threading, "Timer", AtOnce)
     compiled._tell.cache_clear()
     yield
     compiled._tell.cache_clear()

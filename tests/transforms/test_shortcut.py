@@ -457,8 +457,11 @@ def test_an_item_without_a_file_is_named_by_its_entries():
         (RandGaussianNoise(), "RandGaussianNoise acts with a probability of 0.1: a marked image may stay as it was"),
         (RandGaussianNoise(prob=0), "RandGaussianNoise acts with a probability of 0: .*\nPass prob=1"),
         (RandGaussianNoised("image"), "RandGaussianNoised acts with a probability of 0.1"),
-        (Compose([Identity(), RandGibbsNoise(prob=0.3)]), "RandGibbsNoise acts with a probability of 0.3"),
-        (OneOf([RandGaussianNoise(prob=1), RandGibbsNoise(prob=0.3)]), "RandGibbsNoise acts with a probability of 0.3"),
+        (Compose([Identity(), RandGibbsNoise(0.3, (0.4, 0.9))]), "RandGibbsNoise acts with a probability of 0.3"),
+        (
+            OneOf([RandGaussianNoise(prob=1), RandGibbsNoise(0.3, (0.4, 0.9))]),
+            "RandGibbsNoise acts with a probability of 0.3",
+        ),
         (RandNonLocalMeans(), "RandNonLocalMeans acts with a probability of 0.1"),
         (torchio.RandomNoise(p=0.75), "RandomNoise acts with a probability of 0.75: .*\nPass p=1"),
     ],
