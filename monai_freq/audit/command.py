@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,7 @@ def audit_command(arguments: argparse.Namespace) -> None:
     Raises:
         SystemExit: something is wrong that the user can put right.
     """
+    _require_extra()
     try:
         audit, page = arguments.run(arguments, _cases(arguments))
     except OSError as error:
@@ -102,6 +104,14 @@ def audit_command(arguments: argparse.Namespace) -> None:
     if audit.unknown:
         print("\n".join(["", "Unknown:", *(f"- {sentence}" for sentence in audit.unknown)]))
     print(f"\n{named(Path(page).absolute())}")
+
+
+def _require_extra() -> None:
+    """Before anything is computed: the report needs it at the end."""
+    try:
+        import_module("jinja2")
+    except ModuleNotFoundError as error:
+        raise SystemExit('This needs jinja2, which is not installed.\npip install "monai_freq[audit]"') from error
 
 
 def _cases(arguments: argparse.Namespace) -> Cases:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import jsonschema
 import numpy as np
@@ -132,3 +133,11 @@ def test_a_folder_that_cannot_be_written_to_is_named(table, tmp_path):
     text = refused("data", table, "--output_dir", file, *QUICK)
     assert text == f"{file / 'measured'} cannot be used: Not a directory."
     assert file.read_text() == "of someone"
+
+
+def test_a_missing_extra_is_named_before_anything_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    words = ["audit", "data", str(tmp_path / "none.csv"), "--output_dir", str(tmp_path / "out")]
+    with pytest.raises(SystemExit, match=r'^This needs jinja2, .*\npip install "monai_freq\[audit\]"$'):
+        main(words)
+    assert not list(tmp_path.iterdir())
