@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import overload
 
@@ -14,18 +13,13 @@ import torch
 from monai.data import MetaTensor, affine_to_spacing
 from torch import Tensor
 
-from ..data.file_kinds import kind_of
 from ..data.tables import Row, read_rows
 from ..errors import DataError
 from ..quoting import named, shown, written
 from ..spectral.scalars import is_count
-from ..transforms.load_slice import LoadSlice
-from ..transforms.load_volume import LoadVolume
+from ..transforms.load_image import load_image
 
 __all__ = ["Case", "Cases", "read_cases"]
-
-#: kinds of files that are read whole
-_VOLUMES = {"NIfTI", "NRRD", "MetaImage", "MINC", "MGH"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +79,7 @@ class Case:
         Raises:
             DataError: see :meth:`load`.
         """
-        meta = _read(self.image) if isinstance(self.image, str) else self.image
+        meta = load_image(self.image) if isinstance(self.image, str) else self.image
         image, steps = replace(self, image=meta, name=self._title).load()
         known = meta.meta if isinstance(meta, MetaTensor) else {}
         dims = image.ndim - 1
@@ -309,23 +303,10 @@ def _path(row: Row, column: str) -> str:
     return os.path.normpath(row.file.absolute().parent / row.text(column))
 
 
-@cache
-def _volume_loader() -> LoadVolume:
-    """One for all volumes, since MONAI looks for all of its readers' libraries whenever it makes one."""
-    return LoadVolume()
-
-
 def _loaded(image: str | Tensor) -> tuple[Tensor, tuple[float, ...] | None]:
     """Image with channels first, and its voxel size where it is known."""
     if isinstance(image, Tensor):
         spacing = affine_to_spacing(image.affine) if isinstance(image, MetaTensor) else None
         plain = image.as_tensor() if isinstance(image, MetaTensor) else image
         return plain.float(), None if spacing is None else tuple(map(float, spacing[: image.ndim - 1]))
-    return _loaded(_read(image))
-
-
-def _read(image: str) -> Tensor:
-    """Image with channels first, as the loading transforms give it."""
-    if os.path.isdir(image) or (os.path.isfile(image) and kind_of(image) in _VOLUMES):
-        return _volume_loader()(image)[None]
-    return LoadSlice()(image)
+    return _loaded(load_image(image))

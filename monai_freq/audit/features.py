@@ -108,14 +108,7 @@ def standard_powers(image: Tensor, spacing: Sequence[float] | None, bands: BandG
     powers = bands.powers(standard, spacing, spatial_dims=dims)
     if quiet:
         powers = torch.cat([powers, quiet_powers(standard, spacing, bands, spatial_dims=dims)], -1)
-    return np.asarray(_voxel(image.shape[1:], spacing, bands) * powers.double().mean(0).numpy())
-
-
-def _voxel(sizes: Sequence[int], spacing: Sequence[float] | None, bands: BandGrid) -> float:
-    """Area or volume of a voxel in the unit whose inverse the bands are in."""
-    if bands.unit == "image":
-        return 1 / math.prod(sizes)
-    return math.prod(spacing) if bands.unit == "mm" and spacing is not None else 1.0
+    return np.asarray(bands.voxel(image.shape[1:], spacing) * powers.double().mean(0).numpy())
 
 
 def band_features(

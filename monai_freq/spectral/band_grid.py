@@ -249,6 +249,22 @@ class BandGrid:
         gain = table[..., place.flatten()].reshape(*gains.shape[:-1], *place.shape)
         return as_given(torch.fft.irfftn(torch.fft.rfftn(images, dim=dims) * gain, s=sizes, dim=dims), x)
 
+    def voxel(self, sizes: Sequence[int], spacing: Sequence[float] | None = None) -> float:
+        """Area or volume of a voxel, in the unit that frequencies are counted over.
+
+        Args:
+            sizes: number of voxels along each axis.
+            spacing: voxel size along each axis in mm; needed for the unit ``"mm"``.
+
+        Raises:
+            ValueError: the image is not 2D or 3D, or the spacing is missing or not positive.
+
+        Example:
+            >>> BandGrid((0, 0.5), "mm").voxel((64, 64), (2.0, 0.5)), BandGrid((0, 8), "image").voxel((4, 5))
+            (1.0, 0.05)
+        """
+        return math.prod(self._steps(tuple(sizes), spacing))
+
     def _parts(self, spatial_dims: int) -> list[str]:
         if spatial_dims not in _DIRECTIONS:
             raise ValueError(f"'spatial_dims' must be 2 or 3, got {written(spatial_dims)}.")

@@ -51,7 +51,7 @@ def band_densities(x: Tensor, bands: BandGrid, spacing: Sequence[float] | None =
         True
     """
     powers = bands.powers(x, spacing, spatial_dims=spatial_dims)
-    return powers * _voxel(x, bands, spacing, spatial_dims) / _variance(x, spatial_dims)
+    return powers * bands.voxel(x.shape[-spatial_dims:], spacing) / _variance(x, spatial_dims)
 
 
 def match_bands(
@@ -115,7 +115,7 @@ def match_bands(
         return as_given(images, x)
     target = torch.where(movable, first * (wanted / first) ** strength, 1)
     target = target * _growth(first, target, movable, _fractions(images, bands, spacing, spatial_dims))
-    scale = _voxel(images, bands, spacing, spatial_dims) / _variance(images, spatial_dims)
+    scale = bands.voxel(images.shape[-spatial_dims:], spacing) / _variance(images, spatial_dims)
     gains, moved, limit = torch.ones_like(first + target), images, math.log(max_gain)
     for _ in range(_STEPS):
         now = bands.powers(moved, spacing, spatial_dims=spatial_dims) * scale
@@ -142,23 +142,13 @@ def _fractions(x: Tensor, bands: BandGrid, spacing: Sequence[float] | None, spat
         columns[-1] = 1
     place = bands.cells(sizes, spacing) + 1
     counts = torch.bincount(place.flatten(), columns.expand_as(place).flatten(), bands.n_cells(spatial_dims) + 1)[1:]
-    return (counts / math.prod(sizes) / _voxel(x, bands, spacing, spatial_dims)).to(x)
+    return (counts / math.prod(sizes) / bands.voxel(x.shape[-spatial_dims:], spacing)).to(x)
 
 
 def _known(cells: Sequence[int], n_cells: int) -> list[int]:
     if not all(0 <= cell < n_cells for cell in cells):
         raise ValueError(f"'cells' must be numbers from 0 to {n_cells - 1}, got {list(cells)}.")
     return list(cells)
-
-
-def _voxel(x: Tensor, bands: BandGrid, spacing: Sequence[float] | None, spatial_dims: int) -> float:
-    """Size of a voxel in the unit of the bands."""
-    if bands.unit == "voxel":
-        return 1.0
-    if bands.unit == "image":
-        return 1 / math.prod(x.shape[-spatial_dims:])
-    bands.cells(x.shape[-spatial_dims:], spacing)  # refuses a spacing that is none
-    return math.prod(spacing or ())
 
 
 def _variance(x: Tensor, spatial_dims: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from torch import Tensor
 
@@ -39,5 +40,11 @@ def load_image(path: str | os.PathLike[str]) -> Tensor:
     """
     place = os.fspath(path)
     if os.path.isdir(place) or (os.path.isfile(place) and kind_of(place) in _VOLUMES):
-        return LoadVolume()(place)[None]
+        return _volume_loader()(place)[None]
     return LoadSlice()(place)
+
+
+@cache
+def _volume_loader() -> LoadVolume:
+    """One for all volumes, since MONAI looks for all of its readers' libraries whenever it makes one."""
+    return LoadVolume()
