@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -76,13 +75,13 @@ def test_an_error_of_a_picture_arrives():
         list(drawn(draw, PLACES))
 
 
-KILLED = """
+KILLED = r"""
 import os, time
 from monai_freq.phantoms import side_by_side
 side_by_side._processors = lambda: 2
 
 def draw(number):
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\n".encode())  # in one piece, whoever else writes
     time.sleep(0.2)
 
 print("began", flush=True)
@@ -93,15 +92,15 @@ list(side_by_side.drawn(draw, [(number,) for number in range(10_000)]))
 @forks
 @pytest.mark.slow
 def test_workers_end_with_a_killed_process():
-    process = subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    with process.stdout as lines:
-        assert next(lines) == "began\n"
-        workers = {int(next(lines)) for _ in range(6)}
-        assert len(workers) == 2
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        end = time.monotonic() + 60
-        while any(os.path.exists(f"/proc/{worker}") for worker in workers) and time.monotonic() < end:
-            time.sleep(0.1)
+    with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert next(process.stdout) == "began\n"
+            workers = {int(next(process.stdout)) for _ in range(6)}
+        finally:
+            process.kill()
+    assert len(workers) == 2
+    end = time.monotonic() + 60
+    while any(os.path.exists(f"/proc/{worker}") for worker in workers) and time.monotonic() < end:
+        time.sleep(0.1)
     assert not [worker for worker in workers if os.path.exists(f"/proc/{worker}")]
