@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from monai_freq.audit import AuditModel, Cases, band_features, find_leak
-from monai_freq.audit.counterfactual import Counterfactual, cells_to_exchange, counterfactual
+from monai_freq.audit.model.counterfactual import Counterfactual, cells_to_exchange, counterfactual
 from monai_freq.spectral.band_grid import BandGrid
 
 PAIRS = 20

@@ -15,9 +15,9 @@ from monai.networks.nets import UNet, resnet10, resnet18
 from torch import Tensor, nn
 
 from monai_freq.audit import AuditModel, Cases, load_model, read_cases
+from monai_freq.audit.model.preparing import scaled_to
+from monai_freq.audit.model.reliance import Reliance, reliance
 from monai_freq.audit.model_audit import audit_model
-from monai_freq.audit.preparing import scaled_to
-from monai_freq.audit.reliance import Reliance, reliance
 from monai_freq.spectral.band_grid import BandGrid
 
 SIZE, STEPS = 32, 10

@@ -109,8 +109,8 @@ def test_an_error_without_a_text_is_named_by_its_type():
 
 #: modules that catch an error of ours and extend its message
 OF_OURS = {
-    "audit/features.py",
-    "audit/network_files.py",
+    "audit/data/features.py",
+    "audit/model/network_files.py",
     "bundle/command_line.py",
     "bundle/initial_weights.py",
     "bundle/normalization.py",

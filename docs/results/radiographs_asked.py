@@ -16,10 +16,10 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from monai_freq.audit import CellLeak, Leak, load_model, read_cases, scaled_to
-from monai_freq.audit.counterfactual import cells_to_exchange, counterfactual
 from monai_freq.audit.data_audit import edited_bands
-from monai_freq.audit.donors import DonorKind
-from monai_freq.audit.model_verdicts import model_verdict
+from monai_freq.audit.model.counterfactual import cells_to_exchange, counterfactual
+from monai_freq.audit.model.donors import DonorKind
+from monai_freq.audit.model.model_verdicts import model_verdict
 
 NETWORK = "monai.networks.nets.ResNet('basic', [1, 1, 1, 1], [16, 32, 64, 128], 2, 1, conv1_t_stride=2, num_classes=2)"
 CASES = 40  # in equal shares of labels and groups

@@ -1,32 +1,33 @@
 """The audit: which frequencies tell the label, which the network uses, and what to do about it.
 
-Steps that have the name of their module are imported from it, as ``from monai_freq.audit.reliance import reliance``.
+Steps that have the name of their module are imported from it, as in
+``from monai_freq.audit.model.reliance import reliance``.
 """
 
 from ..lazy import lazy_names
 
 _OFFERED = {
     ".cases": ["Case", "Cases", "read_cases"],
-    ".confounding": ["Confounding", "GroupCount", "leaks_of"],
-    ".counterfactual": ["Counterfactual"],
+    ".data.confounding": ["Confounding", "GroupCount", "leaks_of"],
+    ".model.counterfactual": ["Counterfactual"],
     ".data_audit": ["DataAudit", "audit_data", "bands_for"],
-    ".experiments": ["Experiment"],
-    ".features": ["Features", "band_features"],
-    ".image_facts": ["ImageFacts", "image_facts"],
-    ".leak": ["CellLeak", "Leak", "find_leak"],
-    ".mean_spectra": ["MeanSpectrum", "fine_bands"],
+    ".model.experiments": ["Experiment"],
+    ".data.features": ["Features", "band_features"],
+    ".data.image_facts": ["ImageFacts", "image_facts"],
+    ".data.leak": ["CellLeak", "Leak", "find_leak"],
+    ".data.mean_spectra": ["MeanSpectrum", "fine_bands"],
     ".model_audit": ["ModelAudit", "audit_model"],
-    ".model_verdicts": ["ModelVerdict", "model_verdict", "try_leak"],
-    ".models": ["AuditModel", "load_model"],
-    ".nuisances": ["Nuisance"],
-    ".preparing": ["scaled_to"],
-    ".priority": ["Priority"],
-    ".reliance": ["Reliance", "used_band"],
+    ".model.model_verdicts": ["ModelVerdict", "model_verdict", "try_leak"],
+    ".model.models": ["AuditModel", "load_model"],
+    ".data.nuisances": ["Nuisance"],
+    ".model.preparing": ["scaled_to"],
+    ".model.priority": ["Priority"],
+    ".model.reliance": ["Reliance", "used_band"],
     ".remedies": ["Remedy"],
-    ".report": ["write_report"],
-    ".sensitivity": ["Sensitivity"],
+    ".pages.report": ["write_report"],
+    ".model.sensitivity": ["Sensitivity"],
     ".trial": ["Trial"],
-    ".where": ["Where", "band_maps"],
+    ".model.where": ["Where", "band_maps"],
 }
 
 __all__ = [

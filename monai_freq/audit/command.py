@@ -138,7 +138,7 @@ def _where(texts: Sequence[str]) -> Mapping[str, str]:
 
 
 def _audit_data(arguments: argparse.Namespace, cases: Cases) -> tuple[Any, Path]:
-    from .report import write_report
+    from .pages.report import write_report
 
     audit = _of_data(arguments, cases)
     return audit, write_report(audit, arguments.output_dir)[0]
@@ -153,10 +153,10 @@ def _of_data(arguments: argparse.Namespace, cases: Cases) -> Any:
 
 
 def _audit_model(arguments: argparse.Namespace, cases: Cases) -> tuple[Any, Path]:
+    from .model.models import load_model
+    from .model.preparing import scaled_to
     from .model_audit import audit_model
-    from .models import load_model
-    from .preparing import scaled_to
-    from .report import write_report
+    from .pages.report import write_report
     from .trial_audit import check_trial, tried
 
     settings = _settings(arguments.set)

@@ -14,17 +14,17 @@ from ..quoting import named, shown
 from ..spectral.band_grid import BandGrid, Unit
 from ..spectral.scalars import check_choice
 from .cases import Case, Cases
-from .confounding import Confounding, confounding, leaks_of
-from .counterfactual import cells_to_exchange
-from .features import grids_features
-from .image_facts import ImageFacts, image_facts
-from .leak import Leak
-from .mean_spectra import MeanSpectrum, fine_bands, mean_spectra
-from .model_verdicts import leak_to_try
-from .nuisances import Nuisance, nuisances
+from .data.confounding import Confounding, confounding, leaks_of
+from .data.features import grids_features
+from .data.image_facts import ImageFacts, image_facts
+from .data.leak import Leak
+from .data.mean_spectra import MeanSpectrum, fine_bands, mean_spectra
+from .data.nuisances import Nuisance, nuisances
+from .data.splits import ENOUGH_PATIENTS
+from .data.verdicts import data_verdict, said_of_cells, said_of_leak, said_of_verdict
+from .model.counterfactual import cells_to_exchange
+from .model.model_verdicts import leak_to_try
 from .remedies import Remedy, remedies
-from .splits import ENOUGH_PATIENTS
-from .verdicts import data_verdict, said_of_cells, said_of_leak, said_of_verdict
 
 __all__ = ["DataAudit", "audit_data", "bands_for", "edited_bands"]
 
@@ -39,7 +39,7 @@ class DataAudit:
     """What was found in data.
 
     Args:
-        verdict: a key of :data:`monai_freq.audit.verdicts.DATA_VERDICTS`.
+        verdict: a key of :data:`monai_freq.audit.data.verdicts.DATA_VERDICTS`.
         summary: the findings in sentences.
         unknown: sentences on what was not given, and what cannot be said for that.
         settings: arguments of the audit.

@@ -13,20 +13,20 @@ from ..quoting import shown, written
 from ..spectral.band_grid import BandGrid
 from ..spectral.scalars import is_count
 from .cases import Case, Cases
-from .counterfactual import Counterfactual
+from .data.image_facts import image_facts
+from .data.leak import Leak
 from .data_audit import DataAudit, audit_data, edited_bands
-from .edits import usual_bands
-from .image_facts import image_facts
-from .leak import Leak
-from .model_summary import doubts, summary_of
-from .model_verdicts import MODEL_VERDICTS, NO_LABEL, ModelVerdict, model_verdict, try_leak
-from .models import AuditModel
-from .priority import Priority, priority
-from .reliance import Reliance, reliance
+from .model.counterfactual import Counterfactual
+from .model.edits import usual_bands
+from .model.model_summary import doubts, summary_of
+from .model.model_verdicts import MODEL_VERDICTS, NO_LABEL, ModelVerdict, model_verdict, try_leak
+from .model.models import AuditModel
+from .model.priority import Priority, priority
+from .model.reliance import Reliance, reliance
+from .model.sensitivity import Sensitivity, sensitivity
+from .model.where import Where, where
 from .remedies import Remedy, remedies
-from .sensitivity import Sensitivity, sensitivity
 from .trial import Trial
-from .where import Where, where
 
 __all__ = ["ModelAudit", "audit_model", "usual_cases"]
 
@@ -56,7 +56,7 @@ class ModelAudit:
         leaks: leaks of the data audit; None without one.
         counterfactual: whether a leak is used; None if that was not tried.
         remedies: what to do.
-        verdict: a key of :data:`monai_freq.audit.model_verdicts.MODEL_VERDICTS`.
+        verdict: a key of :data:`monai_freq.audit.model.model_verdicts.MODEL_VERDICTS`.
         kind: always ``"model"``.
         trial: the first remedy tried, with what is found of both networks; None if it was not tried.
 
@@ -106,7 +106,7 @@ def audit_model(
     What is finished is kept in ``output_dir`` and not computed again.
 
     Args:
-        model: the network, see :func:`monai_freq.audit.models.load_model`.
+        model: the network, see :func:`monai_freq.audit.model.models.load_model`.
         cases: cases with labels, or for a segmenter with segmentations, that it was not trained on.
         data_audit: audit of the same data, for its leaks; None to make it where the cases have labels.
         bands: bands of the reliance; None for octaves.

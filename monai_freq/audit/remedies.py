@@ -15,9 +15,9 @@ from ..quoting import shown
 from ..spectral.band_grid import BandGrid
 from ..spectral.band_match import band_densities
 from .cases import Cases
-from .counterfactual import cells_to_exchange
-from .leak import Leak
-from .model_verdicts import leak_to_try
+from .data.leak import Leak
+from .model.counterfactual import cells_to_exchange
+from .model.model_verdicts import leak_to_try
 
 __all__ = ["Remedy", "remedies"]
 

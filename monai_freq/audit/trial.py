@@ -22,7 +22,7 @@ from ..files import replacing, write_files
 from ..json_files import parse_json
 from ..quoting import named, reason_of, shown
 from ..transforms import AlignedResized
-from .models import AuditModel, load_model
+from .model.models import AuditModel, load_model
 from .remedies import Remedy
 
 __all__ = ["Trial", "try_remedy", "with_remedy"]

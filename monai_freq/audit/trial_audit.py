@@ -15,15 +15,15 @@ from ..errors import UsageError
 from ..json_files import parse_json, read_json
 from ..places import RECORD
 from ..quoting import named
-from .bundle_models import BundlePreprocess, bundle_of, is_bundle, is_run
 from .cases import Cases
 from .data_audit import DataAudit, edited_bands
-from .experiments import Experiment
+from .model.bundle_models import BundlePreprocess, bundle_of, is_bundle, is_run
+from .model.experiments import Experiment
+from .model.model_summary import largest_drop
+from .model.model_verdicts import model_verdict, try_leak
+from .model.models import AuditModel
+from .model.reliance import reliance
 from .model_audit import ModelAudit, usual_cases
-from .model_summary import largest_drop
-from .model_verdicts import model_verdict, try_leak
-from .models import AuditModel
-from .reliance import reliance
 from .remedies import Remedy
 from .trial import Trial, try_remedy
 
@@ -35,7 +35,7 @@ class Judged:
     """What was found of a network of a trial.
 
     Args:
-        verdict: a key of :data:`monai_freq.audit.model_verdicts.MODEL_VERDICTS`.
+        verdict: a key of :data:`monai_freq.audit.model.model_verdicts.MODEL_VERDICTS`.
         metric: name of the metric.
         reference: metric of the images as they are.
         low: lower end of its 95% interval, over patients.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from monai_freq.audit.auc import auc_interval, features_auc, pairs_auc
+from monai_freq.audit.data.auc import auc_interval, features_auc, pairs_auc
 
 metrics = pytest.importorskip("sklearn.metrics")
 

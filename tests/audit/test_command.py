@@ -12,7 +12,7 @@ from monai.networks.nets import Classifier
 from PIL import Image
 
 from monai_freq.__main__ import main
-from monai_freq.audit.report import audit_schema
+from monai_freq.audit.pages.report import audit_schema
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from monai_freq.audit import AuditModel, Cases, CellLeak, Leak, band_features, find_leak
-from monai_freq.audit.counterfactual import cells_to_exchange, counterfactual
-from monai_freq.audit.donors import drawn_donors
-from monai_freq.audit.exchange import exchange_of, weighted_interval
+from monai_freq.audit.model.counterfactual import cells_to_exchange, counterfactual
+from monai_freq.audit.model.donors import drawn_donors
+from monai_freq.audit.model.exchange import exchange_of, weighted_interval
 from monai_freq.errors import DataError
 from monai_freq.spectral.band_grid import BandGrid
 from monai_freq.spectral.band_match import band_densities

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from monai_freq.audit import Case, Cases, ImageFacts, audit_data, bands_for, leaks_of, read_cases
-from monai_freq.audit.confounding import confounding
-from monai_freq.audit.features import band_features
-from monai_freq.audit.verdicts import (
+from monai_freq.audit.data.confounding import confounding
+from monai_freq.audit.data.features import band_features
+from monai_freq.audit.data.verdicts import (
     BETWEEN_GROUPS,
     DATA_VERDICTS,
     LEAK,

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from monai_freq.audit import Case, Cases, Features, band_features
-from monai_freq.audit.features import grids_features, standard_powers
+from monai_freq.audit.data.features import grids_features, standard_powers
 from monai_freq.errors import DataError
 from monai_freq.spectral.band_grid import BandGrid
 

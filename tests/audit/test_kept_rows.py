@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from monai_freq.audit import AuditModel, Case, Cases, scaled_to
-from monai_freq.audit.kept_rows import case_rows
+from monai_freq.audit.model.kept_rows import case_rows
 
 
 def saturated(weight):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, kstest, norm
 
-from monai_freq.audit.features import Features
-from monai_freq.audit.leak import find_leak
+from monai_freq.audit.data.features import Features
+from monai_freq.audit.data.leak import find_leak
 from monai_freq.errors import DataError
 
 
@@ -157,7 +157,7 @@ def test_the_seed_decides_and_pieces_do_not(monkeypatch):
     x = smooth(np.random.default_rng(0), 60)
     labels = ["a", "b"] * 30
     first = find_leak(features(x), labels, n_permutations=99)
-    monkeypatch.setattr("monai_freq.audit.leak._ENTRIES", 600)
+    monkeypatch.setattr("monai_freq.audit.data.leak._ENTRIES", 600)
     pieces = find_leak(features(x), labels, n_permutations=99)
     assert (pieces.p, pieces.auc) == (first.p, pytest.approx(first.auc, abs=1e-12))
     monkeypatch.undo()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from monai_freq.audit import Cases, Features, fine_bands
-from monai_freq.audit.mean_spectra import mean_spectra
+from monai_freq.audit.data.mean_spectra import mean_spectra
 from monai_freq.spectral.band_grid import BandGrid
 
 BANDS = BandGrid((0.1, 0.2, 0.4))

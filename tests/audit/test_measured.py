@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from monai_freq.audit import Case, Cases
-from monai_freq.audit.measured import measured
+from monai_freq.audit.data.measured import measured
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from monai_freq.audit.metrics import Metric, overlap, resampled, targets_of, weighted_auc
+from monai_freq.audit.model.metrics import Metric, overlap, resampled, targets_of, weighted_auc
 from monai_freq.errors import DataError
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from monai_freq.audit import AuditModel, Case, Cases, audit_data, load_model
+from monai_freq.audit.model.priority import priority
+from monai_freq.audit.model.reliance import reliance
+from monai_freq.audit.model.where import band_maps, where
 from monai_freq.audit.model_audit import audit_model
-from monai_freq.audit.priority import priority
-from monai_freq.audit.reliance import reliance
-from monai_freq.audit.where import band_maps, where
 from monai_freq.errors import DataError
 from monai_freq.spectral.band_grid import BandGrid
 

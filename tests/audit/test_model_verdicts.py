@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from monai_freq.audit import AuditModel, Cases, Leak, audit_data, band_features, find_leak
-from monai_freq.audit.counterfactual import Counterfactual
-from monai_freq.audit.exchange import Exchange
-from monai_freq.audit.model_verdicts import MODEL_VERDICTS, bands_of, leak_to_try, model_verdict, try_leak
+from monai_freq.audit.model.counterfactual import Counterfactual
+from monai_freq.audit.model.exchange import Exchange
+from monai_freq.audit.model.model_verdicts import MODEL_VERDICTS, bands_of, leak_to_try, model_verdict, try_leak
 from monai_freq.audit.remedies import remedies
 from monai_freq.spectral.band_grid import BandGrid
 

@@ -18,9 +18,9 @@ from torch import nn
 
 from monai_freq import phantoms
 from monai_freq.audit import Case, load_model
-from monai_freq.audit.bundle_models import open_bundle
-from monai_freq.audit.models import AuditModel
-from monai_freq.audit.preparing import scaled_to
+from monai_freq.audit.model.bundle_models import open_bundle
+from monai_freq.audit.model.models import AuditModel
+from monai_freq.audit.model.preparing import scaled_to
 from monai_freq.bundle.shipped_bundles import copy_bundle
 from monai_freq.errors import DataError, UsageError
 

@@ -9,8 +9,8 @@ from PIL import Image
 from scipy.stats import kstest
 
 from monai_freq.audit import Case, Cases, ImageFacts
-from monai_freq.audit.image_facts import image_facts
-from monai_freq.audit.nuisances import nuisances
+from monai_freq.audit.data.image_facts import image_facts
+from monai_freq.audit.data.nuisances import nuisances
 from monai_freq.spectral.flags import FLAGS
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from monai_freq.audit.permutations import numbered, permuted
+from monai_freq.audit.data.permutations import numbered, permuted
 
 
 def test_patients_keep_one_label_and_strata_their_patients():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from monai_freq.audit import Cases, band_features, find_leak
-from monai_freq.audit.quiet_parts import quiet_powers
+from monai_freq.audit.data.quiet_parts import quiet_powers
 from monai_freq.spectral.band_grid import BandGrid
 
 BANDS = BandGrid((0.1, 0.3, 0.5))

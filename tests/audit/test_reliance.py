@@ -11,9 +11,9 @@ from monai.networks.nets import resnet10
 from torch import nn
 
 from monai_freq.audit import AuditModel, Cases, load_model
-from monai_freq.audit.edits import SpectrumEdits, usual_bands
-from monai_freq.audit.experiments import Experiment
-from monai_freq.audit.reliance import reliance, used_band
+from monai_freq.audit.model.edits import SpectrumEdits, usual_bands
+from monai_freq.audit.model.experiments import Experiment
+from monai_freq.audit.model.reliance import reliance, used_band
 from monai_freq.errors import DataError
 from monai_freq.spectral.band_grid import BandGrid
 

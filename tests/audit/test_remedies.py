@@ -10,7 +10,7 @@ from monai.bundle import ConfigParser
 from monai.transforms import Randomizable
 
 from monai_freq.audit import Cases, band_features, find_leak
-from monai_freq.audit.model_verdicts import leak_to_try
+from monai_freq.audit.model.model_verdicts import leak_to_try
 from monai_freq.audit.remedies import remedies
 from monai_freq.spectral.band_grid import BandGrid
 from monai_freq.transforms import FourierLowPassd

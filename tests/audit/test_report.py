@@ -12,20 +12,20 @@ import jsonschema
 import numpy as np
 import pytest
 
-from monai_freq.audit.card import draw_card
-from monai_freq.audit.cell_figures import by_direction, cell_map, draw_cells, named_cells
-from monai_freq.audit.data_figures import draw_leaks, draw_spectra
-from monai_freq.audit.data_page import data_figures
-from monai_freq.audit.model_figures import (
+from monai_freq.audit.pages.card import draw_card
+from monai_freq.audit.pages.cell_figures import by_direction, cell_map, draw_cells, named_cells
+from monai_freq.audit.pages.data_figures import draw_leaks, draw_spectra
+from monai_freq.audit.pages.data_page import data_figures
+from monai_freq.audit.pages.model_figures import (
     counterfactual_rows,
     draw_cutoffs,
     draw_drops,
     draw_sensitivity,
     draw_where,
 )
-from monai_freq.audit.report import as_record, audit_schema, write_report
-from monai_freq.audit.tables import csv_tables
-from monai_freq.audit.trial_page import trial_blocks
+from monai_freq.audit.pages.report import as_record, audit_schema, write_report
+from monai_freq.audit.pages.tables import csv_tables
+from monai_freq.audit.pages.trial_page import trial_blocks
 from monai_freq.spectral.band_grid import BandGrid
 
 KINDS = ("data", "model")

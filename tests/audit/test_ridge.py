@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from monai_freq.audit.ridge import PENALTIES, ridge_scores, without_means
+from monai_freq.audit.data.ridge import PENALTIES, ridge_scores, without_means
 
 linear_model = pytest.importorskip("sklearn.linear_model")
 preprocessing = pytest.importorskip("sklearn.preprocessing")
@@ -34,7 +34,7 @@ def test_equals_ridge_with_the_penalty_of_leaving_one_out(n, d, shift):
 def test_without_a_penalty_it_is_fishers_discriminant(monkeypatch):
     """The direction of the least squares is that of the discriminant, so that the order of the scores is the same."""
     discriminant = pytest.importorskip("sklearn.discriminant_analysis").LinearDiscriminantAnalysis()
-    monkeypatch.setattr("monai_freq.audit.ridge.PENALTIES", (1e-12,))
+    monkeypatch.setattr("monai_freq.audit.data.ridge.PENALTIES", (1e-12,))
     y, folds = np.arange(150) % 3 == 0, np.arange(150) % 5
     x = smooth(150, 6) + np.outer(y, [0, 1, 0, 0, 0, 0])
     scores = ridge_scores(x, y[:, None].astype(float), folds, np.zeros(150, int))[:, 0]

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from monai_freq.audit import AuditModel, Cases
-from monai_freq.audit.edits import SpectrumEdits, usual_bands
-from monai_freq.audit.sensitivity import sensitivity
+from monai_freq.audit.model.edits import SpectrumEdits, usual_bands
+from monai_freq.audit.model.sensitivity import sensitivity
 from monai_freq.spectral.band_grid import BandGrid
 
 

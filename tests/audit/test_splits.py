@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from monai_freq.audit.splits import split_patients
+from monai_freq.audit.data.splits import split_patients
 from monai_freq.errors import DataError
 
 

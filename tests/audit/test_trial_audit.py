@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from monai_freq import phantoms
 from monai_freq.__main__ import main
 from monai_freq.audit import AuditModel, Cases, Remedy, Trial, audit_data, audit_model, trial_audit
-from monai_freq.audit.report import as_record, audit_schema
+from monai_freq.audit.pages.report import as_record, audit_schema
 from monai_freq.audit.trial_audit import check_trial, tried
 from monai_freq.errors import UsageError
 from monai_freq.spectral.band_grid import BandGrid

@@ -1,0 +1,3 @@
+"""What a network shows: the bands that it uses, feels and follows."""
+
+__all__ = []

@@ -1,0 +1,3 @@
+"""Audits as pages, tables and cards for readers."""
+
+__all__ = []

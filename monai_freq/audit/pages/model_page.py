@@ -1,0 +1,182 @@
+"""The page on a network: whether it uses what gives the label away, and which frequencies it uses at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...documents import Block, Heading, Paragraph, Picture, Row, Table
+from ...documents.texts import listed, plain
+from .cell_figures import named_cells, number
+from .common_blocks import ending, interval, leaks_table, opening, p_of
+from .data_figures import draw_intervals
+from .model_figures import (
+    counterfactual_rows,
+    draw_cutoffs,
+    draw_drops,
+    draw_priority,
+    draw_sensitivity,
+    draw_where,
+    metric_name,
+)
+from .trial_page import trial_blocks
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["SHIFT", "model_blocks", "model_figures"]
+
+Record = Mapping[str, Any]
+
+#: what a counterfactual measures
+SHIFT = "shift of the probability"
+
+
+def model_figures(audit: Record) -> dict[str, Figure]:
+    """Figures of the page, by the names of their files.
+
+    Args:
+        audit: an audit of a network, as in ``audit.json``.
+
+    Example:
+        >>> names = ("counterfactual", "reliance", "sensitivity", "priority", "where")
+        >>> model_figures(dict.fromkeys(names))
+        {}
+    """
+    figures: dict[str, Figure | None] = {}
+    if audit["counterfactual"]:
+        rows = counterfactual_rows(audit["counterfactual"])
+        figures["counterfactual"] = draw_intervals(rows, SHIFT, chance=0)
+    if reliance := audit["reliance"]:
+        figures["reliance_bands"] = draw_drops(reliance)
+        figures["reliance_cutoffs"] = draw_cutoffs(reliance)
+    if audit["sensitivity"]:
+        figures["sensitivity"] = draw_sensitivity(audit["sensitivity"])
+    if audit["priority"]:
+        figures["priority"] = draw_priority(audit["priority"])
+    if audit["where"]:
+        figures["where"] = draw_where(audit["where"])
+    return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def model_blocks(audit: Record, figures: Mapping[str, Any]) -> Iterator[Block]:
+    """Everything that the page says, in its order.
+
+    Args:
+        audit: an audit of a network, as in ``audit.json``.
+        figures: figures of the page, by name.
+    """
+    yield from opening("Which frequencies does the network use?", audit)
+    yield Paragraph(_network(audit["model"]))
+    if counterfactual := audit["counterfactual"]:
+        yield Heading("Is the leak used?")
+        caption = (
+            "How far the probability moves to what the donor stands for, when an image gets its amplitudes and keeps "
+            "the phases: in the bands that leak, and in as many that do not. 0: the network does not follow."
+        )
+        yield Paragraph(_seen(counterfactual))
+        yield Row([Picture("counterfactual", "Counterfactual and its control", caption)])
+        yield _counterfactual_table(counterfactual)
+    if audit["leaks"]:
+        yield Heading("How well the spectrum alone tells it")
+        yield leaks_table(audit["leaks"])
+    if audit["reliance"]:
+        yield Heading("What the network needs")
+        yield Paragraph(_reference(audit["reliance"]))
+        yield _row(figures, _RELIANCE)
+    pictures = {name: text for name, text in _OTHERS.items() if name in figures}
+    if pictures:
+        yield Heading("What disturbs it, and what its loss depends on")
+        yield _row(figures, pictures)
+    if "where" in figures:
+        yield Heading("Where in the image a band matters")
+        yield Picture("where", "Maps of where each band matters", _WHERE[audit["where"]["kind"]])
+    if audit.get("trial"):
+        yield from trial_blocks(audit["trial"])
+    yield from ending(audit)
+
+
+_RELIANCE = {
+    "reliance_bands": (
+        "Fall of the metric by band",
+        "What the metric loses without a band, or with that of another image. Lines: 95% intervals.",
+    ),
+    "reliance_cutoffs": (
+        "Metric by cutoff",
+        "The metric with nothing but low, or nothing but high, frequencies.",
+    ),
+}
+_WHERE = {
+    "change": "How much the answer changes at each place without the band. Percent: share of each band.",
+    "attribution": "How much each place has to do with the change of the answer without the band, by integrated "
+    "gradients. Percent: share of each band.",
+}
+_OTHERS = {
+    "sensitivity": (
+        "Fourier heat map",
+        "What noise of the same energy in each part of the spectrum costs. Noise is added to the "
+        "image before the network's own preparation of intensities.",
+    ),
+    "priority": (
+        "Learning priority",
+        "Power of the gradient of the loss by frequency: mean and 95% interval over patients.",
+    ),
+}
+
+
+def _row(figures: Mapping[str, Any], pictures: Mapping[str, tuple[str, str]]) -> Row:
+    return Row([Picture(name, *texts) for name, texts in pictures.items() if name in figures])
+
+
+def _network(model: Record) -> str:
+    parameters = "" if model["n_parameters"] is None else f", {model['n_parameters']:,} parameters"
+    classes = f" Classes: {listed(map(str, model['classes']))}." if model["classes"] else ""
+    return f"The network: {model['source']} ({model['kind']}, {model['task']}{parameters}).{classes}"
+
+
+def _reference(reliance: Record) -> str:
+    name, within = metric_name(reliance), interval(reliance["reference_low"], reliance["reference_high"])
+    said = [f"On whole images, its {name} is {plain(number(reliance['reference']), 2)} ({within})."]
+    if reliance["above_chance"] is False:
+        said.append("That may be chance.")
+    elif reliance["used"] is None:
+        said.append("No band was seen to be needed.")
+    else:
+        low, high = reliance["used"]
+        said.append(f"It is seen to depend on frequencies from {low:.3g} to {high:.3g} {reliance['unit']}.")
+    return " ".join(said)
+
+
+def _counterfactual_table(found: Record) -> Table:
+    parts = {"bands that leak": found["leaking"], "control bands": found["control"]}
+    rows = [
+        [
+            title,
+            f"{number(one['probability']):+.2f}",
+            interval(one["low"], one["high"]),
+            plain(number(one["follow"]), 2),
+            interval(one["follow_low"], one["follow_high"]),
+            str(one["n_decisions"]),
+            listed(named_cells(one["cells"]), most=6),
+        ]
+        for title, one in parts.items()
+        if one
+    ]
+    header = [
+        "amplitudes of others in",
+        "shift of probability",
+        "95% interval",
+        "decisions that follow",
+        "95% interval",
+    ]
+    return Table([*header, "decisions", "bands"], rows)
+
+
+def _seen(found: Record) -> str:
+    p = p_of(found["p"])
+    return (
+        f"{found['n_cases']} images of {found['n_patients']} patients got amplitudes of another {found['donors']}. The "
+        f"shift in the bands that leak exceeds that of the control by {found['difference']:.2f} "
+        f"({interval(found['low'], found['high'])}, p {p if p.startswith('<') else f'= {p}'}). It counts from "
+        f"{found['smallest']:.2f} on; {found['smallest_seen']:.2f} would be seen in four of five such data sets."
+    )
