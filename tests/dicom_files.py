@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-__all__ = ["write_dicom", "write_series", "write_series_dataset"]
+__all__ = ["write_dicom", "write_exams", "write_series", "write_series_dataset"]
 
 CT, IMPLICIT_PARTS = "1.2.840.10008.5.1.4.1.1.2", ("OB", "OW", "SQ")
 
@@ -131,3 +131,17 @@ def _as_series(file, folder, key, number):
 def _decimal(value):
     """A number in the sixteen characters that DICOM allows."""
     return f"{value:.10f}"[:16]
+
+
+def write_exams(root, patients, shape=(48, 40, 6), classes=("healthy", "injured")):
+    """A table of series, one of each patient: those of the second class have a bright disk in the middle."""
+    lines = ["image,label,patient"]
+    for patient in range(patients):
+        rng = np.random.default_rng(patient)
+        voxels = rng.integers(20, 80, shape).astype(np.int16)
+        row, column = np.ogrid[: shape[0], : shape[1]]
+        disk = np.hypot(row - shape[0] / 2, column - shape[1] / 2) < 6 + patient % 3
+        voxels += (patient % 2 * 200 * disk[..., None]).astype(np.int16)
+        write_series(Path(root) / f"exams/{patient:04}", voxels, np.diag([0.8, 0.8, 3, 1]))
+        lines.append(f"exams/{patient:04},{classes[patient % 2]},p{patient}")
+    (Path(root) / "index.csv").write_text("\n".join(lines) + "\n")

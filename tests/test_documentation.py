@@ -19,7 +19,7 @@ import monai.bundle
 import nibabel
 import numpy as np
 import pytest
-from dicom_files import write_series_dataset
+from dicom_files import write_exams, write_series_dataset
 from documents import PAGES, ROOT, blocks, checkout, config_of, read, settings_of, words_of
 from running import environment
 
@@ -338,6 +338,7 @@ def test_a_reader_can_follow_the_pages(pages, tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     if pages == ["docs/dicom.md"]:
         series_data("MyCT", cases=4)
+        write_exams("MyExams", patients=8)
     own_data("data/Task02_Heart", "heart", cases=12)
     own_data("data/Task04_Hippocampus", "hippocampus", cases=8)
     own_data("MyKidneys", "hippocampus", cases=6)

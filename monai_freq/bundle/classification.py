@@ -16,6 +16,7 @@ from ..data import (
     plan_shortcut,
     read_imagenet,
     read_kneemri,
+    read_labelled_images,
     read_lodopab,
     read_radimagenet,
 )
@@ -39,15 +40,17 @@ CONDITIONS = {
     "iid": "as in training: a fraction of the positives has it",
     "ood": "all negatives have it, and no positive",
 }
+Item = dict[str, Any]
+
+_TABLE = "table"
 #: name of a data set -> its reader, what must not be in two parts, and what its folder holds
-_TARGETS = {
+_TARGETS: dict[str, tuple[Callable[..., list[Item]], str, str]] = {
     "lodopab": (read_lodopab, "patient", "ground_truth_*.hdf5 and labels.csv"),
     "kneemri": (read_kneemri, "exam", "metadata.csv and vol01 to vol10"),
+    _TABLE: (read_labelled_images, "patient", "index.csv and the images that it lists"),
 }
 _SOURCES = {"imagenet": "a folder for each wnid", "radimagenet": "RadiologyAI_*.csv"}
 _HIERARCHY = "wordnet.is_a.txt"
-
-Item = dict[str, Any]
 
 
 class Samples(NamedTuple):
@@ -88,7 +91,8 @@ def prepare_targets(
 
     Args:
         dataset_dir: folder of the data set; None for the phantom.
-        data: ``"lodopab"`` or ``"kneemri"``.
+        data: layout of the folder, ``"lodopab"``, ``"kneemri"``, or ``"table"`` of your own,
+            see :func:`monai_freq.data.read_labelled_images`.
         phantom: settings of the phantom, see :func:`monai_freq.bundle.data_folder.data_folder`.
         cache: folder for phantoms.
         classes: class number -> name.
@@ -119,9 +123,11 @@ def prepare_targets(
     with settings_at_fault():
         read, group, holds = _known(_TARGETS, data, "data")
         _require_settings("folds", folds, divide_folds)
-        _require_settings("reading", reading or {}, read)
-        folder = data_folder(dataset_dir, phantom, cache, holds)
-        items = _named(read(folder, **(reading or {})), folder)
+        reading = _of_table(reading or {}) if data == _TABLE else reading or {}
+        _require_settings("reading", reading, read)
+        folder = data_folder(dataset_dir, {} if data == _TABLE else phantom, cache, holds)
+        named_classes = {"classes": classes} if "classes" in signature(read).parameters else {}
+        items = _named(read(folder, **named_classes, **reading), folder)
         _require_classes(items, classes)
         parts = divide_folds(items, fold, group_key=group, **folds)
         _check(parts, check, limits=(-inf, inf) if limits is None else (limits[0], limits[1]), full_scale="any")
@@ -238,8 +244,15 @@ def _known(table: Mapping[str, Any], name: str, argument: str) -> Any:
     return table[name]
 
 
+def _of_table(reading: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the reader of tables, without those of the layout that the bundle has by default."""
+    own = set(signature(read_labelled_images).parameters)
+    others = {name for read, *_ in _TARGETS.values() for name in signature(read).parameters} - own
+    return {name: value for name, value in reading.items() if name not in others}
+
+
 def _require_settings(name: str, given: Mapping[str, Any], function: Callable[..., Any]) -> None:
-    known = list(signature(function).parameters)[1:]
+    known = [name for name in signature(function).parameters if name != "classes"][1:]  # which are the bundle's
     for key in given:
         if key not in known:
             raise DataError(f"'{name}' has no setting {written(key)}.\nThere are {', '.join(known)}.")

@@ -28,7 +28,7 @@ NETWORK += ["intensity_window", "classes", "crop"]
 NETWORK += ["in_channels", "normalization", "num_classes"]
 #: settings of what it was trained on
 DATA = ["dataset_dir", "phantom", "source", "editing", "cutoff", "split_seed", "val_cases", "test_cases", "train_size"]
-DATA += ["draw", "folds", "fold", "fraction", "artifact", "reading"]
+DATA += ["draw", "folds", "fold", "fraction", "artifact", "reading", "data"]
 #: settings that name the folder of a run; None in an evaluation, where they are not given
 NAMING = ("fusion", "source", "editing", "artifact", "fraction", "fold")
 

@@ -9,6 +9,7 @@ from .image_checks import check_images
 from .imagenet import read_imagenet
 from .images import read_image, slice_address
 from .kneemri import read_kneemri
+from .labelled_images import read_labelled_images
 from .lodopab import read_lodopab
 from .pck import read_pck
 from .radimagenet import read_radimagenet
@@ -32,6 +33,7 @@ __all__ = [
     "read_image",
     "read_imagenet",
     "read_kneemri",
+    "read_labelled_images",
     "read_lodopab",
     "read_pck",
     "read_radimagenet",

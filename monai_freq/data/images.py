@@ -1,4 +1,4 @@
-"""2D images by their address: a file's path, and ``#`` with a number where the file holds many slices."""
+"""2D images by their address: a file's path, and ``#`` with a number where a file or series holds many slices."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..quoting import named
+from .dicom_series import is_series
 from .dicom_slices import is_dicom, read_dicom_with_affine
 from .file_kinds import content_of, kind_of, named_as
 from .jpeg import read_jpeg
@@ -51,7 +52,7 @@ def slice_address(file: str | os.PathLike[str], index: int) -> str:
     """Write the address of one slice: a plain string, as data lists, logs and plans of shortcuts want it.
 
     Args:
-        file: a file of many slices.
+        file: a file of many slices, or the folder of a DICOM series.
         index: number of the slice, from 0.
 
     Example:
@@ -62,7 +63,7 @@ def slice_address(file: str | os.PathLike[str], index: int) -> str:
 
 
 def read_image(address: str | os.PathLike[str], channels: int = 1) -> NDArray[np.generic]:
-    """Read one 2D image: a PNG, JPEG or TIFF picture, a DICOM slice, or one of an HDF5, ``.pck`` or NIfTI volume.
+    """Read one 2D image: a PNG, JPEG or TIFF picture, a DICOM slice, or one of a series, HDF5, ``.pck`` or NIfTI.
 
     What a file is, is told by its content, not by its name. The values are those in the file, at full depth: 0 to 255
     for 8 bits (to which fewer are scaled), 0 to 65535 for 16. Pictures are turned as their EXIF data or tags say;
@@ -70,7 +71,8 @@ def read_image(address: str | os.PathLike[str], channels: int = 1) -> NDArray[np
     is white, the inverse is read, so that more is brighter; DICOM's slope and intercept are applied, no window is.
 
     Args:
-        address: path of a picture or DICOM slice, or ``file#index`` as :func:`slice_address` writes it.
+        address: path of a picture or DICOM slice, or ``file#index``, and ``folder#index`` of a series, as
+            :func:`slice_address` writes it.
         channels: number of channels, 1 (colour turns grey) or 3 (grey turns into three equal channels).
 
     Returns:
@@ -114,9 +116,11 @@ def load_image(address: str | os.PathLike[str], channels: int = 1) -> Image:
         raise ValueError(f"'channels' must be 1 or 3, got {channels}.")
     path = os.fspath(address)
     file, mark, number = path.rpartition("#")
-    if mark and file and number.isdecimal() and number.isascii() and not os.path.isfile(path):
+    if mark and file and number.isdecimal() and number.isascii() and not os.path.exists(path):
         pixels, affine = read_volume_slice(file, int(number))
         return Image(_in_channels(pixels, channels), affine, _full_scale(pixels))
+    if is_series(path):
+        raise DataError(f"{named(path)} is a DICOM series.\nName one of its slices, as in {named(path)}#0.")
     if not os.path.isfile(path):
         raise DataError(
             f"{named(path)} cannot be read as an image: it is missing or not a file.\n"

@@ -1,4 +1,4 @@
-"""Volumes of slices: HDF5 files, pickles of KneeMRI and NIfTI, told by their content."""
+"""Volumes of slices: HDF5 files, pickles of KneeMRI, NIfTI, and folders of DICOM series, told by their content."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..quoting import named
+from .dicom_series import Series, is_series, read_series
+from .dicom_slices import read_dicom_with_affine
 from .file_kinds import kind_of, named_as
 from .hdf5_slices import read_hdf5_slice, slices_shape
 from .nifti import is_packed, open_nifti, places_voxels
@@ -25,6 +27,7 @@ __all__ = ["VOLUMES", "count_slices", "read_volume_slice"]
 VOLUMES = ("HDF5", "pickle", "NIfTI")
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}  # other units, and none, count as mm
 KEPT = 1  # unpacked volumes of one process
+KNOWN = 4096  # series of one process, whose files are known
 REMEDY = "Copy or convert the volume again."
 
 _log = logging.getLogger(__name__)
@@ -37,10 +40,11 @@ def count_slices(file: str | os.PathLike[str]) -> int:
     """Count the slices of a volume, without reading them where the format allows it.
 
     Args:
-        file: an HDF5 file, a ``.pck``, or a ``.nii`` or ``.nii.gz`` volume.
+        file: an HDF5 file, a ``.pck``, a ``.nii`` or ``.nii.gz`` volume, or the folder of a DICOM series.
 
     Raises:
-        DataError: the file is missing, damaged or of another kind.
+        DataError: the file is missing, damaged or of another kind, or a series has a fault, see
+            :func:`monai_freq.data.dicom_series.read_series`.
 
     Example:
         >>> import nibabel, tempfile
@@ -49,6 +53,8 @@ def count_slices(file: str | os.PathLike[str]) -> int:
         >>> count_slices(file)
         4
     """
+    if os.path.isdir(file):
+        return _series(file).shape[2]
     kind = _kind(file)
     if kind == "HDF5":
         return slices_shape(file)[0]
@@ -63,7 +69,7 @@ def read_volume_slice(file: str | os.PathLike[str], index: int) -> tuple[Slice, 
 
     Args:
         file: path of the file, see :func:`count_slices`.
-        index: number of the slice, from 0; along the third axis of a NIfTI.
+        index: number of the slice, from 0; along the third axis of a NIfTI, in a series in the order of space.
 
     Returns:
         (rows, columns), and the (4, 4) matrix from (row, column, 0) to mm, or None where the file has none, or one
@@ -80,6 +86,10 @@ def read_volume_slice(file: str | os.PathLike[str], index: int) -> tuple[Slice, 
         >>> pixels.shape, np.linalg.norm(affine[:3, :2], axis=0).round(3)
         ((5, 6), array([0.7, 0.4]))
     """
+    if os.path.isdir(file):
+        files = _series(file).files
+        _require_index(file, index, len(files))
+        return read_dicom_with_affine(files[index])
     kind = _kind(file)
     if kind == "HDF5":
         return read_hdf5_slice(file, index), None
@@ -90,6 +100,19 @@ def read_volume_slice(file: str | os.PathLike[str], index: int) -> tuple[Slice, 
     nifti = _nifti(file)
     _require_index(file, index, nifti.shape[2])
     return _read_nifti(file, nifti, index)
+
+
+def _series(folder: str | os.PathLike[str]) -> Series:
+    if not is_series(folder):
+        raise DataError(f"{named(folder)} holds no DICOM slices.\nName a volume, or the folder of a DICOM series.")
+    with refusing(folder, REMEDY, OSError):
+        return _known_series(os.path.abspath(folder), os.stat(folder).st_mtime_ns)
+
+
+@lru_cache(maxsize=KNOWN)
+def _known_series(folder: str, modified: int) -> Series:
+    """Files of a series in the order of space: each of its slices is asked for by itself."""
+    return read_series(folder)
 
 
 def _require_index(file: str | os.PathLike[str], index: int, count: int) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from dicom_files import write_exams
 
 from monai_freq.bundle import prepare_sources, prepare_targets
 from monai_freq.bundle.classification import CONDITIONS, seen_in_all_conditions
@@ -128,7 +129,7 @@ def test_medical_sources(cache):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"data": "mnist"}, "'data' must be one of lodopab, kneemri, got 'mnist'"),
+        ({"data": "mnist"}, "'data' must be one of lodopab, kneemri, table, got 'mnist'"),
         ({"fraction": 1.5}, r"'fraction' must be in \[0, 1\], got 1.5"),
         ({"fold": 3}, r"'fold' must be in \[0, 2\], got 3"),
         ({"folds": {"train": 400, "val": 125}}, "There are 56 samples, fewer than 400 for training"),
@@ -176,3 +177,23 @@ def test_an_artifact_can_be_tied_to_the_other_class():
     seen = seen_in_all_conditions(items, fraction=0.5, positive=0)
     assert {item["label"] for item in seen if item["condition"] == "ood" and item["shortcut"]} == {1}
     assert {item["label"] for item in seen if item["condition"] == "iid" and item["shortcut"]} == {0}
+
+
+def test_a_table_of_ones_own(tmp_path):
+    """Series of exams, by the bundle's classes; the settings of its own layout say nothing there."""
+    pytest.importorskip("pydicom")
+    write_exams(tmp_path, patients=8)
+    settings = {"data": "table", "phantom": KNEEMRI, "cache": tmp_path / "cache", "fraction": 0.5}
+    settings |= {"classes": {"0": "healthy", "1": "injured"}, "folds": {"train": 8, "val": 4, "test": 4, "folds": 2}}
+    reading = {"slices_per_exam": 1, "aggregate": "mean", "slices_per_volume": 2}
+    samples = prepare_targets(str(tmp_path), reading=reading, check=["train", "val", "test"], **settings)
+    assert (len(samples.train), len(samples.val), len(samples.test)) == (8, 4, 3 * 4)
+    patients = [{item["patient"] for item in part} for part in samples]
+    assert [len(part) for part in patients] == [4, 2, 2]
+    assert not patients[0] & patients[1]
+    assert not (patients[0] | patients[1]) & patients[2]
+    assert sum(item["shortcut"] for item in samples.train) == 2
+    with pytest.raises(UsageError, match=r"'reading' has no setting 'slices'\.\nThere are table, slices_per_volume"):
+        prepare_targets(str(tmp_path), reading={"slices": 1}, **settings)
+    with pytest.raises(UsageError, match=r"Pass --dataset_dir <folder with index\.csv and the images"):
+        prepare_targets(None, **settings)
