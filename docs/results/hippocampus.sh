@@ -1,5 +1,5 @@
 #!/bin/sh
-# The study of docs/results/hippocampus.md: about five hours of one core for the main table, ten with the variants.
+# The study of four sizes that docs/results/hippocampus.md names: about five hours of one core for the main table, ten with the variants.
 #
 #     sh docs/results/hippocampus.sh /data/Task04_Hippocampus out/hippocampus
 #
