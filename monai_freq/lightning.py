@@ -19,7 +19,7 @@ from .spectral.scalars import check_choice
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
 except ImportError as error:
-    raise ImportError("PSDCallback needs Lightning: pip install 'monai_freq[lightning]'.") from error
+    raise ImportError('PSDCallback needs Lightning: pip install "monai_freq[lightning]"') from error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -111,7 +111,7 @@ def _require_extra() -> None:
     try:
         import_module("jinja2")
     except ModuleNotFoundError as error:
-        raise SystemExit('This needs jinja2, which is not installed.\npip install "monai_freq[audit]"') from error
+        raise SystemExit('An audit needs jinja2: pip install "monai_freq[audit]"') from error
 
 
 def _cases(arguments: argparse.Namespace) -> Cases:

@@ -88,7 +88,7 @@ def require_pydicom(wanted_by: str | os.PathLike[str]) -> None:
         import pydicom  # noqa: F401
     except ImportError as error:
         raise DataError(
-            f'{named(wanted_by)} is a DICOM series, which needs pydicom.\npip install "monai_freq[dicom]"'
+            f'{named(wanted_by)} is a DICOM series, which needs pydicom: pip install "monai_freq[dicom]"'
         ) from error
 
 

@@ -70,7 +70,7 @@ def _require_highdicom() -> None:
     try:
         import highdicom  # noqa: F401
     except ImportError as error:
-        raise DataError('DICOM SEG needs highdicom.\npip install "monai_freq[dicom]"') from error
+        raise DataError('DICOM SEG needs highdicom: pip install "monai_freq[dicom]"') from error
 
 
 def segment_codes(name: str) -> tuple[Any, Any]:

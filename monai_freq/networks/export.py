@@ -101,7 +101,7 @@ def export_onnx(
         ValueError: 'image_size' must be 2 whole numbers of at least 1, got (32, 32, 32).
     """
     if any(importlib.util.find_spec(package) is None for package in ("onnx", "onnxscript")):
-        raise ImportError("ONNX needs packages that are not installed: pip install 'monai_freq[onnx]'.")
+        raise ImportError('ONNX needs packages that are not installed: pip install "monai_freq[onnx]"')
     program = export_program(network, image_size, dynamic=dynamic)
     pred = ["pred"] if len(program.graph_signature.user_outputs) == 1 else None
     with _without_torchvision():

@@ -21,7 +21,7 @@ try:
 except ModuleNotFoundError as error:
     if str(error.name).partition(".")[0] != "nnunetv2":
         raise  # of what nnU-Net needs
-    raise ModuleNotFoundError("nnU-Net is not installed: pip install 'monai_freq[nnunet]'.") from error
+    raise ModuleNotFoundError('These trainers need nnU-Net: pip install "monai_freq[nnunet]"') from error
 
 __all__ = ["nnUNetTrainerEarlyFusion", "nnUNetTrainerLateFusion", "nnUNetTrainerNoFusion", "nnUNetTrainerPSD"]
 

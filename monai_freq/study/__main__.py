@@ -76,9 +76,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
-        raise SystemExit(
-            f'This needs {shown(error.name)}, which is not installed.\npip install "monai_freq[study]"'
-        ) from error
+        raise SystemExit(f'A study needs {shown(error.name)}: pip install "monai_freq[study]"') from error
     except KeyboardInterrupt:
         print("\nInterrupted. What has finished is kept: the same command does the rest.", file=sys.stderr)
         return 130

@@ -185,7 +185,7 @@ def test_classes_without_a_name_or_a_number_are_refused(series, tmp_path, names,
 
 def test_the_extra_is_named_where_highdicom_is_missing(series, monkeypatch):
     monkeypatch.setitem(sys.modules, "highdicom", None)
-    with pytest.raises(DataError, match=r"DICOM SEG needs highdicom\.\npip install .monai_freq\[dicom\]"):
+    with pytest.raises(DataError, match=r'^DICOM SEG needs highdicom: pip install "monai_freq\[dicom\]"$'):
         require_source(series.folder)
 
 

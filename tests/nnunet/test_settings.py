@@ -122,5 +122,5 @@ def test_the_trainers_name_the_extra_without_nnunet(monkeypatch):
     for name in ("nnunetv2", "nnunetv2.training.nnUNetTrainer.nnUNetTrainer"):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "monai_freq.nnunet.trainers", raising=False)
-    with pytest.raises(ModuleNotFoundError, match=r"^nnU-Net is not installed: pip install 'monai_freq\[nnunet\]'\.$"):
+    with pytest.raises(ModuleNotFoundError, match=r'^These trainers need nnU-Net: pip install "monai_freq\[nnunet\]"$'):
         __import__("monai_freq.nnunet.trainers")

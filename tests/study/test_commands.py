@@ -60,8 +60,7 @@ for words in (["report", "."], ["compare", ".", "."]):
         print(stop)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    said = ["This needs pandas, which is not installed.", 'pip install "monai_freq[study]"']
-    assert run.stdout.splitlines() == 2 * said
+    assert run.stdout.splitlines() == 2 * ['A study needs pandas: pip install "monai_freq[study]"']
 
 
 def test_a_run_has_the_settings_of_its_command(made, tmp_path, capsys):

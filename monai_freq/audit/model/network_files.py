@@ -287,7 +287,7 @@ class _OneByOne:
 
 def _onnx(path: str | os.PathLike[str]) -> Callable[[Tensor], Any]:
     if find_spec("onnxruntime") is None:
-        raise UsageError("ONNX needs a package that is not installed.\npip install 'monai_freq[onnx]'")
+        raise UsageError('ONNX needs packages that are not installed: pip install "monai_freq[onnx]"')
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -247,7 +247,7 @@ def _import_ray() -> ModuleType:
     try:
         import ray
     except ImportError as error:
-        raise UsageError('A study needs Ray, which is not installed.\npip install "monai_freq[study]"') from error
+        raise UsageError('A study needs Ray: pip install "monai_freq[study]"') from error
     return ray
 
 
