@@ -24,6 +24,8 @@ SIZE = 48
 TRAINING, AUDITED = 360, 160
 EPOCHS = 20
 BANDS = BandGrid((0.0, *BandGrid.spaced(8, 1 / 32, 0.5).edges, 0.75))
+#: seeds of the networks that the smallest shift which counts as use was chosen on
+CHOSEN_ON = "100 to 139"
 #: what a label has too much of
 ARTIFACTS = ("noise", "blur")
 #: network -> the images that carry the artifact in its training
@@ -122,15 +124,29 @@ def _block(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
 
 def report(outcomes: list[Outcome], seconds: float) -> Iterator[measure.Part]:
     """Parts of the section."""
+    found = outcomes[0].found
     yield (
         f"Bright and dark disks of {SIZE} x {SIZE} pixels, which have one spectrum. In the {AUDITED} audited images, "
         "class 1 has more noise, or is blurred; networks were trained with this artifact in class 1 alone, in half of "
-        f"each class, or without it. A network counts as a user of the leak if the probability of the donors' class "
-        f"rises by {outcomes[0].found.smallest:g} or more beyond the control, with p <= {outcomes[0].found.alpha:g}."
+        "each class, or without it. A network counts as a user of the leak if its log-odds move by "
+        f"{found.smallest:g} or more of the way between its own classes to the class of the donors, beyond the "
+        f"control, with p <= {found.alpha:g}; from a quarter of that on it follows in part. The measure and this bound "
+        f"were chosen on seeds {CHOSEN_ON}, where they told 39 and 38 of 40 pairs apart; the seeds here had no part "
+        "in it."
     )
     yield measure.targets_table(targets(outcomes, seconds))
     yield measure.table(
-        ["artifact", "trained with it in", "networks", "users", "shift (mean, range)", "AUC without artifact"],
+        [
+            "artifact",
+            "trained with it in",
+            "networks",
+            "users",
+            "in part",
+            "against",
+            "shift (mean, range)",
+            "of the probability",
+            "AUC without artifact",
+        ],
         [_row(outcomes, artifact, trained) for artifact in ARTIFACTS for trained in NETWORKS],
     )
 
@@ -157,11 +173,21 @@ def _share(used: dict[str, NDArray[np.bool_]], name: str) -> float:
 def _row(outcomes: list[Outcome], artifact: str, trained: str) -> list[object]:
     these = [each for each in outcomes if (each.artifact, each.trained) == (artifact, trained)]
     if not these:
-        return [artifact, trained, 0, 0, "", ""]
-    shifts = [each.found.difference for each in these]
-    said = f"{np.mean(shifts):.2f} ({min(shifts):.2f} to {max(shifts):.2f})"
+        return [artifact, trained, *[0] * 4, *[""] * 3]
+    found = [each.found for each in these]
+    counts = (sum(flags) for flags in zip(*((one.used, one.in_part, one.against) for one in found), strict=True))
+    shifts = (mean_and_range([one.difference for one in found]), mean_and_range([in_probability(one) for one in found]))
     auc = np.mean([each.clean_auc for each in these])
-    return [artifact, trained, len(these), sum(each.found.used for each in these), said, f"{auc:.2f}"]
+    return [artifact, trained, len(these), *counts, *shifts, f"{auc:.2f}"]
+
+
+def in_probability(found: Counterfactual) -> float:
+    """Shift of the probability of the donors' class, beyond the control."""
+    return found.leaking.probability - (found.control.probability if found.control else 0)
+
+
+def mean_and_range(values: list[float]) -> str:
+    return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else ""
 
 
 if __name__ == "__main__":

@@ -85,13 +85,14 @@ def report(outcomes: list[Outcome], seconds: float) -> Iterator[measure.Part]:
     """Parts of the section."""
     yield (
         "The disks of the counterfactuals; class 1 alone has the artifact, in training and in the audited images. "
-        "The shift is that of the probability of the donors' class beyond the control: 0 for a network that does not "
-        "use the leak. The remedies are those that the audit prints, with its settings."
+        "The shift is that of the log-odds to the donors' class beyond the control, as a share of how far apart the "
+        "network puts its classes: 0 for a network that does not use the leak. The remedies are those that the audit "
+        "prints, with its settings."
     )
     yield measure.targets_table(targets(outcomes, seconds))
     rows = [_row(outcomes, artifact, remedy) for artifact in phantom.ARTIFACTS for remedy in (NONE, RANDOM, MATCHED)]
-    header = ["artifact", "remedy", "networks", "users", "shift (mean, range)", "AUC without artifact (mean, range)"]
-    yield measure.table(header, [row for row in rows if row[2]])
+    header = ["artifact", "remedy", "networks", "users", "in part", "shift (mean, range)", "of the probability"]
+    yield measure.table([*header, "AUC without artifact (mean, range)"], [row for row in rows if row[2]])
 
 
 def targets(outcomes: list[Outcome], seconds: float) -> Iterator[Target]:
@@ -105,11 +106,9 @@ def _row(outcomes: list[Outcome], artifact: str, remedy: str) -> list[object]:
     these = [each for each in outcomes if (each.artifact, each.remedy) == (artifact, remedy)]
     shifts, aucs = [each.found.difference for each in these], [each.clean_auc for each in these]
     users = sum(each.found.used for each in these)
-    return [artifact, remedy, len(these), users, *(_range(values) for values in (shifts, aucs))]
-
-
-def _range(values: list[float]) -> str:
-    return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else ""
+    in_probability = [phantom.in_probability(each.found) for each in these]
+    part = sum(each.found.in_part for each in these)
+    return [artifact, remedy, len(these), users, part, *map(phantom.mean_and_range, (shifts, in_probability, aucs))]
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ class Judged:
         without: the experiment that removes the band without which the metric is known to fall most; None where it
             falls without none.
         amplitude: the same for the amplitudes of another image.
-        difference: shift of the probability to the donors' class in the bands that leak, less that in the control;
-            None if the counterfactual was not tried.
+        difference: shift of the log-odds to the donors' class in the bands that leak, less that in the control, as a
+            share of how far apart the network puts its classes; None if the counterfactual was not tried.
         difference_low: lower end of its 95% interval.
         difference_high: upper end.
 
@@ -198,8 +198,11 @@ def _said(trial: Trial) -> list[str]:
         said[0] = f"{said[0][:-1]}; {name} {after.reference:.2f}, without it {before.reference:.2f}."
     if before.difference is not None and after.difference is not None:
         said.append(
-            f"The shift beyond the control is {after.difference:.2f} ({after.difference_low:.2f} to "
-            f"{after.difference_high:.2f}) with the remedy, {before.difference:.2f} ({before.difference_low:.2f} to "
-            f"{before.difference_high:.2f}) without it: {after.verdict}, and {before.verdict}."
+            f"The answers move by {_shift(after)} of the way to the donors' class beyond the control with the remedy, "
+            f"by {_shift(before)} without it: {after.verdict}, and {before.verdict}."
         )
     return said
+
+
+def _shift(one: Judged) -> str:
+    return f"{one.difference:.2f} ({one.difference_low:.2f} to {one.difference_high:.2f})"

@@ -1,6 +1,7 @@
 """Whether predictions follow amplitudes: networks of known use, and the statistics by hand."""
 
 import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from monai_freq.audit import AuditModel, Cases, CellLeak, Leak, band_features, find_leak
 from monai_freq.audit.model.counterfactual import cells_to_exchange, counterfactual
 from monai_freq.audit.model.donors import drawn_donors
-from monai_freq.audit.model.exchange import exchange_of, weighted_interval
+from monai_freq.audit.model.exchange import exchange_of, shares_of, weighted_interval
+from monai_freq.audit.model.log_odds import separations
 from monai_freq.errors import DataError
 from monai_freq.spectral.band_grid import BandGrid
 from monai_freq.spectral.band_match import band_densities
@@ -43,29 +45,155 @@ def test_a_network_of_one_cell_says_of_an_image_what_it_says_of_the_donor():
     cases, model = Cases.of_arrays(images, labels), AuditModel(of_cell(2))
     found = counterfactual(model, cases, [2], BANDS, **QUIET)
     donors = drawn_donors(cases, np.array(labels))
-    said = torch.sigmoid(of_cell(2)(images))[:, 0].double().numpy()
-    shifts = [
-        (said[j] - said[k]) if t == 1 else (said[k] - said[j])
-        for k in range(60)
-        for j, t in zip(donors.of[k], donors.towards[k], strict=True)
-    ]
-    assert found.leaking.probability == pytest.approx(np.mean(shifts), abs=0.05)
-    assert found.leaking.low < found.leaking.probability < found.leaking.high
+    odds = of_cell(2)(images)[:, 0].double().numpy()
+    said = 1 / (1 + np.exp(-odds))
+    shifts, moved = (
+        np.mean([(2 * t - 1) * (of[j] - of[k]) for k in range(60) for j, t in zip(*pair(donors, k), strict=True)])
+        for of in (said, odds)
+    )
+    apart = np.sort(odds)[30:].mean() - np.sort(odds)[:30].mean()
+    assert found.leaking.probability == pytest.approx(shifts, abs=0.05)
+    assert found.leaking.probability_low < found.leaking.probability < found.leaking.probability_high
+    assert found.leaking.logit == pytest.approx(moved, rel=0.05)
+    assert found.separation == pytest.approx(apart, rel=1e-5)
+    assert found.leaking.share == pytest.approx(moved / apart, abs=0.05)
+    assert found.leaking.low < found.leaking.share < found.leaking.high
     assert abs(found.control.probability) < 0.05
-    assert found.difference == pytest.approx(found.leaking.probability - found.control.probability)
+    assert found.difference == pytest.approx(found.leaking.share - found.control.share)
     assert found.used
     assert found.leaking.follow > 0.8
     assert found.donors == "label"
     assert (found.n_cases, found.n_patients) == (60, 60)
 
 
+def kinds(found):
+    return found.used, found.in_part, found.against
+
+
+def pair(donors, k):
+    return donors.of[k], donors.towards[k]
+
+
 def test_one_of_another_cell_follows_nothing():
     images, labels = planted()
     low = lambda x: 4 * BANDS.powers(x, spatial_dims=2)[:, :, 0].log()  # noqa: E731
     found = counterfactual(AuditModel(low), Cases.of_arrays(images, labels), [2], BANDS, **QUIET)
-    assert not found.used
-    assert abs(found.leaking.probability) < 0.1
-    assert found.smallest_seen >= found.smallest == 0.1
+    assert kinds(found) == (False, False, False)
+    assert abs(found.leaking.share) < 0.1
+    assert found.smallest_seen >= found.smallest / 4 == 0.1
+
+
+def three_classes(c):
+    """Scores of three classes, of which two share the cells 1 and 2, and the third has cell 3."""
+
+    def scores(images):
+        logs = band_densities(images, BANDS, spatial_dims=2).mean(1).log()
+        return c * (7 + torch.stack([logs[:, 2], logs[:, 1] - logs[:, 2], logs[:, 3]], 1))
+
+    return scores
+
+
+FORMS = {
+    "one logit": lambda c: AuditModel(lambda x: c * of_cell(2)(x), activation="sigmoid"),
+    "two logits": lambda c: AuditModel(
+        lambda x: c * torch.cat([5 - of_cell(2)(x), 5 + of_cell(2)(x)], 1), activation="softmax"
+    ),
+    "three logits": lambda c: AuditModel(three_classes(c), activation="softmax"),
+    "three sigmoids": lambda c: AuditModel(three_classes(c), activation="sigmoid"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_how_sure_a_network_says_it_is_does_not_matter(form):
+    images, labels = planted(n=30)
+    labels = [2 if form.startswith("three") and k % 6 == 5 else label for k, label in enumerate(labels)]
+    cases = Cases.of_arrays(images, labels)
+    once = counterfactual(FORMS[form](1.0), cases, [2], BANDS, **QUIET)
+    assert abs(once.difference) > 0.1
+    for c in (1e-2, 0.3, 30.0, 1e3):
+        found = counterfactual(FORMS[form](c), cases, [2], BANDS, **QUIET)
+        for name in ("difference", "low", "high", "smallest_seen"):
+            assert getattr(found, name) == pytest.approx(getattr(once, name), abs=1e-3)
+        assert kinds(found) == kinds(once)
+        assert found.separation == pytest.approx(c * once.separation, rel=1e-3)
+        assert (found.p, found.p_against) == pytest.approx((once.p, once.p_against), abs=0.005)
+
+
+@pytest.mark.parametrize("c", [1.0, 10.0, 1000.0])
+@pytest.mark.parametrize("form", ["one", "two"])
+def test_probabilities_alone_are_taken_as_far_as_they_go(form, c):
+    """Logits of up to 5 c: float32 has no probability between 1 and 1 - 6e-8, and none below 1e-45 but 0."""
+    images, labels = planted()
+
+    def said(images):
+        p = torch.sigmoid(c * of_cell(2)(images))
+        return p if form == "one" else torch.softmax(torch.cat([0 * p, c * of_cell(2)(images)], 1), 1)
+
+    cases = Cases.of_arrays(images, labels)
+    found = counterfactual(AuditModel(said, activation="none"), cases, [2], BANDS, **QUIET)
+    logits = counterfactual(AuditModel(of_cell(2)), cases, [2], BANDS, **QUIET)
+    numbers = [found.difference, found.low, found.high, found.separation, found.leaking.logit, found.smallest_seen]
+    assert np.isfinite(numbers).all()
+    assert found.used
+    assert found.difference == pytest.approx(logits.difference, abs=1e-3 if c == 1 else 0.25)
+    assert (found.limited > 0.9) == (c == 1000)
+    assert logits.limited == 0
+
+
+def test_one_that_is_always_exactly_sure_moves_nothing_and_says_so():
+    images, labels = planted(n=24)
+    sure = AuditModel(lambda x: torch.ones(len(x), 1), activation="none")
+    found = counterfactual(sure, Cases.of_arrays(images, labels), [2], BANDS, **QUIET)
+    assert (found.difference, found.separation, found.limited) == (0, 0, 1)
+    assert kinds(found) == (False, False, False)
+    dead = AuditModel(lambda x: 3 + 1e-7 * x.mean((2, 3)).repeat(1, 2), activation="softmax")
+    assert counterfactual(dead, Cases.of_arrays(images, labels), [2], BANDS, **QUIET).difference == 0
+
+
+def test_what_is_small_beside_the_networks_own_signs_is_no_use():
+    """Log-odds that go by something else by 20, and by the cell by 1: all images of a class are reordered."""
+    images, labels = planted()
+    images[1::2] += 4.0  # the mean, which no cell has
+    model = AuditModel(lambda x: of_cell(2, slope=0.4)(x) + 20 * (x.mean((2, 3)) > 2))
+    found = counterfactual(model, Cases.of_arrays(images, labels), [2], BANDS, **QUIET)
+    assert found.p <= 0.01
+    assert 0 < found.difference < 0.05
+    assert kinds(found) == (False, False, False)
+
+
+def test_one_at_chance_that_follows_is_a_user():
+    """Its answers do not tell the labels apart, as two signs cancel; they still go with the amplitudes."""
+    images, labels = planted()
+    images[1::2] += 4.0
+    model = AuditModel(lambda x: of_cell(2)(x) - 6 * (x.mean((2, 3)) > 2))
+    found = counterfactual(model, Cases.of_arrays(images, labels), [2], BANDS, **QUIET)
+    assert found.used
+    assert np.isfinite([found.difference, found.low, found.high]).all()
+
+
+def test_one_that_takes_them_for_the_contrary_is_no_user():
+    images, labels = planted()
+    found, turned = (
+        counterfactual(AuditModel(of_cell(2, slope)), Cases.of_arrays(images, labels), [2], BANDS, **QUIET)
+        for slope in (4.0, -4.0)
+    )
+    assert kinds(turned) == (False, False, True)
+    assert turned.difference == pytest.approx(-found.difference)
+    assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low))
+    assert turned.p_against == found.p <= 0.01
+    assert not found.against
+
+
+def test_no_labels_of_as_many_images_lie_further_apart():
+    rng = np.random.default_rng(0)
+    odds, targets = rng.standard_normal((12, 3)), np.array([0] * 3 + [1] * 4 + [2] * 5)
+    found = separations(odds, targets)
+    for t, n in enumerate((3, 4, 5)):
+        every = [list(some) for some in itertools.combinations(range(12), n)]
+        gaps = [odds[some, t].mean() - np.delete(odds[:, t], some).mean() for some in every]
+        assert found[t] == pytest.approx(max(gaps))
+    assert separations(odds[:1], targets[:1]).tolist() == [0, 0, 0]
+    assert separations(np.full((4, 2), 3.0), targets[:4]).tolist() == [0, 0]
 
 
 def test_donors_of_a_group_move_towards_the_class_that_the_group_has_more_of():
@@ -76,7 +204,7 @@ def test_donors_of_a_group_move_towards_the_class_that_the_group_has_more_of():
     assert found.donors == "group"
     assert found.used
     within = counterfactual(AuditModel(of_cell(2)), cases, [2], BANDS, donors="label", **QUIET)
-    assert not within.used  # within a group, the label has nothing to do with this cell
+    assert kinds(within) == (False, False, False)  # within a group, the label is not in this cell
     assert abs(within.difference) < 0.1
 
 
@@ -84,11 +212,14 @@ def test_the_statistics_are_those_of_the_answers():
     rng = np.random.default_rng(0)
     before, after = rng.dirichlet([1, 1, 1], 20), rng.dirichlet([1, 1, 1], (20, 2))
     towards, weights = rng.integers(0, 3, (20, 2)), np.ones((3, 20))
-    found = exchange_of(("all",), before, after, towards, weights)
-    odds = lambda p: np.log(p / (1 - p))  # noqa: E731
+    moved, apart = rng.standard_normal((20, 2)), np.array([2.0, 4.0, 0.0])
+    found = exchange_of(("all",), before, after, towards, moved, apart, weights)
     pairs = [(before[k], after[k, j], towards[k, j]) for k in range(20) for j in range(2)]
     assert found.probability == pytest.approx(np.mean([b[t] - a[t] for a, b, t in pairs]))
-    assert found.logit == pytest.approx(np.mean([odds(b[t]) - odds(a[t]) for a, b, t in pairs]))
+    assert found.logit == pytest.approx(moved.mean())
+    of_way = [moved[k, j] / apart[t] if t < 2 else 0 for k in range(20) for j, t in enumerate(towards[k])]
+    assert found.share == pytest.approx(np.mean(of_way))
+    assert np.allclose(shares_of(moved, towards, apart).ravel(), of_way)
     others = [(b, t) for a, b, t in pairs if a.argmax() != t]
     assert found.n_decisions == len(others)
     assert found.follow == pytest.approx(np.mean([b.argmax() == t for b, t in others]))
@@ -109,6 +240,7 @@ def test_networks_that_know_nothing_are_seldom_called_users():
         found = counterfactual(model, Cases.of_arrays(images, labels), [2], BANDS, seed=seed, n_donors=1, **QUIET)
         small.append(found.p)
         assert not found.used
+        assert not found.in_part
     assert np.mean(np.array(small) <= 0.1) <= 0.27  # 30 draws of a share of 0.1: 8 or more once in 100
     assert np.median(small) > 0.2
 

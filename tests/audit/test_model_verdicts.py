@@ -15,8 +15,12 @@ from monai_freq.audit.remedies import remedies
 from monai_freq.spectral.band_grid import BandGrid
 
 BANDS = BandGrid((0.0, 0.1, 0.2, 0.35, 0.75))
-MOVED = Exchange(("0.2 to 0.35",), 0.4, 0.3, 0.5, 2.0, 1.5, 2.5, 0.61, 0.5, 0.7, 80)
-FOUND = Counterfactual("label", ("a", "b"), 90, 80, MOVED, MOVED, 0.4, 0.3, 0.5, 0.003, 999, 0.01, 0.1, 0.12, True)
+MOVED = Exchange(("0.2 to 0.35",), 0.6, 0.5, 0.7, 0.4, 0.3, 0.5, 2.0, 1.5, 2.5, 0.61, 0.5, 0.7, 80)
+STILL = dataclasses.replace(MOVED, share=0.0, probability=-0.02)
+SIZES = {"separation": 3.3, "limited": 0.0, "p": 0.003, "p_against": 1.0, "n_permutations": 999, "alpha": 0.01}
+SIZES |= {"smallest": 0.4, "smallest_seen": 0.12, "used": True, "in_part": False, "against": False}
+FOUND = Counterfactual("label", ("a", "b"), 90, 80, MOVED, STILL, 0.6, 0.5, 0.7, **SIZES)
+UNSEEN = dataclasses.replace(FOUND, used=False, p=0.4)
 
 
 def leak(found=True, within=None, smallest=0.62, of="label", auc=0.8):
@@ -26,21 +30,42 @@ def leak(found=True, within=None, smallest=0.62, of="label", auc=0.8):
 @pytest.mark.parametrize(
     ("leaks", "found", "verdict", "says"),
     [
-        ([leak()], FOUND, "leak and used", "rises beyond the control by 0.40 (0.30 to 0.50; p = 0.003)"),
         (
             [leak()],
-            dataclasses.replace(FOUND, used=False),
-            "leak, not seen to be used",
-            "A shift of 0.12 would have been seen",
+            FOUND,
+            "leak and used",
+            "beyond the control towards the donors' class by 0.60 of the way (0.50 to 0.70; p = 0.003)",
         ),
         (
             [leak()],
-            dataclasses.replace(FOUND, difference=0.05, used=False),
-            "leak, not seen to be used",
-            "The network follows the leak, by less than counts as use.",
+            FOUND,
+            "leak and used",
+            "move by +0.60 in the leaking cells (probability +0.40) and +0.00 in the control (probability -0.02).",
         ),
+        ([leak()], UNSEEN, "leak, not seen to be used", "A shift of 0.12 would have been seen"),
+        (
+            [leak()],
+            dataclasses.replace(FOUND, difference=0.2, used=False, in_part=True),
+            "leak, followed in part",
+            "So do some networks that never saw what leaks",
+        ),
+        (
+            [leak()],
+            dataclasses.replace(
+                UNSEEN, difference=-0.3, low=-0.4, high=-0.25, p=1.0, p_against=0.001, n_permutations=999, against=True
+            ),
+            "leak, followed against the label",
+            "beyond the control away from the donors' class by 0.30 of the way (0.25 to 0.40; p <= 0.001)",
+        ),
+        (
+            [leak()],
+            dataclasses.replace(UNSEEN, limited=0.75),
+            "leak, not seen to be used",
+            "Doubt this verdict: the probabilities of 75% of the images are exactly 0 or 1",
+        ),
+        ([leak()], dataclasses.replace(UNSEEN, separation=0.0), "leak, not seen to be used", "the same answer"),
         ([leak()], None, "leak, not seen to be used", "was not tried"),
-        ([leak()], dataclasses.replace(FOUND, used=False, smallest_seen=0.7), "too few cases", "With 80 patients"),
+        ([leak()], dataclasses.replace(UNSEEN, smallest_seen=0.7), "too few cases", "With 80 patients"),
         ([leak(found=False)], None, "no leak found", "A leak of AUC 0.62 would have been found"),
         ([leak(found=False, smallest=0.95)], None, "too few cases", "too few patients"),
         ([leak(found=False, smallest=None)], None, "too few cases", "too few patients"),

@@ -367,7 +367,7 @@ def test_a_trial_is_shown_side_by_side():
     assert "a small difference may be chance" in text.text
     rows = {name: others for name, *others in table.rows}
     assert rows["verdict"] == ["leak and used", "leak, not seen to be used"]
-    assert rows["shift of the probability beyond the control"] == ["+0.41 (0.33 to 0.49)", "+0.02 (-0.03 to 0.06)"]
+    assert rows["shift to the donors' class beyond the control"] == ["+0.41 (0.33 to 0.49)", "+0.02 (-0.03 to 0.06)"]
     assert rows["AUC on whole images"] == ["0.81 (0.75 to 0.87)", "0.90 (0.84 to 0.96)"]
     assert rows["depends on frequencies"] == ["0.25 to 0.5", "–"]
     assert rows["falls most without"][1] == "none is known"

@@ -22,8 +22,9 @@ from ..cases import Case, Cases
 from ..data.leak import Leak
 from ..data.permutations import numbered
 from .donors import DonorKind, Donors, drawn_donors
-from .exchange import Exchange, exchange_of, weighted_interval
+from .exchange import Exchange, exchange_of, shares_of, weighted_interval
 from .kept_rows import case_rows
+from .log_odds import log_odds_of, probabilities_of, separations
 from .metrics import resampled, targets_of
 from .models import AuditModel
 
@@ -34,6 +35,8 @@ Array = NDArray[np.float64]
 _CARRIES = 0.5
 #: p-value above which a cell does not leak
 _SILENT = 0.05
+#: part of the smallest use from which on a network follows
+_PART = 0.25
 #: share of uses of the smallest size that are seen
 _POWER = 0.8
 
@@ -49,21 +52,33 @@ class Counterfactual:
         n_patients: number of their patients.
         leaking: the exchange in the cells that leak.
         control: the same in as many cells that do not; None if there are none.
-        difference: shift of the probability in the leaking cells, less that in the control cells.
+        difference: shift of the log-odds to the class of the donors in the leaking cells, less that in the control
+            cells, as a share of how far apart the network puts its classes.
         low: lower end of its 95% interval, from a bootstrap over patients.
         high: upper end.
+        separation: how far apart it puts them, in log-odds: mean over the donors' classes. See
+            :func:`~monai_freq.audit.model.log_odds.separations`.
+        limited: share of the images whose probabilities are exactly 0 or 1, so that the log-odds are not known; 0 of a
+            network that returns logits.
         p: one-sided p-value of the difference: share of random signs of the patients, the true ones included, with a
             mean as high.
+        p_against: the same of a mean as low.
         n_permutations: number of random signs.
         alpha: level up to which the p-value counts.
-        smallest: smallest difference that counts as use.
-        smallest_seen: difference that would have counted in 80% of such data.
-        used: whether the difference counts: ``p <= alpha`` and ``difference >= smallest``.
+        smallest: smallest difference that counts as use; from a quarter of it on, the network follows in part.
+        smallest_seen: difference that would have been seen in 80% of such data, at least in part.
+        used: whether the difference counts: ``p <= alpha``, and both the difference and the shift in the leaking cells
+            are at least ``smallest``; what only the control does is no use.
+        in_part: whether the network follows, by less than counts as use.
+        against: whether it moves away from the class of the donors by as much or more: ``p_against <= alpha``, and
+            both are at most ``-smallest / 4``.
 
     Example:
-        >>> moved = Exchange(("0.25 to 0.5",), 0.4, 0.3, 0.5, 2.0, 1.5, 2.5, 0.6, 0.5, 0.7, 80)
-        >>> sure = {"p": 0.001, "n_permutations": 999, "alpha": 0.01, "smallest": 0.1, "smallest_seen": 0.1}
-        >>> Counterfactual("label", ("a", "b"), 90, 90, moved, None, 0.4, 0.3, 0.5, **sure, used=True).used
+        >>> moved = Exchange(("0.25 to 0.5",), 0.6, 0.5, 0.7, 0.4, 0.3, 0.5, 2.0, 1.5, 2.5, 0.6, 0.5, 0.7, 80)
+        >>> sure = {"p": 0.001, "p_against": 1.0, "n_permutations": 999, "alpha": 0.01}
+        >>> sizes = {"separation": 3.3, "limited": 0.0, "smallest": 0.4, "smallest_seen": 0.1}
+        >>> how = {"used": True, "in_part": False, "against": False}
+        >>> Counterfactual("label", ("a", "b"), 90, 90, moved, None, 0.6, 0.5, 0.7, **sizes, **sure, **how).used
         True
     """
 
@@ -76,12 +91,17 @@ class Counterfactual:
     difference: float
     low: float
     high: float
+    separation: float
+    limited: float
     p: float
+    p_against: float
     n_permutations: int
     alpha: float
     smallest: float
     smallest_seen: float
     used: bool
+    in_part: bool
+    against: bool
 
 
 def cells_to_exchange(leak: Leak) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -127,7 +147,7 @@ def counterfactual(
     silent_cells: Sequence[int] | None = None,
     donors: DonorKind | None = None,
     n_donors: int = 2,
-    smallest: float = 0.1,
+    smallest: float = 0.4,
     alpha: float = 0.01,
     max_gain: float = 10.0,
     n_permutations: int = 2000,
@@ -140,14 +160,17 @@ def counterfactual(
 
     The amplitudes of each leaking cell are moved to those of the donor, relative to the variance of each image; the
     phase and all other cells stay, see :func:`~monai_freq.spectral.band_match.match_bands`. The edit is made on the
-    image as it is loaded. With :math:`p_t` the probability of the class t that the donor stands for,
+    image as it is loaded. With :math:`o_t` the log-odds of the class t that the donor stands for, and :math:`s_t` how
+    far apart the network itself puts the images that it takes for t and the others,
 
-    .. math:: \Delta = \operatorname{mean} \bigl[ (p_t(x_\text{leaking}) - p_t(x)) -
-        (p_t(x_\text{control}) - p_t(x)) \bigr]
+    .. math:: \Delta = \operatorname{mean} \frac{(o_t(x_\text{leaking}) - o_t(x)) - (o_t(x_\text{control}) - o_t(x))}
+        {s_t}
 
     with as many cells that do not leak as the control, whose power is nearest to that of the leaking ones. A network
-    that looks at other things has a difference near 0; one that looks at the leaking cells alone has one near 1. A
-    disease can change these amplitudes, too: then, a network that follows them is right to.
+    that looks at other things has a difference near 0; one that looks at the leaking cells alone has one near 1, if
+    they tell the classes apart. It does not depend on how sure the network says it is: logits that are multiplied by a
+    number give the same. An untrained network can follow amplitudes by chance, and is then said to. A disease can
+    change these amplitudes, too: then, a network that follows them is right to.
 
     Args:
         model: a classifier.
@@ -158,7 +181,8 @@ def counterfactual(
         donors: what donors differ in, ``"group"`` or ``"label"``; see
             :func:`~monai_freq.audit.model.donors.drawn_donors`.
         n_donors: number of donors for each case.
-        smallest: smallest difference, in probability, that counts as use.
+        smallest: smallest difference, as a share of how far apart the network puts its classes, that counts as use.
+            Networks that never saw an artifact can follow it by less.
         alpha: level of the test.
         max_gain: largest factor of an amplitude.
         n_permutations: number of random signs of the test.
@@ -209,18 +233,18 @@ def counterfactual(
             match_bands(copies, references, bands, steps, spatial_dims=dims, cells=cells, max_gain=max_gain)
             for cells in parts
         ]
-        return np.asarray(model.predict(torch.cat([image[None], *edited]), like=placed).double().numpy())
+        return np.asarray(model.scores(torch.cat([image[None], *edited]), like=placed).double().numpy())
 
     known |= {"source": model.source, "kind": model.kind, "seed": seed, "parts": parts, "max_gain": max_gain}
-    known |= {"donors": drawn.of.tolist()}
+    known |= {"donors": drawn.of.tolist(), "of": "scores"}
     rows = case_rows(cases, compute, "counterfactual", known, output_dir, model=model, progress=progress)
-    before, after = rows[:, 0], rows[:, 1:].reshape(len(rows), len(parts), n_donors, -1).swapaxes(1, 2)
     return _result(
         cases,
         drawn,
         classes,
-        before,
-        after,
+        targets,
+        rows,
+        model.activation or "softmax",
         [tuple(names[cell] for cell in cells) for cells in parts],
         smallest=smallest,
         alpha=alpha,
@@ -234,8 +258,9 @@ def _result(
     cases: Cases,
     drawn: Donors,
     classes: tuple[str, ...],
-    before: Array,
-    after: Array,
+    targets: NDArray[np.int64],
+    scores: Array,
+    activation: str,
     parts: list[tuple[str, ...]],
     *,
     smallest: float,
@@ -245,18 +270,32 @@ def _result(
     seed: int,
 ) -> Counterfactual:
     kept = drawn.kept
-    before, after, towards = before[kept], after[kept], drawn.towards[kept]
+    scores, towards, n_parts = scores[kept], drawn.towards[kept], len(parts)
+    n, n_donors = towards.shape
+
+    def split(found: Array) -> tuple[Array, Array]:
+        """Of each case as it is, and of its copies: ``(cases, donors, parts, classes)``."""
+        return found[:, 0], found[:, 1:].reshape(n, n_parts, n_donors, -1).swapaxes(1, 2)
+
+    before, after = split(probabilities_of(scores, activation))
+    odds, odds_after = split(log_odds_of(scores, activation))
+    separation = separations(odds, targets[kept])
     patients = [patient for patient, has in zip(cases.patients, kept, strict=True) if has]
     weights = resampled(patients, n_resamples, derived_seed(seed, 3))
-    exchanges = [exchange_of(names, before, after[:, :, place], towards, weights) for place, names in enumerate(parts)]
-    shifts = np.take_along_axis(after, towards[:, :, None, None], 3)[..., 0]  # (cases, donors, parts)
-    shifts = shifts - np.take_along_axis(before, towards, 1)[:, :, None]
-    contrast = (shifts[:, :, 0] - (shifts[:, :, 1] if len(parts) > 1 else 0)).mean(1)
+    moved = np.take_along_axis(odds_after, towards[:, :, None, None], 3)[..., 0]  # (cases, donors, parts)
+    moved = moved - np.take_along_axis(odds, towards, 1)[:, :, None]
+    exchanges = [
+        exchange_of(names, before, after[:, :, place], towards, moved[:, :, place], separation, weights)
+        for place, names in enumerate(parts)
+    ]
+    beyond = moved[:, :, 0] - (moved[:, :, 1] if n_parts > 1 else 0)
+    contrast = shares_of(beyond, towards, separation).mean(1)
     difference, low, high = weighted_interval(contrast, np.ones_like(contrast), weights)
     of_patient, names = numbered(patients)
-    sums = np.bincount(of_patient, contrast)
+    sums: Array = np.bincount(of_patient, contrast).astype(np.float64)
     signs = np.random.default_rng(derived_seed(seed, 4)).choice([-1.0, 1.0], (n_permutations, len(sums)))
-    p = (1 + int((signs @ sums >= sums.sum() - 1e-12 * np.abs(sums).sum()).sum())) / (n_permutations + 1)
+    p, p_against = (_share_as_high(way * sums, signs) for way in (1, -1))
+    least, most = sorted((difference, exchanges[0].share))
     error = float(np.sqrt(((sums - sums.mean()) ** 2).sum())) / len(contrast)
     return Counterfactual(
         donors=drawn.kind,
@@ -264,17 +303,28 @@ def _result(
         n_cases=len(contrast),
         n_patients=len(names),
         leaking=exchanges[0],
-        control=exchanges[1] if len(parts) > 1 else None,
+        control=exchanges[1] if n_parts > 1 else None,
         difference=difference,
         low=low,
         high=high,
+        separation=float(separation[towards].mean()),
+        limited=float(((before <= 0) | (before >= 1)).any(1).mean()) if activation == "none" else 0.0,
         p=p,
+        p_against=p_against,
         n_permutations=n_permutations,
         alpha=alpha,
         smallest=smallest,
-        smallest_seen=max(smallest, float(ndtri(1 - alpha) + ndtri(_POWER)) * error),
-        used=p <= alpha and difference >= smallest,
+        smallest_seen=max(_PART * smallest, float(ndtri(1 - alpha) + ndtri(_POWER)) * error),
+        used=p <= alpha and least >= smallest,
+        in_part=p <= alpha and _PART * smallest <= least < smallest,
+        against=p_against <= alpha and most <= -_PART * smallest,
     )
+
+
+def _share_as_high(sums: Array, signs: Array) -> float:
+    """P-value of a sum over patients: share of random signs with one as high."""
+    high = signs @ sums >= sums.sum() - 1e-12 * np.abs(sums).sum()
+    return (1 + int(high.sum())) / (len(signs) + 1)
 
 
 def _logarithms(case: Case, bands: BandGrid) -> Array:

@@ -84,7 +84,7 @@ def summary_of(cases: Cases, found: Reliance, noise: Sensitivity) -> list[str]:
 
 
 def doubts(judged: ModelVerdict, relied: Reliance) -> list[str]:
-    """What speaks against a verdict that a leak is not used: probabilities that are all alike hide a use.
+    """What speaks against a verdict that a leak is not used: other amplitudes make the answers much worse.
 
     Args:
         judged: the verdict.
@@ -95,7 +95,8 @@ def doubts(judged: ModelVerdict, relied: Reliance) -> list[str]:
         return []
     return [
         f"Doubt this verdict: with the amplitudes of an image of another label in {_cell(each, relied.unit)}, the AUC "
-        f"falls by {_drop(each)}. The network may use the leak, and its probabilities be too alike to show it."
+        f"falls by {_drop(each)}. The network may use the leak in parts of the spectrum that were not exchanged, or by "
+        "less than counts as use."
     ]
 
 

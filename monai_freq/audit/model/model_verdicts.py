@@ -14,6 +14,8 @@ from .counterfactual import Counterfactual, cells_to_exchange, counterfactual
 from .models import AuditModel
 
 __all__ = [
+    "AGAINST",
+    "IN_PART",
     "MODEL_VERDICTS",
     "NOT_SEEN",
     "NO_LABEL",
@@ -27,20 +29,25 @@ __all__ = [
 
 USED = "leak and used"
 NOT_SEEN = "leak, not seen to be used"
+IN_PART = "leak, followed in part"
+AGAINST = "leak, followed against the label"
 NO_LABEL = "no label to leak"
 
 #: verdict -> what it says
 MODEL_VERDICTS = {
     USED: "The spectrum of the data tells the label, and the network follows it.",
     NOT_SEEN: "The spectrum of the data tells the label; the network was not seen to use it.",
+    IN_PART: "The spectrum of the data tells the label, and the network follows it in part.",
+    AGAINST: "The spectrum of the data tells the label, and the network takes it for the contrary.",
     NO_LEAK: "The spectrum of the data does not tell the label, as far as these images show.",
     TOO_FEW: "There are too few patients to tell.",
     NO_LABEL: "The images have no labels that could leak: what the network needs is below.",
 }
 
-#: smallest AUC of a leak, and smallest shift of a probability, that must be within reach for a verdict of no
+#: smallest AUC of a leak that must be within reach for a verdict of no
 _REACH = 0.9
-_FAR = 0.5
+#: share of the images whose probabilities are 0 or 1, from which on these hide what a network does
+_HIDDEN = 0.5
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,9 @@ def model_verdict(leaks: Sequence[Leak], found: Counterfactual | None) -> ModelV
     """The verdict on a network.
 
     Without a leak of the label there is nothing to use. A test that would not have found an AUC of 0.9, or a
-    counterfactual that would not have seen a shift of the probability by 0.5, has too few cases.
+    counterfactual that would not have seen a shift that counts as use, has too few cases. A network that was never
+    trained with an artifact can follow it in part, by chance. One that moves away from the class of the donors reads
+    the leak, but not as these data have it.
 
     Args:
         leaks: leaks of the data.
@@ -148,18 +157,21 @@ def model_verdict(leaks: Sequence[Leak], found: Counterfactual | None) -> ModelV
     there = f"The spectrum tells the label{where} (AUC {leak.auc:.2f}, {leak.low:.2f} to {leak.high:.2f})."
     if found is None:
         return ModelVerdict(NOT_SEEN, ("Whether the network uses the leak was not tried.", there))
-    said = (_shift(found), there, *_follows(found), *_control(found))
+    said = (_shift(found), _way(found), there, *_follows(found), *_control(found))
     if found.used:
         return ModelVerdict(USED, (f"The network uses the leak. {said[0]}", *said[1:]))
-    if found.smallest_seen > _FAR:
-        few = f"With {found.n_patients} patients, only a shift of {found.smallest_seen:.2f} would have been seen."
-        return ModelVerdict(TOO_FEW, (few, *said))
-    if found.p <= found.alpha and 0 < found.difference < found.smallest:
+    if found.against:
         return ModelVerdict(
-            NOT_SEEN, (f"The network follows the leak, by less than counts as use. {said[0]}", *said[1:])
+            AGAINST, (f"The network follows the leak against the label. {said[0]}", _CONTRARY, *said[1:])
         )
+    if found.in_part:
+        return ModelVerdict(IN_PART, (f"The network follows the leak in part. {said[0]}", _CHANCE, *said[1:]))
+    hidden = [_hidden(found)] if found.limited > _HIDDEN else []
+    if found.smallest_seen > found.smallest:
+        few = f"With {found.n_patients} patients, only a shift of {found.smallest_seen:.2f} would have been seen."
+        return ModelVerdict(TOO_FEW, (few, *hidden, *said))
     seen = f"A shift of {found.smallest_seen:.2f} would have been seen in four of five such data sets."
-    return ModelVerdict(NOT_SEEN, (f"The network was not seen to use the leak. {said[0]}", seen, *said[1:]))
+    return ModelVerdict(NOT_SEEN, (f"The network was not seen to use the leak. {said[0]}", *hidden, seen, *said[1:]))
 
 
 def _without_leak(leaks: Sequence[Leak]) -> ModelVerdict:
@@ -170,14 +182,44 @@ def _without_leak(leaks: Sequence[Leak]) -> ModelVerdict:
     return ModelVerdict(NO_LEAK, ("No leak of the label was found, so that there is none to use.", smallest))
 
 
+_CHANCE = (
+    "So do some networks that never saw what leaks: it is less than counts as use, and its answers move all the same."
+)
+_CONTRARY = (
+    "It reads these amplitudes, but not as these data have them: where they go with the label the other way, it "
+    "profits from them. If the classes are in another order than the outputs, this is use."
+)
+
+
 def _shift(found: Counterfactual) -> str:
     beyond = "beyond the control " if found.control is not None else ""
-    bound = 1 / (found.n_permutations + 1)
-    p = f"p = {found.p:.2g}" if found.p > bound else f"p <= {bound:.2g}"
+    bound, p = 1 / (found.n_permutations + 1), min(found.p, found.p_against)
+    shown = f"p = {p:.2g}" if p > bound else f"p <= {bound:.2g}"
+    ends = (found.low, found.high) if found.difference >= 0 else (-found.high, -found.low)
+    where = "towards" if found.difference >= 0 else "away from"
     return (
-        f"With the amplitudes of another {found.donors} in the leaking cells, the probability of the donors' class "
-        f"rises {beyond}by {found.difference:.2f} ({found.low:.2f} to {found.high:.2f}; {p}); "
-        f"from {found.smallest:g} on it counts as use."
+        f"With the amplitudes of another {found.donors} in the leaking cells, its answers move {beyond}{where} the "
+        f"donors' class by {abs(found.difference):.2f} of the way ({ends[0]:.2f} to {ends[1]:.2f}; {shown}); from "
+        f"{found.smallest:g} towards it on, it counts as use."
+    )
+
+
+def _way(found: Counterfactual) -> str:
+    """What the shift is measured by, and what it is in probability."""
+    if not found.separation:
+        return "The network gives all images the same answer."
+    parts = {"in the leaking cells": found.leaking, "in the control": found.control}
+    moved = (f"{one.share:+.2f} {name} (probability {one.probability:+.2f})" for name, one in parts.items() if one)
+    return (
+        f"The way is how far apart the network itself puts its classes: {found.separation:.3g} in log-odds. Its "
+        f"answers move by {' and '.join(moved)}."
+    )
+
+
+def _hidden(found: Counterfactual) -> str:
+    return (
+        f"Doubt this verdict: the probabilities of {found.limited:.0%} of the images are exactly 0 or 1, which "
+        "hides how far they move. Audit the network without its last activation, if you can."
     )
 
 

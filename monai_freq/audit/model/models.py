@@ -13,12 +13,12 @@ from monai.data import MetaTensor
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...errors import DataError, UsageError
+from ...errors import DataError
 from ...networks.predictions import Task, shapes_in, tensors_in
-from ...quoting import named, shown, written
+from ...quoting import shown, written
 from ...spectral.scalars import check_choice
 from ..cases import Case
-from .network_files import FoundNetwork, Inferred, builder_of, open_network, resettable
+from .network_files import Inferred, found_network
 from .preparing import plain
 
 __all__ = ["Activation", "AuditModel", "load_model"]
@@ -172,6 +172,28 @@ class AuditModel:
         """
         return self.activated(self._output(prepared), prepared.ndim).cpu().clone()
 
+    def scores(self, images: Tensor, *, like: MetaTensor | None = None) -> Tensor:
+        """What the network returns of images as they are loaded, before the activation.
+
+        Args:
+            images: images of one size.
+            like: image whose affine and metadata all of them have.
+
+        Shape:
+            ``(B, C, *spatial)`` -> ``(B, channels)``, or of a segmenter ``(B, channels, *spatial)``.
+
+        Raises:
+            DataError: see :meth:`predict`.
+
+        Example:
+            >>> AuditModel(lambda images: images.sum((2, 3))).scores(torch.ones(1, 1, 4, 4))
+            tensor([[16.]])
+        """
+        prepared = _stacked(self.prepare(images, like=like))
+        output = self._output(prepared)
+        self.activated(output, prepared.ndim)  # refuses what are no numbers
+        return self._scores(output, prepared.ndim).cpu().clone()
+
     def _output(self, prepared: Tensor) -> Any:
         """What the network returns, in evaluation mode."""
         modules = [] if self.network is None else list(self.network.modules())
@@ -261,8 +283,7 @@ class AuditModel:
         shares, channels = True, 0
         for place in np.unique(np.linspace(0, len(cases) - 1, _ASKED).round().astype(int)):
             placed = cases[int(place)].load_placed()
-            prepared = _stacked(self.prepare(plain(placed)[None], like=placed))
-            scores = self._scores(self._output(prepared), prepared.ndim)
+            scores = self.scores(plain(placed)[None], like=placed)
             shares = shares and bool(((scores >= -_ROUNDING) & (scores <= 1 + _ROUNDING)).all())
             channels = scores.shape[1]
         return replace(self, activation="none" if shares else "sigmoid" if channels == 1 else "softmax")
@@ -356,7 +377,7 @@ def load_model(
         >>> model.kind, model.task, model.n_parameters
         ('module', 'classification', 130)
     """
-    found, said = _found(source, network, weights, bundle)
+    found, said = found_network(source, network, weights, bundle)
     if device is not None and found.network is not None:
         found.network.to(device)
     return AuditModel(
@@ -370,27 +391,3 @@ def load_model(
         kind=found.kind,
         build=found.build,
     )
-
-
-def _found(source: Any, network: Any, weights: Any, bundle: Any) -> tuple[FoundNetwork, str]:
-    """The network of a source, and the source in words."""
-    if isinstance(source, nn.Module):
-        build = builder_of(network) if network is not None else resettable(source)
-        return FoundNetwork(source, "module", source, build), type(source).__name__
-    if isinstance(source, (str, os.PathLike)):
-        from .bundle_models import is_bundle, is_run, open_bundle, open_run
-
-        path = os.fspath(source)
-        if is_bundle(path):
-            return open_bundle(path, weights), os.path.basename(os.path.abspath(path))
-        if is_run(path):
-            return open_run(path, bundle), os.path.basename(os.path.abspath(path))
-        if os.path.isdir(path):
-            raise UsageError(
-                f"{named(path)} is no bundle with configs/inference.json, and no run with settings.json and "
-                "models/model.pt.\nName the folder of a bundle or of a run, or a file."
-            )
-        return open_network(path, network if isinstance(network, str) else builder_of(network)), os.path.basename(path)
-    if not callable(source):
-        raise UsageError(f"'source' must be a network, a function, a folder or a file, got {written(source)}.")
-    return FoundNetwork(source, "callable", None, builder_of(network)), getattr(source, "__name__", "a function")

@@ -23,9 +23,18 @@ from ...errors import DataError, UsageError
 from ...json_files import parse_json
 from ...networks.predictions import Task, tensors_in
 from ...networks.pretrained import load_pretrained
-from ...quoting import named, reason_of, shown
+from ...quoting import named, reason_of, shown, written
 
-__all__ = ["FoundNetwork", "Inferred", "builder_of", "constructed", "open_network", "resettable", "with_weights"]
+__all__ = [
+    "FoundNetwork",
+    "Inferred",
+    "builder_of",
+    "constructed",
+    "found_network",
+    "open_network",
+    "resettable",
+    "with_weights",
+]
 
 
 @dataclass(frozen=True)
@@ -308,6 +317,44 @@ def _onnx(path: str | os.PathLike[str]) -> Callable[[Tensor], Any]:
         return [torch.from_numpy(one) for one in found]
 
     return _OneByOne(forward) if taken.shape and taken.shape[0] == 1 else forward
+
+
+def found_network(source: Any, network: Any, weights: Any, bundle: Any) -> tuple[FoundNetwork, str]:
+    """The network of a source of any kind, and the source in words.
+
+    Args:
+        source: see :func:`monai_freq.audit.model.models.load_model`, as all others.
+        network: what builds it.
+        weights: file of its weights.
+        bundle: bundle of a run.
+
+    Raises:
+        UsageError: the source is of no known kind.
+
+    Example:
+        >>> found_network(nn.Linear(4, 2), None, None, None)[1]
+        'Linear'
+    """
+    if isinstance(source, nn.Module):
+        build = builder_of(network) if network is not None else resettable(source)
+        return FoundNetwork(source, "module", source, build), type(source).__name__
+    if isinstance(source, (str, os.PathLike)):
+        from .bundle_models import is_bundle, is_run, open_bundle, open_run
+
+        path = os.fspath(source)
+        if is_bundle(path):
+            return open_bundle(path, weights), os.path.basename(os.path.abspath(path))
+        if is_run(path):
+            return open_run(path, bundle), os.path.basename(os.path.abspath(path))
+        if os.path.isdir(path):
+            raise UsageError(
+                f"{named(path)} is no bundle with configs/inference.json, and no run with settings.json and "
+                "models/model.pt.\nName the folder of a bundle or of a run, or a file."
+            )
+        return open_network(path, network if isinstance(network, str) else builder_of(network)), os.path.basename(path)
+    if not callable(source):
+        raise UsageError(f"'source' must be a network, a function, a folder or a file, got {written(source)}.")
+    return FoundNetwork(source, "callable", None, builder_of(network)), getattr(source, "__name__", "a function")
 
 
 def builder_of(network: Any) -> Callable[[], nn.Module] | None:

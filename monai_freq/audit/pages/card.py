@@ -14,7 +14,7 @@ from ...figures.palette import BLUE, BLUISH_GREEN, GREY, ORANGE, VERMILLION
 from .cell_figures import band_axis, by_direction, number
 from .common_blocks import settings_line
 from .data_figures import name_of, plot_spectra
-from .model_figures import counterfactual_rows, loss_of, plot_cutoffs, plot_drops
+from .model_figures import SHIFT, counterfactual_rows, loss_of, plot_cutoffs, plot_drops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +39,8 @@ _COLORS = {
     "leak and used": VERMILLION,
     "leak between groups": ORANGE,
     "leak, not seen to be used": ORANGE,
+    "leak, followed in part": ORANGE,
+    "leak, followed against the label": ORANGE,
 }
 
 
@@ -123,7 +125,7 @@ def _counterfactual(axes: Axes, audit: Record) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=8.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.axvline(0, color="0.4", linewidth=1)
-    axes.set_xlabel("shift of the probability", fontsize=9)
+    axes.set_xlabel(SHIFT, fontsize=9)
     tidy(axes)
     box = axes.get_position()
     axes.set_position((0.15, box.y0, box.x1 - 0.15, box.height))

@@ -22,6 +22,8 @@ _TONES: dict[str, Literal["good", "bad", "watched", "open"]] = {
     "leak and used": "bad",
     "leak between groups": "watched",
     "leak, not seen to be used": "watched",
+    "leak, followed in part": "watched",
+    "leak, followed against the label": "watched",
 }
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "SHIFT",
     "counterfactual_rows",
     "draw_cutoffs",
     "draw_drops",
@@ -30,6 +31,8 @@ __all__ = [
 
 Record = Mapping[str, Any]
 
+#: what a counterfactual measures
+SHIFT = "shift to the donors' class (1: all the way)"
 _METRICS = {"auc": "AUC", "accuracy": "accuracy", "dice": "Dice", "hd95": "HD95"}
 #: kind of a cut -> the edge of what is edited that is its frequency
 _CUTOFFS = {
@@ -47,19 +50,19 @@ _CASES, _BANDS = 3, 6
 
 
 def counterfactual_rows(found: Record) -> list[tuple[str, Any, Any, Any]]:
-    """Shift of the probability in the bands that leak, in the control, and their difference, each with its interval.
+    """Shift of the answers in the bands that leak, in the control, and their difference, each with its interval.
 
     Args:
         found: counterfactual, as in ``audit.json``.
 
     Example:
-        >>> leaking = {"probability": 0.5, "low": 0.4, "high": 0.6}
+        >>> leaking = {"share": 0.5, "low": 0.4, "high": 0.6}
         >>> found = {"leaking": leaking, "control": None, "difference": 0.5, "low": 0.4, "high": 0.6}
         >>> counterfactual_rows(found)
         [('bands that leak', 0.5, 0.4, 0.6)]
     """
     parts = {"bands that leak": found["leaking"], "control bands": found["control"]}
-    rows = [(title, one["probability"], one["low"], one["high"]) for title, one in parts.items() if one]
+    rows = [(title, one["share"], one["low"], one["high"]) for title, one in parts.items() if one]
     if found["control"]:
         rows.append(("difference", found["difference"], found["low"], found["high"]))
     return rows

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...documents import Block, Heading, Paragraph, Picture, Row, Table
-from ...documents.texts import listed, plain
+from ...documents.texts import ABSENT, listed, plain
 from .cell_figures import named_cells, number
 from .common_blocks import ending, interval, leaks_table, opening, p_of
 from .data_figures import draw_intervals
 from .model_figures import (
+    SHIFT,
     counterfactual_rows,
     draw_cutoffs,
     draw_drops,
@@ -24,12 +25,9 @@ from .trial_page import trial_blocks
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["SHIFT", "model_blocks", "model_figures"]
+__all__ = ["model_blocks", "model_figures"]
 
 Record = Mapping[str, Any]
-
-#: what a counterfactual measures
-SHIFT = "shift of the probability"
 
 
 def model_figures(audit: Record) -> dict[str, Figure]:
@@ -71,8 +69,9 @@ def model_blocks(audit: Record, figures: Mapping[str, Any]) -> Iterator[Block]:
     if counterfactual := audit["counterfactual"]:
         yield Heading("Is the leak used?")
         caption = (
-            "How far the probability moves to what the donor stands for, when an image gets its amplitudes and keeps "
-            "the phases: in the bands that leak, and in as many that do not. 0: the network does not follow."
+            "How far the answers move to what the donor stands for, when an image gets its amplitudes and keeps the "
+            "phases: in the bands that leak, and in as many that do not. 0: the network does not follow. 1: as far as "
+            "it puts its own classes apart. Below 0: away from the donors' class."
         )
         yield Paragraph(_seen(counterfactual))
         yield Row([Picture("counterfactual", "Counterfactual and its control", caption)])
@@ -152,31 +151,32 @@ def _counterfactual_table(found: Record) -> Table:
     rows = [
         [
             title,
-            f"{number(one['probability']):+.2f}",
-            interval(one["low"], one["high"]),
-            plain(number(one["follow"]), 2),
-            interval(one["follow_low"], one["follow_high"]),
+            _with_interval(one, "share", "low", "high", "+.2f"),
+            _with_interval(one, "probability", "probability_low", "probability_high", "+.2f"),
+            _with_interval(one, "follow", "follow_low", "follow_high", ".0%"),
             str(one["n_decisions"]),
             listed(named_cells(one["cells"]), most=6),
         ]
         for title, one in parts.items()
         if one
     ]
-    header = [
-        "amplitudes of others in",
-        "shift of probability",
-        "95% interval",
-        "decisions that follow",
-        "95% interval",
-    ]
-    return Table([*header, "decisions", "bands"], rows)
+    header = ["amplitudes of others in", "shift to the donors' class", "of the probability", "decisions that follow"]
+    return Table([*header, "of", "bands"], rows)
+
+
+def _with_interval(one: Record, name: str, low: str, high: str, form: str) -> str:
+    if one[name] is None:
+        return ABSENT
+    value, first, last = (format(number(one[part]) + 0.0, form) for part in (name, low, high))
+    return f"{value} ({first} to {last})"
 
 
 def _seen(found: Record) -> str:
-    p = p_of(found["p"])
+    p = p_of(min(found["p"], found["p_against"]))
     return (
         f"{found['n_cases']} images of {found['n_patients']} patients got amplitudes of another {found['donors']}. The "
-        f"shift in the bands that leak exceeds that of the control by {found['difference']:.2f} "
-        f"({interval(found['low'], found['high'])}, p {p if p.startswith('<') else f'= {p}'}). It counts from "
-        f"{found['smallest']:.2f} on; {found['smallest_seen']:.2f} would be seen in four of five such data sets."
+        f"shift in the bands that leak, less that of the control, is {found['difference']:+.2f} "
+        f"({interval(found['low'], found['high'])}, p {p if p.startswith('<') else f'= {p}'}): 1 is how far apart the "
+        f"network puts its own classes, {found['separation']:.3g} in log-odds. It counts from {found['smallest']:.2f} "
+        f"on; {found['smallest_seen']:.2f} would be seen in four of five such data sets."
     )

@@ -42,7 +42,7 @@ def trial_blocks(trial: Record) -> Iterator[Block]:
         ("depends on frequencies", _used),
         ("falls most without", lambda one: _drop(one["without"])),
         ("falls most with amplitudes of another image", lambda one: _drop(one["amplitude"])),
-        ("shift of the probability beyond the control", _shift),
+        ("shift to the donors' class beyond the control", _shift),
     ]
     yield Table(["what", "as it is", "with the remedy"], [[name, text(before), text(after)] for name, text in rows])
 
