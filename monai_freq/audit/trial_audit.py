@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import UsageError
 from ..json_files import parse_json, read_json
 from ..places import RECORD
 from ..quoting import named
+from ..spectral.band_grid import BandGrid
 from .cases import Cases
 from .data_audit import DataAudit, edited_bands
 from .model.bundle_models import BundlePreprocess, bundle_of, is_bundle, is_run
@@ -145,6 +148,8 @@ def tried(
     remedy = audit.remedies[0]
     if isinstance(model.preprocess, BundlePreprocess):
         remedy = _keyed(remedy, model.preprocess.key)
+        if model.preprocess.turns and cases[0].load()[0].ndim == 3:
+            remedy = _turned(remedy, edited_bands(data_audit, 2))
     judge = functools.partial(_judged, model, cases, data_audit, n_cases, audit.settings["seed"], progress)
     trial = try_remedy(bundle, remedy, judge, output_dir, **{**recorded, **(settings or {})})
     return dataclasses.replace(audit, trial=trial, summary=(*audit.summary, *_said(trial)))
@@ -154,6 +159,23 @@ def _keyed(remedy: Remedy, key: str) -> Remedy:
     """The remedy of the key that the bundle's transforms have."""
     entry = parse_json(remedy.config)
     return dataclasses.replace(remedy, config=json.dumps({**entry, "keys": key} if "keys" in entry else entry))
+
+
+def _turned(remedy: Remedy, bands: BandGrid) -> Remedy:
+    """The remedy of pictures whose axes the bundle's reader swaps."""
+    entry = parse_json(remedy.config)
+    if "cells" not in entry or not bands.directional:
+        return remedy
+    names = bands.names(2)
+    swapped = [
+        name.replace("axis 0", "axis 2").replace("axis 1", "axis 0").replace("axis 2", "axis 1") for name in names
+    ]
+    place = [names.index(name) for name in swapped]
+    entry["cells"] = [place[cell] for cell in entry["cells"]]
+    for name in {"references", "reference"} & set(entry):
+        rows = np.array(entry[name], dtype=object)
+        entry[name] = rows[..., place].tolist()
+    return dataclasses.replace(remedy, config=json.dumps(entry))
 
 
 def _judged(

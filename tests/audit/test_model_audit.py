@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from monai_freq.audit import AuditModel, Case, Cases, audit_data, load_model
+from monai_freq.audit.model.model_summary import doubts
+from monai_freq.audit.model.model_verdicts import NOT_SEEN, ModelVerdict
 from monai_freq.audit.model.priority import priority
 from monai_freq.audit.model.reliance import reliance
 from monai_freq.audit.model.where import band_maps, where
@@ -218,15 +220,17 @@ def test_a_segmenter_has_no_verdict_on_labels(cases):
     assert found.summary[1] == "The Dice is unknown: no case has any of the classes."
 
 
-def test_a_use_that_probabilities_hide_is_not_passed_over(cases):
+def test_a_use_that_probabilities_hide_is_found(cases):
     """All answers are of one class with near certainty; their order still follows the leak."""
     sure = AuditModel(lambda x: 6 + 3 * (x * WAVE).mean((2, 3)))
     found = audit_model(sure, cases, bands=BANDS, n_resamples=100, progress=False)
     assert found.reliance.reference > 0.95
-    assert abs(found.counterfactual.difference) < 0.01
-    assert found.verdict == "leak, not seen to be used"
-    assert found.summary[1].startswith(
-        "Doubt this verdict: with the amplitudes of an image of another label in 0.2 to 0.3"
-    )
+    assert abs(found.counterfactual.leaking.probability) < 0.01
+    assert found.verdict == "leak and used"
+    assert not any("Doubt" in text for text in found.summary)
+    (doubt,) = doubts(ModelVerdict(NOT_SEEN, ("The network was not seen to use the leak.",)), found.reliance)
+    assert doubt.startswith("Doubt this verdict: with the amplitudes of an image of another label in 0.2 to 0.3")
     blind = AuditModel(lambda x: 6 + 3 * x.mean((2, 3)))
-    assert not any("Doubt" in text for text in audit_model(blind, cases, bands=BANDS, progress=False).summary)
+    other = audit_model(blind, cases, bands=BANDS, progress=False)
+    assert other.verdict != "leak and used"
+    assert not any("Doubt" in text for text in other.summary)

@@ -96,8 +96,9 @@ def test_the_leak_within_groups_is_tried_first():
 
 @pytest.mark.parametrize("uses", [True, False])
 def test_from_images_to_the_verdict(uses):
-    images = torch.randn(64, 1, 24, 24, generator=torch.Generator().manual_seed(0))
-    images += 6 * torch.rand(64, 1, 1, 1) * torch.cos(torch.arange(24) / 4)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(64, 1, 24, 24, generator=generator)
+    images += 6 * torch.rand(64, 1, 1, 1, generator=generator) * torch.cos(torch.arange(24) / 4)
     high = BANDS.scaled(images[1::2], torch.tensor([1.0, 1.0, 1.6, 1.0]), spatial_dims=2)
     images[1::2] = high
     cases = Cases.of_arrays(images, [0, 1] * 32)

@@ -20,6 +20,7 @@ from monai_freq.audit.pages.report import as_record, audit_schema
 from monai_freq.audit.trial_audit import check_trial, tried
 from monai_freq.errors import UsageError
 from monai_freq.spectral.band_grid import BandGrid
+from monai_freq.spectral.band_match import band_densities
 
 WAVE = torch.cos(2 * math.pi * 4 * torch.arange(16.0) / 16)  # 0.25 cycles per voxel
 FEW = {"n_resamples": 50, "progress": False}
@@ -29,10 +30,11 @@ def test_both_networks_are_judged_as_the_audit_judges(monkeypatch, tmp_path):
     images = torch.randn(60, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     images[1::2] += 1.5 * WAVE
     cases = Cases.of_arrays(images, labels=["no", "yes"] * 30)
-    using = AuditModel(lambda x: 8 * ((x * WAVE).mean((2, 3)) - 0.4))
+    bands = BandGrid((0, 0.2, 0.3, 0.75))
+    using = AuditModel(lambda x: 2 * (bands.powers(x, spatial_dims=2)[:, :, 1] - 4), activation="sigmoid")
     blind = AuditModel(lambda x: 8 * x.mean((2, 3)))
     data = audit_data(cases, n_bands=4, n_permutations=99)
-    audit = audit_model(using, cases, data, bands=BandGrid((0, 0.2, 0.3, 0.75)), **FEW)
+    audit = audit_model(using, cases, data, bands=bands, **FEW)
     asked = {}
 
     def trainings(bundle, remedy, judge, output_dir, **settings):
@@ -62,6 +64,26 @@ def test_a_remedy_gets_the_key_of_the_bundle():
     of_image = Remedy("t", "w", "", '{"_target_": "T", "keys": "image"}')
     assert json.loads(trial_audit._keyed(of_image, "img").config) == {"_target_": "T", "keys": "img"}
     assert trial_audit._keyed(Remedy("t", "w", "", '{"base": 1}'), "img").config == '{"base": 1}'
+
+
+def test_directions_of_a_remedy_are_those_of_the_bundles_images():
+    """Of the image with its axes swapped, as MONAI's reader of pictures has it."""
+    bands = BandGrid((0, 0.1, 0.3, 0.75), directional=True)
+    rows = torch.randn(2, 1, 32, 1, generator=torch.Generator().manual_seed(0)) + torch.rand(2, 1, 32, 32)
+    as_it_is, swapped = (band_densities(x, bands, spatial_dims=2)[:, 0].tolist() for x in (rows, rows.mT))
+    entry = {"_target_": "T", "keys": "image", "references": as_it_is, "reference": as_it_is[0], "cells": [4, 5, 6]}
+    turned = json.loads(trial_audit._turned(Remedy("t", "w", "", json.dumps(entry)), bands).config)
+    assert np.allclose(turned["references"], swapped, rtol=1e-4)
+    assert np.allclose(turned["reference"], swapped[0], rtol=1e-4)
+    names = bands.names(2)
+    directions = {name.partition(", ")[2] for name in names}
+    assert directions == {"along axis 0", "along axis 1", "diagonal", "antidiagonal"}
+    mirror = {"along axis 0": "along axis 1", "along axis 1": "along axis 0"}
+    for before, after in zip([4, 5, 6], turned["cells"], strict=True):
+        (band, _, direction), (other, _, now) = (names[cell].partition(", ") for cell in (before, after))
+        assert (other, now) == (band, mirror.get(direction, direction))
+    everywhere = Remedy("t", "w", "", json.dumps(entry))
+    assert trial_audit._turned(everywhere, BandGrid((0, 0.1, 0.3, 0.75))) is everywhere
 
 
 def test_only_bundles_and_runs_are_trained_again(tmp_path):

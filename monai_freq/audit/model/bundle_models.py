@@ -165,7 +165,7 @@ class BundlePreprocess:
             if hasattr(part, "allow_missing_keys"):
                 part.allow_missing_keys = True  # a label is not there
         self.key = next((str(part.keys[0]) for part in parts if getattr(part, "keys", None)), "image")
-        self._turns = any(_turns(loader) for loader in loaders)
+        self.turns = any(_turns(loader) for loader in loaders)
         self._channels = next((loader.transform.channels for loader in loaders if _is_slice(loader)), 1)
         self._compose = Compose(kept)
         self._back = Invertd("pred", self._compose, orig_keys=self.key, nearest_interp=False)
@@ -174,7 +174,7 @@ class BundlePreprocess:
         """Prepare one image ``(C, *spatial)``."""
         known = {key: value for key, value in image.meta.items() if key != "affine"}
         image = MetaTensor(plain(image).clone(), image.affine.clone(), meta=known)
-        if self._turns and image.ndim == 3:
+        if self.turns and image.ndim == 3:
             image = _turned(image)
         if len(image) == 1 and self._channels > 1:
             image = image.repeat(self._channels, *[1] * (image.ndim - 1))  # type: ignore[assignment]
@@ -200,7 +200,7 @@ class BundlePreprocess:
             return prediction
         pred = MetaTensor(prediction, prepared.affine.clone())
         back: Tensor = self._back({"pred": pred, self.key: copy.copy(prepared)})["pred"]
-        return back.transpose(-1, -2) if self._turns and prepared.ndim == 3 else back
+        return back.transpose(-1, -2) if self.turns and prepared.ndim == 3 else back
 
 
 def _is_slice(part: Any) -> bool:

@@ -168,9 +168,10 @@ def counterfactual(
 
     with as many cells that do not leak as the control, whose power is nearest to that of the leaking ones. A network
     that looks at other things has a difference near 0; one that looks at the leaking cells alone has one near 1, if
-    they tell the classes apart. It does not depend on how sure the network says it is: logits that are multiplied by a
-    number give the same. An untrained network can follow amplitudes by chance, and is then said to. A disease can
-    change these amplitudes, too: then, a network that follows them is right to.
+    they tell the classes apart. An answer beyond those to all images as they are counts as the furthest of these, so
+    that a few strange images do not decide. It does not depend on how sure the network says it is: logits that are
+    multiplied by a number give the same. An untrained network can follow amplitudes by chance, and is then said to. A
+    disease can change these amplitudes, too: then, a network that follows them is right to.
 
     Args:
         model: a classifier.
@@ -279,6 +280,7 @@ def _result(
 
     before, after = split(probabilities_of(scores, activation))
     odds, odds_after = split(log_odds_of(scores, activation))
+    odds_after = odds_after.clip(odds.min(0), odds.max(0))  # images unlike all others have answers without end
     separation = separations(odds, targets[kept])
     patients = [patient for patient, has in zip(cases.patients, kept, strict=True) if has]
     weights = resampled(patients, n_resamples, derived_seed(seed, 3))

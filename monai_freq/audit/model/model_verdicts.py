@@ -209,11 +209,17 @@ def _way(found: Counterfactual) -> str:
     if not found.separation:
         return "The network gives all images the same answer."
     parts = {"in the leaking cells": found.leaking, "in the control": found.control}
-    moved = (f"{one.share:+.2f} {name} (probability {one.probability:+.2f})" for name, one in parts.items() if one)
+    moved = (
+        f"{_signed(one.share)} {name} (probability {_signed(one.probability)})" for name, one in parts.items() if one
+    )
     return (
         f"The way is how far apart the network itself puts its classes: {found.separation:.3g} in log-odds. Its "
         f"answers move by {' and '.join(moved)}."
     )
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}"
 
 
 def _hidden(found: Counterfactual) -> str:
