@@ -54,7 +54,7 @@ def log_odds_of(scores: Array, activation: str) -> Array:
         >>> log_odds_of(np.array([[1.0, 3.0, 0.5]]), "softmax").tolist()
         [[-2.0, 2.0, -2.5]]
         >>> log_odds_of(np.array([[1.0], [0.2]]), "none").round(2).tolist()
-        [[-1.39, 1.39], [1.39, -1.39]]
+        [[-16.64, 16.64], [1.39, -1.39]]
     """
     known = activation == "none"
     z = np.log(_above_zero(_both(1 - scores, scores))) if known else _both(np.zeros_like(scores), scores)

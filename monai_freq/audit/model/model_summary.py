@@ -60,7 +60,7 @@ def summary_of(cases: Cases, found: Reliance, noise: Sensitivity) -> list[str]:
         least = enough[-1]
         said.append(
             f"All above {least.low_edge:.3g} {unit} can be cut off: it is then {_number(least.value)}, "
-            f"{worse} by {_drop(least)}."
+            f"{_changed(least, found.higher_is_better)}."
         )
     for kind, what in (("amplitude", "amplitudes"), ("phase", "phases")):
         each = largest_drop(found.experiments, kind)
@@ -128,6 +128,15 @@ def _is_needless(each: Experiment, little: float) -> bool:
 
 def _drop(each: Experiment) -> str:
     return _interval(each.drop, each.drop_low, each.drop_high)
+
+
+def _changed(each: Experiment, higher_is_better: bool) -> str:
+    """How much lower or higher the metric is."""
+    if each.drop is None or each.drop_low is None or each.drop_high is None:
+        return "by how much is unknown"
+    risen = (each.drop < 0) == higher_is_better
+    ends = (-each.drop_high, -each.drop_low) if each.drop < 0 else (each.drop_low, each.drop_high)
+    return f"{'higher' if risen else 'lower'} by {_interval(abs(each.drop), *ends)}"
 
 
 def _cell(each: Experiment, unit: str) -> str:

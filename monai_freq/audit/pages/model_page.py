@@ -73,7 +73,7 @@ def model_blocks(audit: Record, figures: Mapping[str, Any]) -> Iterator[Block]:
             "phases: in the bands that leak, and in as many that do not. 0: the network does not follow. 1: as far as "
             "it puts its own classes apart. Below 0: away from the donors' class."
         )
-        yield Paragraph(_seen(counterfactual))
+        yield Paragraph(_seen(counterfactual, audit["data"]["n_patients"] is not None))
         yield Row([Picture("counterfactual", "Counterfactual and its control", caption)])
         yield _counterfactual_table(counterfactual)
     if audit["leaks"]:
@@ -171,11 +171,12 @@ def _with_interval(one: Record, name: str, low: str, high: str, form: str) -> st
     return f"{value} ({first} to {last})"
 
 
-def _seen(found: Record) -> str:
+def _seen(found: Record, patients_known: bool) -> str:
+    of = f" of {found['n_patients']} patients" if patients_known else ""
     p = p_of(min(found["p"], found["p_against"]))
     return (
-        f"{found['n_cases']} images of {found['n_patients']} patients got amplitudes of another {found['donors']}. The "
-        f"shift in the bands that leak, less that of the control, is {found['difference']:+.2f} "
+        f"{found['n_cases']} images{of} got amplitudes of another {found['donors']}. The shift in the bands that leak, "
+        f"less that of the control, is {found['difference']:+.2f} "
         f"({interval(found['low'], found['high'])}, p {p if p.startswith('<') else f'= {p}'}): 1 is how far apart the "
         f"network puts its own classes, {found['separation']:.3g} in log-odds. It counts from {found['smallest']:.2f} "
         f"on; {found['smallest_seen']:.2f} would be seen in four of five such data sets."
