@@ -47,7 +47,7 @@ types: $(VENV)/.developing
 # beside an earlier build: the one that the targets name, or AGAINST=<commit, or folder with a checkout>
 bench: $(VENV)/.benching
 	for name in import_time start_up first_call bands two_moons psd psd_handler photon_noise nonlocal_means throughput \
-			null_studies audit_leaks study short_trainings; do \
+			null_studies audit_leaks audit_counterfactual audit_remedies study short_trainings; do \
 		$(BIN)/python benchmarks/$$name.py --against $(AGAINST) || exit 1; \
 	done
 	$(BIN)/python benchmarks/readme.py

@@ -77,7 +77,8 @@ def main() -> None:
 def speed_table(found: Mapping[str, Sections]) -> str:
     """Markdown table with the lowest and the highest figure of all kinds; a dash where none was measured."""
     rows = [[row.says, ", ".join(_range(found, row, name) for name in row.targets)] for row in _ROWS]
-    return table([f"{_START}; ranges over {'; '.join(found)}", ""], rows)
+    kinds = [kind for kind, sections in found.items() if any(row.section in sections for row in _ROWS)]
+    return table([f"{_START}; ranges over {'; '.join(kinds)}", ""], rows)
 
 
 def _range(found: Mapping[str, Sections], row: Row, name: str) -> str:
