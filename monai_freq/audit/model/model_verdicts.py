@@ -137,8 +137,9 @@ def model_verdict(leaks: Sequence[Leak], found: Counterfactual | None) -> ModelV
 
     Without a leak of the label there is nothing to use. A test that would not have found an AUC of 0.9, or a
     counterfactual that would not have seen a shift that counts as use, has too few cases. A network that was never
-    trained with an artifact can follow it in part, by chance. One that moves away from the class of the donors reads
-    the leak, but not as these data have it.
+    trained with an artifact can follow it in part, by chance. So does one that uses what is narrower than a cell, such
+    as one line of the spectrum: the exchange by cells gives only a part of it. One that moves away from the class of
+    the donors reads the leak, but not as these data have it.
 
     Args:
         leaks: leaks of the data.
@@ -183,7 +184,8 @@ def _without_leak(leaks: Sequence[Leak]) -> ModelVerdict:
 
 
 _CHANCE = (
-    "So do some networks that never saw what leaks: it is less than counts as use, and its answers move all the same."
+    "So do some networks that never saw what leaks, and some that use what is narrower than a cell, since the exchange "
+    "gives only a part of it."
 )
 _CONTRARY = (
     "It reads these amplitudes, but not as these data have them: where they go with the label the other way, it "
