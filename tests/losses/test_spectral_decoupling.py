@@ -181,6 +181,165 @@ def test_a_saved_loss_resumes_its_delay():
     assert second > 0
 
 
+def test_the_scale_multiplies_value_and_gradient_after_the_delay():
+    logits, target = torch.randn(4, 3, dtype=torch.float64, requires_grad=True), torch.tensor([0, 2, 1, 1])
+    loss = SpectralDecouplingLoss(nn.CrossEntropyLoss(), 0.5, 1.0, delay=2, scale=2e-5)
+    plain = nn.CrossEntropyLoss()(logits, target)
+    whole = 2e-5 * (plain + 0.25 * (logits - 1).square().sum(1).mean())
+    for expected in (plain, plain, whole, whole):
+        value = loss(logits, target)
+        torch.testing.assert_close(value, expected, rtol=1e-12, atol=0)
+        gradients = (torch.autograd.grad(one, logits, retain_graph=True)[0] for one in (value, expected))
+        torch.testing.assert_close(*gradients, rtol=1e-12, atol=0)
+
+
+def test_without_a_delay_the_scale_is_there_at_once():
+    logits, target = torch.randn(4, 3), torch.tensor([0, 2, 1, 1])
+    full = SpectralDecouplingLoss(nn.CrossEntropyLoss(), 0.5)(logits, target)
+    torch.testing.assert_close(SpectralDecouplingLoss(nn.CrossEntropyLoss(), 0.5, scale=3)(logits, target), 3 * full)
+    number = SpectralDecouplingLoss(lambda input, target: 0.25, 0, scale=0.5)  # a base without a gradient
+    assert float(number(logits, target)) == 0.125
+
+
+def test_validation_sees_the_scale_and_does_not_bring_it_nearer():
+    logits, target = torch.randn(2, 3), torch.tensor([0, 2])
+    loss = SpectralDecouplingLoss(nn.CrossEntropyLoss(), 0.5, delay=1, scale=0.1)
+    plain = loss.base(logits, target)
+    assert all(torch.equal(loss.eval()(logits, target), plain) for _ in range(3))
+    assert torch.equal(loss.train()(logits, target), plain)
+    torch.testing.assert_close(loss.eval()(logits, target), 0.1 * (plain + 0.25 * logits.square().sum(1).mean()))
+
+
+def test_a_saved_loss_resumes_its_scale():
+    """A training that is stopped and resumed anywhere has the steps of one that is not."""
+
+    def made():
+        torch.manual_seed(0)
+        network = nn.Linear(4, 3)
+        early = SpectralDecouplingLoss(nn.CrossEntropyLoss(), 0.01)
+        loss = SpectralDecouplingLoss(early, 0.5, delay=3, scale=0.01)
+        return network, loss, torch.optim.Adam(network.parameters(), 0.1)
+
+    def train(network, loss, optimizer, steps):
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss(network(images), target).backward()
+            optimizer.step()
+
+    images, target = torch.randn(5, 4), torch.tensor([0, 2, 1, 1, 0])
+    whole = made()
+    train(*whole, steps=6)
+    for stop in range(1, 6):
+        first, second = made(), made()
+        train(*first, steps=stop)
+        for one, other in zip(second, first, strict=True):
+            one.load_state_dict(other.state_dict())
+        train(*second, steps=6 - stop)
+        assert torch.equal(second[0].weight, whole[0].weight), stop
+
+
+def by_label(logits, labels, lam, gamma, which, reduction):
+    """Penalty with a mean for each label, logit by logit, in Python's own numbers; None is no label."""
+    batch, classes, *spatial = logits.shape
+    places = [(b, v) for b in range(batch) for v in itertools.product(*map(range, spatial))]
+    total = 0.0
+    for label in range(max(classes, 2)):
+        sums = []
+        for b, v in places:
+            if int(labels[(b, *v)]) != label:
+                continue
+            chosen = range(classes) if which == "all" else [label]
+            squares = [(float(logits[(b, k, *v)]) - gamma[label]) ** 2 for k in chosen]
+            sums.append(sum(squares) / (len(squares) if reduction == "mean" else 1))
+        total += lam[label] / 2 * sum(sums) / len(sums) if sums else 0.0
+    return total
+
+
+@pytest.mark.parametrize(("which", "reduction"), VARIANTS)
+@pytest.mark.parametrize("spatial", [(), (2, 3), (2, 3, 2)])
+def test_by_label_value_and_gradient(spatial, which, reduction):
+    lam, gamma = PER_CLASS, [2.0, -1.0, 0.5, 0.3]
+    logits = (3 * torch.randn(5, 4, *spatial, dtype=torch.float64)).requires_grad_()
+    index = torch.randint(0, 4, (5, *spatial))
+    index[index == 1] = 0  # a label that is not there
+    index[0].view(-1)[0] = -100  # a sample or voxel without one
+    loss = SpectralDecouplingLoss(zero, lam, gamma, which, reduction, by="label")
+    expected = by_label(logits.detach(), index, lam, gamma, which, reduction)
+    hot = one_hot(index.clamp_min(0), 4).movedim(-1, 1) * (index >= 0).unsqueeze(1)
+    for target in (index, index[:, None], index[:, None].float(), hot):
+        assert loss(logits, target).item() == pytest.approx(expected, rel=1e-6)
+    assert torch.autograd.gradcheck(lambda z: loss(z, index), logits)
+
+
+def test_by_label_of_one_logit_is_the_plain_formula():
+    logits, target = torch.randn(7, 1, dtype=torch.float64), torch.tensor([0.0, 1, 0, 0, 1, 0, 0]).view(-1, 1)
+    loss = SpectralDecouplingLoss(zero, [0.3, 0.1], [0.44, 2.5], by="label")
+    negative, positive = logits[target == 0], logits[target == 1]
+    expected = 0.15 * (negative - 0.44).square().mean() + 0.05 * (positive - 2.5).square().mean()
+    for form in (target, target[:, 0], target[:, 0].long()):
+        torch.testing.assert_close(loss(logits, form), expected, rtol=1e-6, atol=0)
+
+
+def test_each_label_counts_alike_however_rare():
+    logits, target = torch.randn(6, 2), torch.tensor([0, 0, 0, 0, 0, 1])
+    loss = SpectralDecouplingLoss(zero, 1.0, [0.5, -0.5], by="label")
+    repeated = torch.tensor([0, 1, 2, 3, 4, 5, 5, 5])
+    torch.testing.assert_close(loss(logits, target), loss(logits[repeated], target[repeated]))
+    alone = loss(logits[:5], target[:5])  # a batch without the rare one
+    torch.testing.assert_close(alone, (logits[:5] - 0.5).square().sum(1).mean() / 2)
+
+
+def test_by_label_soft_labels_weigh_samples():
+    logits, labels = torch.randn(4, 3), torch.rand(4, 3).softmax(1)
+    squares = logits.square().sum(1)
+    expected = sum((labels[:, c] * squares).sum() / labels[:, c].sum() for c in range(3)) / 2
+    torch.testing.assert_close(SpectralDecouplingLoss(zero, 1.0, by="label")(logits, labels), expected)
+
+
+def published():
+    """name -> loss in one call, logits and target, and what the publication computes, written by hand."""
+    logits, binary = 2 * torch.randn(9, 1, dtype=torch.float64), torch.randint(0, 2, (9, 1)).double()
+    binary[0], binary[1] = 0, 1
+    several, index = 2 * torch.randn(9, 4, dtype=torch.float64), torch.randint(0, 4, (9,))
+    nll = nn.functional.softplus(-logits * (2 * binary - 1)).mean()
+    entropy = -several.log_softmax(1)[torch.arange(9), index].mean()
+    low, high = logits[binary == 0], logits[binary == 1]
+    early = SpectralDecouplingLoss(nn.BCEWithLogitsLoss(), 4e-5)
+    return {
+        "formula": (
+            SpectralDecouplingLoss(nn.BCEWithLogitsLoss(), 0.06),
+            logits,
+            binary,
+            [nll + 0.03 * (logits**2).mean()],
+        ),
+        "classes": (
+            SpectralDecouplingLoss(nn.CrossEntropyLoss(), 0.01),
+            several,
+            index,
+            [entropy + 0.005 * (several**2).sum(1).mean()],
+        ),
+        "colours": (
+            SpectralDecouplingLoss(early, 2 - 4e-5, delay=1, scale=2e-5),
+            logits,
+            binary,
+            [nll + 2e-5 * (logits**2).mean(), 2e-5 * (nll + (logits**2).mean())],
+        ),
+        "faces": (
+            SpectralDecouplingLoss(nn.BCEWithLogitsLoss(), 0.2, [0.44, 2.5], by="label"),
+            logits,
+            binary,
+            [nll + 0.1 * ((high - 2.5) ** 2).mean() + 0.1 * ((low - 0.44) ** 2).mean()],
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["formula", "classes", "colours", "faces"])
+def test_published_variants_are_one_call(name):
+    loss, logits, target, expected = published()[name]
+    for value in expected:
+        torch.testing.assert_close(loss(logits, target), value, rtol=1e-6, atol=0)
+
+
 def test_the_mean_logit_is_at_hand_without_a_graph():
     loss = SpectralDecouplingLoss(nn.CrossEntropyLoss(), 0.1)
     assert math.isnan(loss.mean_abs_logit)
@@ -219,8 +378,9 @@ def test_under_autocast():
 def test_nan_is_seen(which, reduction):
     logits, target = torch.randn(2, 3), torch.tensor([0, 2])
     logits[0, 1] = math.nan  # not the target's
-    loss = SpectralDecouplingLoss(zero, 0.06, 0, which, reduction)
-    assert math.isnan(loss(logits, target))
+    for by in ("logit", "label"):
+        loss = SpectralDecouplingLoss(zero, 0.06, 0, which, reduction, by=by)
+        assert math.isnan(loss(logits, target))
     assert math.isnan(loss.mean_abs_logit)
 
 
@@ -234,7 +394,7 @@ def test_meta_tensors_give_what_tensors_give():
 
 def test_copies_go_their_own_way():
     logits, target = torch.randn(2, 4, requires_grad=True), torch.tensor([0, 2])
-    loss = SpectralDecouplingLoss(nn.CrossEntropyLoss(), PER_CLASS, 1.0, "target", "mean", delay=1)
+    loss = SpectralDecouplingLoss(nn.CrossEntropyLoss(), PER_CLASS, 1.0, "target", "mean", 1, 2.0, "label")
     loss(logits, target)
     for again in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
         assert torch.equal(again.mean_abs_logit, loss.mean_abs_logit)
@@ -260,6 +420,12 @@ def test_copies_go_their_own_way():
         ({"lam": 0.1, "delay": -1}, "'delay' .* must be an integer >= 0, got -1"),
         ({"lam": 0.1, "delay": 2.5}, "'delay' .* must be an integer >= 0, got 2.5"),
         ({"lam": 0.1, "delay": True}, "'delay' .* got True"),
+        ({"lam": 0.1, "scale": 0}, "'scale' is a factor of the loss and must be a finite number > 0, got 0"),
+        ({"lam": 0.1, "scale": math.inf}, "'scale' .* got inf"),
+        ({"lam": 0.1, "scale": True}, "'scale' .* got True"),
+        ({"lam": 0.1, "scale": "2e-5"}, "'scale' .* got '2e-5'"),
+        ({"lam": 0.1, "by": "class"}, "'by' must be one of logit, label, got 'class'"),
+        ({"lam": [0.1, 0.2], "gamma": [0, 1, 2], "by": "label"}, "must have one value a label, got 2 and 3"),
     ],
 )
 def test_settings_are_checked_when_the_loss_is_made(settings, message):
@@ -281,8 +447,12 @@ def test_logits_and_targets_are_checked():
     for logits in (torch.randn(2), torch.ones(2, 3, dtype=torch.long)):
         with pytest.raises(ValueError, match=r"'input' must be real logits of shape \(B, K, \*spatial\), got"):
             SpectralDecouplingLoss(zero, 0.1)(logits, target)
-    with pytest.raises(ValueError, match=r"'target' must have the shape \(2,\) or \(2, 1\) of class .* got \(3,\)"):
-        SpectralDecouplingLoss(zero, 0.1, which="target")(torch.randn(2, 3), torch.tensor([0, 1, 2]))
+    for settings in ({"which": "target"}, {"by": "label"}):
+        with pytest.raises(ValueError, match=r"'target' must have the shape \(2,\) or \(2, 1\) of .* got \(3,\)"):
+            SpectralDecouplingLoss(zero, 0.1, **settings)(torch.randn(2, 3), torch.tensor([0, 1, 2]))
+    for logits, count in ((torch.randn(2, 3), 3), (torch.randn(2, 1), 2)):
+        with pytest.raises(ValueError, match=rf"'gamma' must be one value or one a label: {count} for .* got 4"):
+            SpectralDecouplingLoss(zero, 0.1, [0, 1, 2, 3], by="label")(logits, target)
 
 
 @pytest.mark.parametrize(
@@ -339,8 +509,9 @@ def test_class_indices_of_any_integer_type_are_taken(dtype, which):
 
 
 def test_sparse_logits_and_targets_that_are_no_tensor_are_refused():
-    loss = SpectralDecouplingLoss(zero, 0.1, which="target")
+    loss = SpectralDecouplingLoss(zero, 0.1, by="label")
     with pytest.raises(ValueError, match=r"'input' must be a dense tensor, got torch\.sparse_coo"):
         loss(torch.randn(2, 3).to_sparse(), torch.tensor([0, 2]))
-    with pytest.raises(TypeError, match=r"'target' must be a torch\.Tensor, got list"):
-        loss(torch.randn(2, 3), [0, 2])
+    for each in (loss, SpectralDecouplingLoss(zero, 0.1, which="target")):
+        with pytest.raises(TypeError, match=r"'target' must be a torch\.Tensor, got list"):
+            each(torch.randn(2, 3), [0, 2])
