@@ -390,6 +390,71 @@ def test_the_artifact_is_where_the_plan_says(name, dataset, tmp_path):
         assert altered == wanted, item
 
 
+def prepared(dataset, config, artifact, fraction=1.0, **more):
+    """Samples and preprocessing of a run of lodopab_transfer."""
+    file = ROOT / f"bundles/lodopab_transfer/configs/{config}.json"
+    parser = ConfigParser(ConfigParser.load_config_files([str(file)]))
+    own = {"dataset_dir": str(dataset), "bundle_root": ".", "artifact": artifact, "fraction": fraction}
+    for key, value in small("lodopab_transfer", **own, **more).items():
+        parser[key] = value
+    return parser.get_parsed_content("samples"), parser.get_parsed_content("preprocessing")
+
+
+@pytest.mark.parametrize("config", ["train", "evaluate"])
+@on_one_bundle
+def test_the_doses_of_a_pair_differ_by_a_third_in_variance(name, dataset, config):
+    """Far from an empty count the variance of a line integral is one over the count: N0 of 1.5e7 and 2e7."""
+    samples, noisy = prepared(dataset, config, "dose_pair")
+    _, plain = prepared(dataset, config, "none")
+    items = [*samples.train, *samples.val][:24]
+    noise = {
+        mark: torch.cat([noisy(item | {"shortcut": mark})["image"] - plain(dict(item))["image"] for item in items])
+        for mark in (True, False)
+    }
+    assert all(float(one.abs().amax((1, 2)).min()) > 0 for one in noise.values())  # every image is noisy
+    low, high = (float(noise[mark].double().std()) for mark in (True, False))
+    assert low / high == pytest.approx((4 / 3) ** 0.5, rel=0.02)
+
+
+@on_one_bundle
+def test_which_dose_an_image_of_a_pair_gets(name, dataset):
+    samples, noisy = prepared(dataset, "evaluate", "dose_pair", fraction=0.5)
+    _, plain = prepared(dataset, "evaluate", "none")
+    lower = {}
+    for item in samples.test:
+        same = [noisy(item | {"shortcut": mark})["image"] for mark in (True, False)]
+        found = noisy(dict(item))["image"]
+        assert not torch.equal(*same)
+        assert not torch.equal(found, plain(dict(item))["image"])
+        lower[item["condition"], item["sample"]] = torch.equal(found, same[0])
+        assert lower[item["condition"], item["sample"]] != torch.equal(found, same[1])
+    of = {condition: {1: [], 0: []} for condition in ("clean", "iid", "ood")}
+    for item in samples.test:
+        of[item["condition"]][item["label"]].append(lower[item["condition"], item["sample"]])
+    assert not any([*of["clean"][0], *of["clean"][1]])
+    assert not any(of["iid"][0])
+    assert sum(of["iid"][1]) == round(0.5 * len(of["iid"][1]))
+    assert all(of["ood"][0])
+    assert not any(of["ood"][1])
+
+
+@on_one_bundle
+def test_a_pair_of_doses_is_trained_and_evaluated(name, dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    given = {"artifact": "dose_pair", "fraction": 1.0}
+    own = {"otherwise#dose_pair#n_photons": 3e7}
+    call(name, "train", dataset, tmp_path, epochs=1, val_interval=1, **given, **own)
+    recorded = json.loads((tmp_path / "settings.json").read_text())
+    assert recorded["artifacts"]["dose_pair"]["n_photons"] == 1.5e7
+    assert recorded["otherwise"]["dose_pair"]["n_photons"] == 3e7
+    call(name, "evaluate", dataset, tmp_path)  # with the doses of the training
+    assert set(json.loads((tmp_path / "eval/summary.json").read_text())) == {"clean", "iid", "ood"}
+    with pytest.raises(SystemExit, match=r"made with PhotonNoise\(n_photons=30000000\.0\), not 20000000\.0"):
+        call(name, "evaluate", dataset, tmp_path, **{"otherwise#dose_pair#n_photons": 2e7})
+    history = PSDHistory.load(tmp_path / "tensorboard/psd.npz")
+    assert "artifact" in history.kinds
+
+
 @on_one_bundle
 def test_the_same_seed_gives_the_same_scores(name, dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -443,7 +508,7 @@ def share_patient(folder):
         (
             None,
             {"artifact": "noise"},
-            ["'artifact' must be one of none, photon_noise, nonlocal_means, blur, got 'noise'"],
+            ["'artifact' must be one of none, photon_noise, nonlocal_means, blur, dose_pair, got 'noise'"],
         ),
         (None, {"folds": FOLDS | {"train": 900}}, ["fewer than 900 for training"]),
         (None, {"folds": FOLDS | {"tran": 9}}, ["'folds' has no setting 'tran'"]),

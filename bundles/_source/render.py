@@ -68,9 +68,10 @@ def _take_from_training(config: Config) -> None:
     for part in ("backbone", "intensity"):
         if part in config:
             config[part] = _component(f"@settings.get('{part}')", config[part])
-    if "artifacts" in config:
-        recorded = "@settings.get('artifacts', {{}}).get('{}')"
-        config["artifacts"] = {n: _component(recorded.format(n), one) for n, one in config["artifacts"].items()}
+    for part in ("artifacts", "otherwise"):
+        if part in config:
+            recorded = f"@settings.get('{part}', {{{{}}}}).get('{{}}')"
+            config[part] = {n: _component(recorded.format(n), one) for n, one in config[part].items()}
 
 
 def _take_by_folder(config: Config, name: str) -> None:

@@ -118,9 +118,9 @@ def _record(parser: ConfigParser, parts: Any) -> dict[str, Any]:
     record["backbone"] = described(own, "backbone")
     if "intensity" in parser:
         record["intensity"] = described(own, "intensity")
-    if "artifacts" in parser:
-        artifact = record["artifact"]
-        record["artifacts"] = {artifact: described(own, f"artifacts#{artifact}")}
+    for part in ("artifacts", "otherwise"):
+        if (artifact := record.get("artifact")) in parser.get(part, {}):
+            record[part] = {artifact: described(own, f"{part}#{artifact}")}
     names = [*_OF_TRAINING, *(["epochs"] if parser.get("lr_scheduler") is not None else [])]
     return record | {name: parser.get_parsed_content(name) for name in names if name in parser}
 

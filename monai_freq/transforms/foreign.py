@@ -43,11 +43,12 @@ _CHANCES = {"prob": "prob", "probability": "p"}
 _ROUNDING = 1e-6
 
 
-def as_artifact(artifact: object) -> Artifact:
+def as_artifact(artifact: object, name: str = "artifact") -> Artifact:
     """Refuse what cannot be called on an image.
 
     Args:
         artifact: object that should be a transform.
+        name: name of the argument.
 
     Raises:
         TypeError: it is a class, or cannot be called.
@@ -58,8 +59,8 @@ def as_artifact(artifact: object) -> Artifact:
         TypeError: 'artifact' must be a transform or another callable, made and ready, got MapTransform.
     """
     if not callable(artifact) or isinstance(artifact, type):
-        name = artifact.__name__ if isinstance(artifact, type) else written(artifact)
-        raise TypeError(f"'artifact' must be a transform or another callable, made and ready, got {name}.")
+        got = artifact.__name__ if isinstance(artifact, type) else written(artifact)
+        raise TypeError(f"'{name}' must be a transform or another callable, made and ready, got {got}.")
     return artifact
 
 

@@ -44,11 +44,13 @@ class ApplyShortcutd(Randomizable, MapTransform):
 
     .. math:: x \mapsto \begin{cases} A_s(x) & \text{if the item is marked} \\ x & \text{otherwise} \end{cases}
 
-    with A the artifact and s the seed of its draws, the same for every key, so that images of one size get one noise
-    field. With ``static=False``, s is drawn from ``self.R`` each time; with ``static=True`` it is a hash of ``seed``
-    and of the item's first image: its folder and file name where they are known, otherwise its content, which has to be
-    the same each time then. Images of one file, as the slices of a volume, share the draws. The global generators of
-    Python, NumPy and PyTorch, which many artifacts use, are seeded with s for the call only and come back as they were.
+    with A the artifact and s the seed of its draws, the same for every key, so that images of one size get one
+    noise field. With an artifact ``otherwise``, B, too, the others become :math:`B_s(x)`: every image is altered,
+    and the shortcut is the difference, as of two doses. With ``static=False``, s is drawn from ``self.R`` each
+    time; with ``static=True`` it is a hash of ``seed`` and of the item's first image: its folder and file name
+    where they are known, otherwise its content, which has to be the same each time then. Images of one file, as the
+    slices of a volume, share the draws. The global generators of Python, NumPy and PyTorch, which many artifacts
+    use, are seeded with s for the call only and come back as they were.
 
     A marked item that the artifact leaves as it was, but for rounding, lacks its shortcut. So a warning names it, once,
     unless the artifact may have decided not to act: where its ``prob`` is below 1 and the draw was against it (with
@@ -73,12 +75,13 @@ class ApplyShortcutd(Randomizable, MapTransform):
         static: whether an item's artifact is the same each time it is read.
         seed: seed of the static artifacts, at least 0.
         allow_missing_keys: whether images may be missing.
+        otherwise: artifact of the items that are not marked; by default they stay as they are.
 
     Shape:
         ``(C, *spatial)`` -> ``(C, *spatial)``, of floating point; type, device and metadata are kept.
 
     Raises:
-        TypeError: the artifact cannot be called.
+        TypeError: an artifact cannot be called.
         KeyError: an item has no mark, or no image and ``allow_missing_keys`` is False.
         ValueError: a dictionary artifact has other keys, the seed is no integer of at least 0, a mark is not True or
             False, the image to alter has integers, NaN or infinity, the artifact changes its shape, makes NaN or
@@ -100,6 +103,10 @@ class ApplyShortcutd(Randomizable, MapTransform):
         True
         >>> bool(blur({"image": image, "shortcut": True})["image"].std() < image.std())
         True
+        >>> sharpness = ApplyShortcutd("image", FourierLowPass(cutoff=0.2), otherwise=FourierLowPass(cutoff=0.4))
+        >>> soft, sharp = (sharpness({"image": image, "shortcut": mark})["image"].std() for mark in (True, False))
+        >>> bool(soft < sharp < image.std())
+        True
     """
 
     backend = [TransformBackends.TORCH]
@@ -112,23 +119,21 @@ class ApplyShortcutd(Randomizable, MapTransform):
         static: bool = False,
         seed: int = 0,
         allow_missing_keys: bool = False,
+        *,
+        otherwise: Artifact | None = None,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         check_run_seed(seed)
-        own_keys = dictionary_keys(artifact)
-        if own_keys and own_keys != set(self.keys):
-            raise ValueError(
-                f"'artifact' must have the same keys, {self.keys}, got {tuple(sorted(map(str, own_keys)))}."
-            )
-        self.artifact = as_artifact(artifact)
-        self.on_dictionary = bool(own_keys)
+        self.artifact = self._checked(artifact, "artifact")
+        self.otherwise = None if otherwise is None else self._checked(otherwise, "otherwise")
         self.flag_key = flag_key
         self.static = static
         self.seed = seed
         self._drawn = 0
         self._unchanged = OncePerItem()
-        if seldom := seldom_acting(artifact):
-            warnings.warn(seldom, stacklevel=2)
+        for one in (self.artifact, self.otherwise):
+            if one is not None and (seldom := seldom_acting(one)):
+                warnings.warn(seldom, stacklevel=2)
 
     def randomize(self, data: NdarrayOrTensor | None = None) -> None:
         """Draw the seed of the artifact, or derive it from an image if it is static."""
@@ -138,9 +143,10 @@ class ApplyShortcutd(Randomizable, MapTransform):
             self._drawn = static_seed(self.seed, data)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
-        """Alter the images of one item if it is marked."""
+        """Alter the images of one item if it is marked, or if the others are altered in another way."""
         require_item(self, data)
-        if not self._marked(data):
+        artifact = self.artifact if self._marked(data) else self.otherwise
+        if artifact is None:
             return data
         images = {key: data[key] for key in self.key_iterator(data)}
         if not images:
@@ -152,39 +158,46 @@ class ApplyShortcutd(Randomizable, MapTransform):
                 ready[key] = editable(image)
         with one_at_a_time:  # threads share the seed that is drawn, and the artifact's random state
             self.randomize(next(iter(images.values())))
-            altered, passed = self._altered(data, ready)
+            altered, passed = self._altered(data, ready, artifact)
         result = dict(data)
         for key, image in images.items():
             with naming(key, image, data):
-                result[key] = with_artifact(altered[key], image, self.artifact)
+                result[key] = with_artifact(altered[key], image, artifact)
                 if not passed[key] and is_unchanged(result[key], image):
-                    self._warn(image)
+                    self._warn(artifact, image)
         return result
+
+    def _checked(self, artifact: Artifact, name: str) -> Artifact:
+        own_keys = dictionary_keys(artifact)
+        if own_keys and own_keys != set(self.keys):
+            raise ValueError(f"'{name}' must have the same keys, {self.keys}, got {tuple(sorted(map(str, own_keys)))}.")
+        return as_artifact(artifact, name)
 
     def _marked(self, data: Mapping[Hashable, Any]) -> bool:
         images = (data[key] for key in self.keys if key in data)
         return is_marked(data, self.flag_key, next(filter(source_of, images), None))
 
     def _altered(
-        self, data: Mapping[Hashable, Any], images: Mapping[Hashable, Tensor]
+        self, data: Mapping[Hashable, Any], images: Mapping[Hashable, Tensor], artifact: Artifact
     ) -> tuple[Mapping[Hashable, Any], dict[Hashable, bool]]:
         """Altered images, and whether the artifact may have decided not to act on them."""
-        if self.on_dictionary:
+        if dictionary_keys(artifact):
             first = next(iter(images))
             with naming(first, data[first]):
-                result = called_on_item(self.artifact, data, images, self._drawn)
+                result = called_on_item(artifact, data, images, self._drawn)
             found = result if isinstance(result, Mapping) else dict.fromkeys(images, result)
-            return {key: found.get(key) for key in images}, dict.fromkeys(images, may_have_passed(self.artifact))
+            return {key: found.get(key) for key in images}, dict.fromkeys(images, may_have_passed(artifact))
         altered, passed = {}, {}
         for key, image in images.items():
             with naming(key, data[key]):
-                altered[key] = called_on(self.artifact, image, self._drawn)
-            passed[key] = may_have_passed(self.artifact)
+                altered[key] = called_on(artifact, image, self._drawn)
+            passed[key] = may_have_passed(artifact)
         return altered, passed
 
-    def _warn(self, image: NdarrayOrTensor) -> None:
+    def _warn(self, artifact: Artifact, image: NdarrayOrTensor) -> None:
+        which = "a marked image" if artifact is self.artifact else "an image that is not marked"
         self._unchanged.warn(
-            f"'{name_of(self.artifact)}' has left a marked image as it was, so that its shortcut is not there: "
+            f"'{name_of(artifact)}' has left {which} as it was, so that its shortcut is not there: "
             "give it more strength or other arguments, or leave the item out",
             image,
         )
@@ -205,6 +218,7 @@ class StaticShortcutd(ThreadUnsafe, MapTransform):
         flag_key: key of the mark.
         seed: seed of the artifacts.
         allow_missing_keys: whether images may be missing.
+        otherwise: artifact of the items that are not marked, see :class:`ApplyShortcutd`.
 
     Shape:
         ``(C, *spatial)`` -> ``(C, *spatial)``, of floating point; type, device and metadata are kept.
@@ -238,12 +252,14 @@ class StaticShortcutd(ThreadUnsafe, MapTransform):
         flag_key: str = "shortcut",
         seed: int = 0,
         allow_missing_keys: bool = False,
+        *,
+        otherwise: Artifact | None = None,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.apply = ApplyShortcutd(keys, artifact, flag_key, True, seed, allow_missing_keys)
+        self.apply = ApplyShortcutd(keys, artifact, flag_key, True, seed, allow_missing_keys, otherwise=otherwise)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
-        """Alter the images of one item if it is marked."""
+        """Alter the images of one item if it is marked, or if the others are altered in another way."""
         return self.apply(data)
 
 

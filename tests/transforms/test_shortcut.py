@@ -7,6 +7,7 @@ import time
 import warnings
 from collections import OrderedDict, defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -110,6 +111,31 @@ def test_marked_images_change_and_the_others_are_the_same_objects(artifact, stat
     assert (altered - before).abs().max() > 1e-3
     assert torch.equal(altered.affine, before.affine)
     assert altered.meta["filename_or_obj"] == "knee/0003.png"
+
+
+@pytest.mark.parametrize("artifact", FIXED + RANDOM)
+@pytest.mark.parametrize("shortcut", [partial(ApplyShortcutd, static=True), StaticShortcutd], ids=["apply", "static"])
+def test_the_others_get_what_is_asked_for_otherwise(artifact, shortcut):
+    pair = shortcut("image", torch.neg, otherwise=artifact)
+    marked, other = item(True), item(False)
+    assert torch.equal(pair(marked)["image"], -marked["image"])
+    alone = shortcut("image", artifact)(item(True))["image"]  # the same seed: that of the image
+    assert torch.equal(pair(other)["image"], alone)
+    assert torch.equal(other["image"], item(False)["image"])  # what was given stays
+    assert pair(other).keys() == other.keys()
+
+
+def test_what_is_asked_for_otherwise_is_checked():
+    with pytest.raises(TypeError, match="'otherwise' must be a transform or another callable, made and ready, got 3"):
+        ApplyShortcutd("image", torch.neg, otherwise=3)
+    with pytest.raises(ValueError, match=r"'otherwise' must have the same keys, \('image',\), got \('mask',\)"):
+        ApplyShortcutd("image", torch.neg, otherwise=RandGibbsNoised("mask", prob=1))
+    with pytest.warns(UserWarning, match="RandGaussianNoise"):
+        ApplyShortcutd("image", torch.neg, otherwise=RandGaussianNoise(prob=0.5))
+    pair = StaticShortcutd("image", torch.neg, otherwise=torch.clone)
+    pair(item(True))
+    with pytest.warns(UserWarning, match="'clone' has left an image that is not marked as it was"):
+        pair(item(False))
 
 
 def test_the_artifact_does_what_it_does_alone():
