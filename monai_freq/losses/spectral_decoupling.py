@@ -173,7 +173,9 @@ class SpectralDecouplingLoss(nn.Module):
         total = loss + penalty
         if self.scale == 1:
             return total
-        return total * self.scale if started is None else torch.where(started, total * self.scale, total)
+        if started is None:
+            return total * self.scale
+        return torch.where(started.to(total.device), total * self.scale, total)
 
     def _penalty(self, logits: Tensor, target: Tensor) -> Tensor:
         """Half the weighted squares, summed or averaged over the penalised classes, averaged over the rest."""
