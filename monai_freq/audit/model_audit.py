@@ -32,7 +32,7 @@ __all__ = ["ModelAudit", "audit_model", "usual_cases"]
 
 #: number of spatial dimensions -> how many cases each step takes
 _USUAL = {
-    2: {"counterfactual": 200, "reliance": 64, "sensitivity": 20, "priority": 64, "where": 2},
+    2: {"counterfactual": 120, "reliance": 64, "sensitivity": 20, "priority": 64, "where": 2},
     3: {"counterfactual": 24, "reliance": 24, "sensitivity": 12, "priority": 12, "where": 2},
 }
 _SEGMENTER = "A segmenter tells no label, so that it was not asked for a leak: what it needs is below."
@@ -94,7 +94,7 @@ def audit_model(
     strength: float = 0.2,
     metric: str | None = None,
     n_resamples: int = 1000,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     seed: int = 0,
     output_dir: str | os.PathLike[str] | None = None,
     progress: bool = True,
@@ -115,7 +115,7 @@ def audit_model(
         strength: root mean square of the noise, in SDs of each image.
         metric: ``"auc"`` or ``"accuracy"``, of a segmenter ``"dice"`` or ``"hd95"``; None for the first one.
         n_resamples: number of resamples of the bootstrap over patients.
-        batch_size: number of images that the network sees at a time.
+        batch_size: see :func:`monai_freq.audit.model.experiments.run_plan`.
         seed: seed of all draws.
         output_dir: folder to keep what is finished; None for none.
         progress: whether to show bars with the time left.

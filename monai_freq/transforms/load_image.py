@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from functools import cache
 
 from torch import Tensor
@@ -13,6 +14,8 @@ from .load_volume import LoadVolume
 
 __all__ = ["load_image"]
 
+#: for threads: readers have a state
+_turn = threading.Lock()
 #: kinds of files that are read whole
 _VOLUMES = {"NIfTI", "NRRD", "MetaImage", "MINC", "MGH"}
 
@@ -40,7 +43,8 @@ def load_image(path: str | os.PathLike[str]) -> Tensor:
     """
     place = os.fspath(path)
     if os.path.isdir(place) or (os.path.isfile(place) and kind_of(place) in _VOLUMES):
-        return _volume_loader()(place)[None]
+        with _turn:
+            return _volume_loader()(place)[None]
     return LoadSlice()(place)
 
 

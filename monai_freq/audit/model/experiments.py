@@ -19,7 +19,7 @@ from ...spectral.band_grid import BandGrid
 from ..cases import Case, Cases
 from .edits import SpectrumEdits
 from .kept_rows import case_rows
-from .metrics import METRICS, UNKNOWN, Metric, Scores, overlap, resampled, targets_of
+from .metrics import METRICS, UNKNOWN, Metric, Scores, most_likely, overlap, resampled, targets_of
 from .models import AuditModel
 
 __all__ = ["ClassScores", "Experiment", "Plan", "Results", "experiments_of", "run_plan"]
@@ -114,6 +114,7 @@ class Plan:
         high_edge: see :class:`Experiment`.
         edit: function of an image's :class:`SpectrumEdits` and of the half spectrum that is given with it; None from it
             says that the image has no such frequency.
+        same_as: number in the plan of an edit that gives the same images, whose results count; None if there is none.
 
     Example:
         >>> Plan("remove", "0 to 0.1", 0.0, 0.1, lambda edits, other: edits.removed([0])).kind
@@ -125,6 +126,7 @@ class Plan:
     low_edge: float
     high_edge: float | None
     edit: Edit
+    same_as: int | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def run_plan(
     given: Callable[[int, SpectrumEdits], Tensor | None] = lambda k, edits: None,
     metric: str | None = None,
     n_resamples: int = 1000,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     seed: int = 0,
     output_dir: str | os.PathLike[str] | None = None,
     progress: bool = True,
@@ -185,7 +187,7 @@ def run_plan(
         given: function of the number of a case and its :class:`SpectrumEdits`, to the half spectrum for its edits.
         metric: name of the metric; None for the usual one of the task.
         n_resamples: number of resamples of the bootstrap.
-        batch_size: number of edited images that the network sees at a time.
+        batch_size: number of edited images that the network sees at a time; None for 4 images or 1 volume, 8 on a GPU.
         seed: seed of the bootstrap.
         output_dir: folder to keep what is finished.
         progress: whether to show a bar.
@@ -214,19 +216,21 @@ def run_plan(
         answer = _Answers(model, placed, steps, case, name)
         rows = [answer.as_it_is(image)]
         extra = given(k, edits)
+        at_once = batch_size or _at_once(model, image.ndim - 1)
         held: list[Tensor] = []
         waiting: list[int] = []
         for one in plan:
-            edited = one.edit(edits, extra)
+            edited = one.edit(edits, extra) if one.same_as is None else None
             rows.append(np.full_like(rows[0], np.nan))
             if edited is not None:
                 held.append(edited)
                 waiting.append(len(rows) - 1)
-            if len(held) == batch_size or (one is plan[-1] and held):
+            if len(held) == at_once or (one is plan[-1] and held):
                 for place, row in zip(waiting, answer.of(torch.stack(held)), strict=True):
                     rows[place] = row
                 held, waiting = [], []
-        return np.stack(rows)
+        same = [k if one.same_as is None else one.same_as for k, one in enumerate(plan)]
+        return np.stack(rows)[[0, *(1 + k for k in same)]]
 
     known = {**settings, "source": model.source, "kind": model.kind, "task": model.task, "metric": name}
     known |= {"plan": [(one.kind, one.cell) for one in plan], "edges": bands.edges, "unit": bands.unit}
@@ -324,14 +328,20 @@ class _Answers:
         return self._rows(self.model.predict(images, like=self.placed), before)
 
     def _rows(self, found: Tensor, before: Tensor) -> Iterator[Array]:
+        foreground = most_likely(before) > 0
         for one in found:
             away = (one - before).abs().sum(0) / 2
             if self.reference is None:
                 yield np.array([*one.tolist(), float(away)])
                 continue
-            inside = (one.argmax(0) > 0) | (before.argmax(0) > 0)
+            inside = (most_likely(one) > 0) | foreground
             moved = float(away[inside].mean()) if bool(inside.any()) else float(away.mean())
             yield np.array([*overlap(self.metric, one, self.reference, self.steps), moved])
+
+
+def _at_once(model: AuditModel, dims: int) -> int:
+    """Number of images in a batch; larger ones leave the caches of a processor."""
+    return 8 if model.device.type != "cpu" else 4 if dims == 2 else 1
 
 
 def _of(metric: Metric, kept: NDArray[np.bool_]) -> Metric:

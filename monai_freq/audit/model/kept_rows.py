@@ -20,6 +20,7 @@ from ...files import replacing
 from ..cases import Case, Cases
 from ..data.measured import state_of
 from .models import AuditModel
+from .threads import in_threads
 
 __all__ = ["case_rows"]
 
@@ -40,7 +41,7 @@ def case_rows(
     model: AuditModel | None = None,
     progress: bool = True,
 ) -> Array:
-    """An array for each case, one after another, with a bar that tells the time left.
+    """An array for each case, in their order, with a bar that tells the time left.
 
     With a folder, what is finished is kept in ``steps`` there. It is read again where the settings, the cases with
     their files and labels, the weights of the network, what it is given of the first case, and the array of the first
@@ -48,7 +49,8 @@ def case_rows(
 
     Args:
         cases: the cases.
-        compute: function of the number of a case and the case; all its arrays have one shape.
+        compute: function of the number of a case and the case; all its arrays have one shape. Several threads call it
+            at once, each with a network of its own, see :func:`~monai_freq.audit.model.threads.in_threads`.
         title: name of the bar, and of the file.
         settings: settings that the arrays depend on, as JSON can hold them.
         output_dir: folder to keep the arrays in; None for none.
@@ -72,17 +74,21 @@ def case_rows(
     known = "" if file is None else _known(settings, cases, model)
     kept = [] if file is None else _kept(file, known)
     rows: list[Array] = []
+
+    def one(k: int) -> Array:
+        return np.asarray(compute(k, cases[k]), np.float64)
+
     with tqdm(total=len(cases), desc=title, unit="case", disable=not progress, mininterval=0.5) as bar:
+        rows += in_threads(one, [0], model)
+        if kept and not _alike(rows[0], kept[0]):
+            kept = []
+        rows += kept[1:]
+        bar.update(len(rows))
         last = time.monotonic()
-        for k, case in enumerate(cases):
-            if 0 < k < len(kept):
-                rows.append(kept[k])
-            else:
-                rows.append(np.asarray(compute(k, case), np.float64))
-            if k == 0 and kept and not _alike(rows[0], kept[0]):
-                kept = []
+        for row in in_threads(one, range(len(rows), len(cases)), model):
+            rows.append(row)
             bar.update()
-            if file is not None and k >= len(kept) and (time.monotonic() - last > _OFTEN or k + 1 == len(cases)):
+            if file is not None and (time.monotonic() - last > _OFTEN or len(rows) == len(cases)):
                 _keep(file, known, rows)
                 last = time.monotonic()
     return np.stack(rows)

@@ -19,7 +19,8 @@ from ...quoting import shown, written
 from ...spectral.scalars import check_choice
 from ..cases import Case
 from .network_files import Inferred, found_network
-from .preparing import plain
+from .preparing import laid_out, plain, stacked
+from .threads import in_turn, own_network
 
 __all__ = ["Activation", "AuditModel", "load_model"]
 
@@ -114,12 +115,13 @@ class AuditModel:
             tensor([[0.5000, 0.5000]])
         """
         prepared = self.prepare(images, spacing, like=like)
-        found = self.probabilities(_stacked(prepared))
+        found = self.probabilities(stacked(prepared))
         if self.task == "classification":
             return found
         inverse = getattr(self.preprocess, "inverse", None)
         if inverse is not None:
-            return torch.stack([plain(inverse(one, image)) for one, image in zip(found, prepared, strict=True)])
+            with in_turn(self.preprocess):
+                return torch.stack([plain(inverse(one, image)) for one, image in zip(found, prepared, strict=True)])
         mode = "bilinear" if images.ndim == 4 else "trilinear"
         size = images.shape[2:]
         return found if found.shape[2:] == size else F.interpolate(found, size, mode=mode)
@@ -148,7 +150,8 @@ class AuditModel:
         # like's history of transforms must not be inverted with ours
         known = {} if like is None else {key: value for key, value in like.meta.items() if key != "affine"}
         try:
-            return [self.preprocess(MetaTensor(image, affine.clone(), meta=dict(known))) for image in images]
+            with in_turn(self.preprocess):
+                return [self.preprocess(MetaTensor(image, affine.clone(), meta=dict(known))) for image in images]
         except DataError:
             raise
         except Exception as error:  # of any transform
@@ -189,23 +192,22 @@ class AuditModel:
             >>> AuditModel(lambda images: images.sum((2, 3))).scores(torch.ones(1, 1, 4, 4))
             tensor([[16.]])
         """
-        prepared = _stacked(self.prepare(images, like=like))
+        prepared = stacked(self.prepare(images, like=like))
         output = self._output(prepared)
         self.activated(output, prepared.ndim)  # refuses what are no numbers
         return self._scores(output, prepared.ndim).cpu().clone()
 
     def _output(self, prepared: Tensor) -> Any:
         """What the network returns, in evaluation mode."""
-        modules = [] if self.network is None else list(self.network.modules())
+        network, forward = own_network(self)
+        modules = [] if network is None else list(network.modules())
         modes = [part.training for part in modules]
-        if self.network is not None:
-            self.network.eval()
-            prepared = prepared.to(self.device, self.dtype)
-            if prepared.ndim == 4:  # convolutions of one thread and few channels are a third faster so
-                prepared = prepared.to(memory_format=torch.channels_last)
+        if network is not None:
+            network.eval()
+            prepared = laid_out(prepared, self)
         try:
             with torch.inference_mode():
-                output = self.forward(prepared)
+                output = forward(prepared)
         except Exception as error:  # of any network
             raise DataError(
                 f"The network of {shown(self.source)} refuses images of the shape {tuple(prepared.shape)}: "
@@ -312,13 +314,6 @@ class AuditModel:
         # an inferer, where there is one, is bound to the network by ``on``
         forward = self.forward.on(network) if isinstance(self.forward, Inferred) else network
         return replace(self, forward=forward, network=network, source=f"{self.source}, untrained", build=None)
-
-
-def _stacked(prepared: Sequence[Tensor]) -> Tensor:
-    shapes = {tuple(image.shape) for image in prepared}
-    if len(shapes) > 1:
-        raise DataError(f"The preprocessing gives images of one size several sizes: {written(sorted(shapes))}.")
-    return torch.stack([plain(image) for image in prepared])
 
 
 def _affine(spacing: Sequence[float] | None, dims: int) -> Tensor:

@@ -17,9 +17,10 @@ from ...spectral.learning_priority import learning_priority
 from ...spectral.scalars import is_count
 from ..cases import Case, Cases
 from .kept_rows import case_rows
-from .metrics import resampled, targets_of
+from .metrics import most_likely, resampled, targets_of
 from .models import AuditModel
-from .preparing import plain
+from .preparing import laid_out, plain
+from .threads import own_network
 
 __all__ = ["Priority", "priority"]
 
@@ -100,7 +101,7 @@ def priority(
     if network is None or isinstance(network, torch.jit.ScriptModule):
         return None
     grid = np.linspace(0, 0.5, n_frequencies)
-    wrapped, loss = _Forward(model, network), _Loss(model)
+    loss = _Loss(model)
     targets: NDArray[np.int64] | None = None
     if model.task == "classification":
         image = cases[0].load_placed()
@@ -109,9 +110,9 @@ def priority(
 
     def compute(k: int, case: Case) -> NDArray[np.float64]:
         placed = case.load_placed()
-        prepared = plain(model.prepare(plain(placed)[None], like=placed)[0])[None].clone().to(model.device, model.dtype)
+        prepared = laid_out(plain(model.prepare(plain(placed)[None], like=placed)[0])[None].clone(), model)
         target = torch.tensor([0 if targets is None else int(targets[k])], device=model.device)
-        frequencies, density = learning_priority(wrapped, loss, prepared, target)
+        frequencies, density = learning_priority(_Forward(model), loss, prepared, target)
         scale = np.prod(prepared.shape[2:]) / np.prod(placed.shape[1:])
         found = np.interp(grid, frequencies.cpu().numpy(), density[0].cpu().numpy())
         return np.array([*found, scale ** (1 / (placed.ndim - 1))])
@@ -141,9 +142,9 @@ def priority(
 class _Forward(nn.Module):
     """All that turns inputs into the network's output, as one module."""
 
-    def __init__(self, model: AuditModel, network: nn.Module) -> None:
+    def __init__(self, model: AuditModel) -> None:
         super().__init__()
-        self.network, self._forward = network, model.forward
+        self.network, self._forward = own_network(model)
 
     def forward(self, inputs: Tensor) -> Tensor:
         return tensors_in(self._forward(inputs))[0]
@@ -160,6 +161,6 @@ class _Loss:
         found = self._model.activated(output, ndim).clamp(1e-7, 1)
         if self._model.task == "classification":
             return F.nll_loss(found.log(), target)
-        own = F.one_hot(found.detach().argmax(1), found.shape[1]).movedim(-1, 1).float()
+        own = F.one_hot(most_likely(found.detach(), 1), found.shape[1]).movedim(-1, 1).float()
         overlap = (found * own).flatten(2).sum(2) / (found + own).flatten(2).sum(2).clamp_min(1e-6)
         return 1 - 2 * overlap.mean() - (found.log() * own).sum(1).mean()

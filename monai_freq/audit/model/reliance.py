@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ __all__ = ["KINDS", "Reliance", "reliance", "used_band"]
 #: edits, those that the untrained network is given first
 KINDS = ("remove", "low-pass", "high-pass", "amplitude", "phase")
 _ALONE = KINDS[:3]
+#: number of spatial dimensions -> cases that the untrained network is given
+_CONTROLS = {2: 32, 3: 12}
 #: probability that goes to another class, above which answers count as moved
 _MOVED = 0.01
 
@@ -87,7 +90,7 @@ def reliance(
     metric: str | None = None,
     control: bool = True,
     n_resamples: int = 1000,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     seed: int = 0,
     output_dir: str | os.PathLike[str] | None = None,
     progress: bool = True,
@@ -99,7 +102,8 @@ def reliance(
     another image: of another label where labels are known, resized to this one's size, with its mean and SD.
 
     Drops are on the same cases, and their intervals on the same resamples of patients. The control is the same network
-    with random weights, given the images without each band: what it loses is no reliance that was learned.
+    with random weights, given the images without each band: what it loses is no reliance that was learned. It is given
+    32 of the images, or 12 of the volumes.
 
     Args:
         model: the network.
@@ -109,7 +113,7 @@ def reliance(
         metric: ``"auc"`` or ``"accuracy"``, of a segmenter ``"dice"`` or ``"hd95"``; None for the first one.
         control: whether the untrained network is tried, too, where it is known how to build it.
         n_resamples: number of resamples of the bootstrap.
-        batch_size: number of edited images that the network sees at a time.
+        batch_size: see :func:`monai_freq.audit.model.experiments.run_plan`.
         seed: seed of the bootstrap, of the other images and of the untrained network.
         output_dir: folder to keep what is finished, so that a run can go on; None for none.
         progress: whether to show a bar with the time left.
@@ -161,7 +165,8 @@ def reliance(
     chance = None
     if untrained is not None:
         few = [one for one in plan if one.kind == plan[0].kind]
-        chance = tried(untrained, cases, bands, few, title="reliance untrained", settings=settings)
+        some = cases.subset(_CONTROLS[dims], seed)
+        chance = tried(untrained, some, bands, few, title="reliance untrained", settings=settings)
     found = experiments_of(plan, results, chance)
     above = _above_chance(results)
     as_it_is, by_chance = results.reference, UNKNOWN if chance is None else chance.reference
@@ -244,7 +249,8 @@ def _plan(bands: BandGrid, dims: int, kinds: Sequence[str]) -> list[Plan]:
         if kind in ("low-pass", "high-pass"):
             for edge in bands.edges[1:-1] if bands.edges[0] == 0 else bands.edges[:-1]:
                 low, high = (edge, None) if kind == "low-pass" else (0.0, edge)
-                plan.append(Plan(kind, f"{edge:.3g}", low, high, functools.partial(_cut, kind[:-5], edge)))
+                same = _removes(bands, dims, kind, edge) if "remove" in kinds and per_band == 1 else None
+                plan.append(Plan(kind, f"{edge:.3g}", low, high, functools.partial(_cut, kind[:-5], edge), same))
             continue
         for cell, name in enumerate(names):
             band = cell // per_band
@@ -252,6 +258,14 @@ def _plan(bands: BandGrid, dims: int, kinds: Sequence[str]) -> list[Plan]:
             low, high = bands.edges[band], bands.edges[band + 1]
             plan.append(Plan(kind, name, low, high, functools.partial(edit, cell)))
     return plan
+
+
+def _removes(bands: BandGrid, dims: int, kind: str, edge: float) -> int | None:
+    """Number of the band that a cut takes away and nothing else; None if there is none."""
+    if kind == "high-pass":
+        return 0 if bands.edges[0] == 0 and edge == bands.edges[1] else None
+    whole = bands.unit == "voxel" and bands.edges[-1] >= math.sqrt(dims) / 2
+    return bands.n_bands - 1 if whole and edge == bands.edges[-2] else None
 
 
 def _removed(cell: int, edits: SpectrumEdits, other: Tensor | None) -> Tensor | None:

@@ -68,7 +68,7 @@ def sensitivity(
     strength: float = 0.2,
     metric: str | None = None,
     n_resamples: int = 1000,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     seed: int = 0,
     output_dir: str | os.PathLike[str] | None = None,
     progress: bool = True,
@@ -87,7 +87,7 @@ def sensitivity(
         strength: root mean square of the noise, in SDs of each image.
         metric: see :func:`monai_freq.audit.model.reliance.reliance`.
         n_resamples: number of resamples of the bootstrap.
-        batch_size: number of images that the network sees at a time.
+        batch_size: see :func:`monai_freq.audit.model.experiments.run_plan`.
         seed: seed of the noise and of the bootstrap; the noise of a case does not depend on the other cases.
         output_dir: folder to keep what is finished; None for none.
         progress: whether to show a bar with the time left.
