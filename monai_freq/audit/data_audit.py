@@ -221,8 +221,7 @@ def audit_data(
         confounded,
         properties,
     )
-    grid = edited_bands(found, len(known[0].sizes))
-    return replace(found, remedies=remedies(leaks, used, grid, seed=seed))
+    return replace(found, remedies=remedies(leaks, used, bands, seed=seed))
 
 
 def _bands_for(cases: Cases, facts: Sequence[ImageFacts], n_bands: int, unit: Unit, directional: bool) -> BandGrid:

@@ -19,7 +19,7 @@ from .data_audit import DataAudit, audit_data, edited_bands
 from .model.counterfactual import Counterfactual
 from .model.edits import usual_bands
 from .model.model_summary import doubts, summary_of
-from .model.model_verdicts import MODEL_VERDICTS, NO_LABEL, ModelVerdict, model_verdict, try_leak
+from .model.model_verdicts import MODEL_VERDICTS, NO_LABEL, ModelVerdict, bands_of, model_verdict, try_leak
 from .model.models import AuditModel
 from .model.priority import Priority, priority
 from .model.reliance import Reliance, reliance
@@ -238,7 +238,7 @@ def _judged(
     tried = try_leak(model, cases.subset(n_cases, seed), data_audit.leaks, grid, seed=seed, **kept)
     found = model_verdict(data_audit.leaks, tried)
     judged = ModelVerdict(found.verdict, (MODEL_VERDICTS[found.verdict], *found.said))
-    return judged, tried, remedies(data_audit.leaks, cases, grid, seed=seed)
+    return judged, tried, remedies(data_audit.leaks, cases, bands_of(data_audit.bands), seed=seed)
 
 
 def _data(cases: Cases, taken: Cases, dims: int) -> dict[str, Any]:

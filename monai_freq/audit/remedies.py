@@ -59,7 +59,9 @@ def remedies(
     Args:
         leaks: leaks of the data.
         cases: the cases.
-        bands: the bands that the leaks were looked for in.
+        bands: the bands that the leaks were looked for in. If the lowest or the highest leaks, what lies below it or
+            above it, in the corners of the spectrum, is moved as well, as a band of its own: what was done to the one
+            was done to the other, and would show in it through the window.
         key: key of the image in the user's pipeline.
         n_references: number of cases of each group whose spectra are taken for its reference.
         seed: seed of their draw.
@@ -81,7 +83,7 @@ def remedies(
     leak = leak_to_try(leaks)
     if leak is None:
         return ()
-    cells, _ = cells_to_exchange(leak)
+    bands, cells = _with_ends(bands, cells_to_exchange(leak)[0], cases[0].load()[0].ndim - 1)
     groups = cases.groups
     by_group = leak.within is None and groups is not None and len(set(groups)) > 1
     of = groups if by_group and groups is not None else cases.labels
@@ -122,6 +124,18 @@ def remedies(
     found.append(_in_both(key))
     found.append(_decoupling())
     return tuple(found)
+
+
+def _with_ends(bands: BandGrid, cells: Sequence[int], dims: int) -> tuple[BandGrid, tuple[int, ...]]:
+    """Bands with one more below the lowest and above the highest, where these leak, and the cells to move."""
+    per_band, edges = bands.n_cells(dims) // bands.n_bands, bands.edges
+    lowest = [cell for cell in cells if cell < per_band and edges[0] > 0]
+    complete = bands.unit == "voxel" and edges[-1] >= math.sqrt(dims) / 2
+    highest = [cell for cell in cells if cell >= bands.n_cells(dims) - per_band and not complete]
+    ends = [0.0] if lowest else [], [edges[-1] * math.sqrt(dims)] if highest else []
+    whole = BandGrid((*ends[0], *edges, *ends[1]), bands.unit, directional=bands.directional)
+    first = per_band if lowest else 0
+    return whole, (*lowest, *(cell + first for cell in cells), *(cell + first + per_band for cell in highest))
 
 
 def _references(

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from PIL import Image
 
 from monai_freq.audit import Case, Cases, ImageFacts, audit_data, bands_for, leaks_of, read_cases
@@ -275,3 +276,19 @@ def test_an_image_that_is_too_small_is_named():
         audit_data(Cases.of_arrays(images, labels=[0, 1] * 15 + [0]))
     with pytest.raises(DataError, match="has the fewest"):
         audit_data(Cases.of_arrays([*noise(30), torch.rand(1, 5, 5)], labels=[0, 1] * 15 + [0]), n_bands=3)
+
+
+def test_harmonised_images_have_no_leak():
+    noise = torch.randn(80, 1, 96, 96, generator=torch.Generator().manual_seed(0))
+    squared = torch.fft.fftfreq(96)[:, None].square() + torch.fft.rfftfreq(96).square()
+    noise[::2] = torch.fft.irfft2(torch.fft.rfft2(noise[::2]) * torch.exp(-10 * squared), s=(96, 96))
+    settings = {"labels": ["smooth", "sharp"] * 40}
+    found = audit_data(Cases.of_arrays(noise, **settings), n_permutations=200)
+    assert found.verdict == "leak found"
+    remedy = next(each for each in found.remedies if "SpectrumMatchd" in each.config and "Rand" not in each.config)
+    transform = ConfigParser({"it": json.loads(remedy.config)}).get_parsed_content("it")
+    moved = [torch.Tensor(transform({"image": image})["image"]) for image in noise]
+    pictures = [(40 * image + 128).round().clamp(0, 255) for image in moved]
+    for images in (moved, pictures):
+        again = audit_data(Cases.of_arrays(images, **settings), n_permutations=200)
+        assert again.verdict == "no leak found"

@@ -9,6 +9,7 @@ from scipy.stats import binomtest, kstest, norm
 
 from monai_freq.audit.data.features import Features
 from monai_freq.audit.data.leak import find_leak
+from monai_freq.audit.data.verdicts import LEAK, NO_LEAK, data_verdict, said_of_leak
 from monai_freq.errors import DataError
 
 
@@ -214,3 +215,29 @@ def test_a_leak_within_groups_is_found_where_each_patient_is_in_both():
         leak = find_leak(Features(each, tuple("abcd")), *columns, n_permutations=199, each_cell=False)
         assert leak.found is found
         assert leak.smallest_auc < 0.8
+
+
+def test_powers_that_hardly_differ_are_the_same():
+    rng, labels = np.random.default_rng(0), ["a", "b"] * 60
+    away = np.outer([1.0, 0.0] * 60, [0, 1, 0])
+    noise = 1e-3 * rng.standard_normal((120, 3))  # 0.01 dB
+    for difference, found in ((0.009, False), (0.011, True)):
+        features = Features(noise + difference * away, ("low", "mid", "high"), (0, 1, 2))
+        leak = find_leak(features, labels, n_permutations=200)
+        assert leak.auc > 0.99
+        assert leak.found is found
+        assert leak.too_small is not found
+        assert leak.difference_db == pytest.approx(10 * difference, abs=0.01)
+        assert ("counts as none" in said_of_leak(leak)) is not found
+        assert data_verdict(leak, None, None, labelled=True) == (LEAK if found else NO_LEAK)
+    others = Features(noise + 0.009 * away, ("width", "height", "age"))  # numbers of another kind
+    assert find_leak(others, labels, n_permutations=200).found
+
+
+def test_differences_are_those_within_groups():
+    rng, labels, groups = np.random.default_rng(0), ["a"] * 40 + ["b"] * 40, (["x"] * 30 + ["y"] * 10) * 2
+    values = 1e-3 * rng.standard_normal((80, 2))
+    values[[group == "y" for group in groups]] += 1
+    values[40:, 1] += 0.02
+    leak = find_leak(Features(values, ("low", "high"), (0, 1)), labels, within=groups, n_permutations=200)
+    assert leak.difference_db == pytest.approx(0.2, abs=0.01)

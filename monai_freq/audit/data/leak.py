@@ -16,7 +16,7 @@ from ...spectral.scalars import is_count, is_finite_number
 from .auc import auc_interval, features_auc, pairs_auc
 from .features import Features
 from .permutations import permuted
-from .ridge import ridge_scores
+from .ridge import ridge_scores, without_means
 from .splits import Split, split_patients
 
 __all__ = ["CellLeak", "Leak", "find_leak"]
@@ -28,6 +28,8 @@ _POWER = 0.8
 #: largest number of entries of an array of all images and some permutations
 _ENTRIES = 2**22
 _ROUNDING = 1e-9
+#: smallest difference of two labels, in dB, that counts: harmonised images keep some hundredths
+_LEAST_DB = 0.1
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Leak:
         n_cases: number of images.
         n_patients: number of patients.
         classes_left_out: classes of too few patients.
+        difference_db: largest difference of a class from the others, over cells, of the mean power in dB; None if the
+            numbers are no powers.
 
     Example:
         >>> leak = Leak("label", None, ("a", "b"), 0.8, 0.7, 0.9, 0.001, 0.0, 0.004, 1000, 0.6, 0.01, True, (), 80, 80)
@@ -103,6 +107,12 @@ class Leak:
     n_cases: int
     n_patients: int
     classes_left_out: tuple[str, ...] = ()
+    difference_db: float | None = None
+
+    @property
+    def too_small(self) -> bool:
+        """Whether the spectrum tells it, by a difference that is too small to count."""
+        return self.p <= self.alpha and not self.found
 
     @property
     def strength(self) -> str:
@@ -138,6 +148,9 @@ def find_leak(
     *s*, :func:`~monai_freq.audit.data.permutations.permuted`, and everything is done again, the strength of the
     shrinkage included. Patients are put into folds at random in equal shares of each label, so that all these
     permutations are equally likely if the spectrum tells nothing: the p-value is exact, whatever the spectra are like.
+
+    Powers of bands that differ by less than 0.1 dB (2.3%) between the means of two labels, in every cell, count as the
+    same, whatever the p-value: transforms that harmonise images, and rounding, leave such traces.
 
     ``within`` compares images of one group only. The mean of each group in training is subtracted, so that what
     differs between groups cannot help.
@@ -181,6 +194,7 @@ def find_leak(
     alone = np.concatenate([_told_alone(x, part, split) for part in parts], 1) if each_cell else np.empty((0, 1))
     hits = int((aucs[1:] >= aucs[0] - _ROUNDING).sum())
     p = (hits + 1) / (n_permutations + 1)
+    difference = _difference_db(x, split) if features.cells else None
     return Leak(
         of,
         None if within is None else "group",
@@ -192,12 +206,23 @@ def find_leak(
         n_permutations,
         _smallest(aucs[1:], alpha),
         alpha,
-        p <= alpha,
+        p <= alpha and (difference is None or difference >= _LEAST_DB),
         _cells(features, x, alone, split),
         len(x),
         int(split.patients.max()) + 1,
         split.left_out,
+        difference,
     )
+
+
+def _difference_db(x: Array, split: Split) -> float:
+    """Largest difference of the mean of a class from that of the others, within groups, of any cell."""
+    inner, _ = without_means(x, split.groups, np.ones(len(x), bool))
+    found = []
+    for y in _indicators(split.codes[:, None], len(split.classes)):
+        share, _ = without_means(y, split.groups, np.ones(len(x), bool))  # of the label alone
+        found.append(np.abs(share.T @ inner).max() / (share**2).sum())
+    return 10 * float(max(found))
 
 
 def _check(

@@ -115,6 +115,8 @@ def said_of_leak(leak: Leak) -> str:
     if leak.found:
         how = {"weak": " a little", "moderate": "", "strong": " well"}[leak.strength]
         return f"The spectrum tells {what}{how}: {numbers}, {p}."
+    if leak.too_small:
+        return f"The spectrum of no band differs by 0.1 dB with {what}, which counts as none: {numbers}, {p}."
     reach = "no leak of any size"
     if leak.smallest_auc is not None:
         reach = f"a leak of AUC {leak.smallest_auc:.2f} in four of five such data sets"
