@@ -23,9 +23,12 @@ from monai.bundle import ConfigParser
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from torch.nn import functional as F
 
 RADIOGRAPHS, PIXELS = 600, 448
 VOLUMES, VOXELS = 40, 128
+#: nodes of the smooth shapes along each axis
+COARSE = 12
 #: SD of the noise, and of the blur of what one of two scanners sends
 NOISE, BLUR = 0.1, 0.6
 #: share of the images of each label that come from its usual scanner
@@ -145,8 +148,8 @@ def volumes(folder: Path, n: int, size: int) -> None:
     grid = np.indices((size,) * 3)
 
     def save(name: str, volume: Array) -> str:
-        nibabel.save(nibabel.Nifti1Image((100 * volume).round().astype("i2"), np.eye(4)), folder / f"{name}.nii.gz")
-        return f"{name}.nii.gz"
+        nibabel.save(nibabel.Nifti1Image((100 * volume).round().astype("i2"), np.eye(4)), folder / f"{name}.nii")
+        return f"{name}.nii"
 
     rows = []
     for k, rng in generators(n):
@@ -163,7 +166,8 @@ def generators(n: int) -> Iterator[tuple[int, np.random.Generator]]:
 
 def shapes(rng: np.random.Generator, sizes: Sequence[int]) -> Array:
     """Smooth shapes of SD 1."""
-    smooth = gaussian_filter(rng.standard_normal(sizes), sizes[0] / 24, mode="wrap")
+    coarse = torch.from_numpy(rng.standard_normal([COARSE] * len(sizes)).astype("f4"))[None, None]
+    smooth = F.interpolate(coarse, tuple(sizes), mode=("bilinear", "trilinear")[len(sizes) - 2])[0, 0].double().numpy()
     return np.asarray(smooth / smooth.std())
 
 

@@ -217,3 +217,23 @@ def test_what_cannot_be_measured_is_refused(data):
         reliance(of_band(template, 0, 1), Cases.of_arrays(torch.rand(2, 1, SIZE, SIZE)), progress=False)
     with pytest.raises(ValueError, match="must be 2 or 3"):
         usual_bands(4)
+
+
+def test_an_edit_that_two_experiments_share_is_made_once():
+    images = torch.randn(6, 1, 24, 24, generator=torch.Generator().manual_seed(0))
+    cases, seen = Cases.of_arrays(images, labels=[0, 1] * 3), []
+
+    def network(x):
+        seen.append(len(x))
+        return x[:, :, ::2].mean((2, 3))
+
+    whole = reliance(
+        AuditModel(network, activation="sigmoid"), cases, kinds=("remove", "low-pass", "high-pass"), progress=False
+    )
+    n_shared = sum(seen) / len(cases)
+    seen.clear()
+    apart = reliance(AuditModel(network, activation="sigmoid"), cases, kinds=("low-pass", "high-pass"), progress=False)
+    assert n_shared == 1 + 6 + 4 + 4
+    assert sum(seen) / len(cases) == 1 + 5 + 5
+    cuts = [each for each in whole.experiments if each.kind != "remove"]
+    assert [each.moved for each in cuts] == [each.moved for each in apart.experiments]
