@@ -91,8 +91,9 @@ def in_turn(transform: object) -> AbstractContextManager[Any]:
         transform: the transform.
 
     Example:
-        >>> with in_turn(None):
-        ...     pass
+        >>> with in_turn(None) as nothing:
+        ...     print(nothing)
+        None
     """
     return nullcontext() if transform is None or getattr(transform, "stateless", False) else _turn
 
