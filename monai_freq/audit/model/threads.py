@@ -91,9 +91,9 @@ def in_turn(transform: object) -> AbstractContextManager[Any]:
         transform: the transform.
 
     Example:
-        >>> with in_turn(None) as nothing:
-        ...     print(nothing)
-        None
+        >>> with in_turn(torch.nn.Identity()) as alone:
+        ...     print(alone)
+        True
     """
     return nullcontext() if transform is None or getattr(transform, "stateless", False) else _turn
 
