@@ -502,5 +502,5 @@ def test_without_lightning_one_line_names_the_extra(monkeypatch):
     monkeypatch.delitem(sys.modules, "monai_freq.lightning")
     for name in [name for name in sys.modules if name.partition(".")[0] == "lightning"]:
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match=r"^PSDCallback needs Lightning: pip install 'monai_freq\[lightning\]'\.$"):
+    with pytest.raises(ImportError, match=r'^PSDCallback needs Lightning: pip install "monai_freq\[lightning\]"$'):
         importlib.import_module("monai_freq.lightning")

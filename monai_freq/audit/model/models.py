@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ...errors import DataError
 from ...networks.predictions import Task, shapes_in, tensors_in
-from ...quoting import shown, written
+from ...quoting import shown
 from ...spectral.scalars import check_choice
 from ..cases import Case
 from .network_files import Inferred, found_network
