@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["in_threads", "in_turn", "own_network"]
 
-_T = TypeVar("_T")
+T = TypeVar("T")
 #: each thread holds a network and a batch
 _MOST = 4
 _turn = threading.RLock()
@@ -34,7 +34,7 @@ class _Own(threading.local):
 _own = _Own()
 
 
-def in_threads(compute: Callable[[int], _T], places: Sequence[int], model: AuditModel | None) -> Iterator[_T]:
+def in_threads(compute: Callable[[int], T], places: Sequence[int], model: AuditModel | None) -> Iterator[T]:
     """Results of a function, in order, by as many threads as PyTorch may use, at most 4.
 
     Each of them computes with one thread and has a copy of the network, so that results do not depend on their number.
