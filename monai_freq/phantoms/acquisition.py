@@ -35,7 +35,7 @@ def magnitude_image(
     signal: Image,
     *,
     bias: tuple[float, float],
-    grain: tuple[float, float],
+    grain: tuple[float, float] | Sequence[tuple[float, float]],
     noise: tuple[float, float],
 ) -> Image:
     r"""Magnitude MR image of an ideal signal: :math:`|g\,t\,x + \sigma (n_1 + i n_2)|`.
@@ -47,7 +47,7 @@ def magnitude_image(
         rng: source of everything drawn.
         signal: signal x, ``(X, Y, Z)``; the output has the same shape.
         bias: range of half the range of :math:`\log g`.
-        grain: standard deviation of t, and the ``width`` of its :func:`texture`.
+        grain: standard deviation of t, and the ``width`` of its :func:`texture`; several pairs add up.
         noise: range of :math:`\sigma`, in the unit of the signal.
 
     References:
@@ -61,8 +61,10 @@ def magnitude_image(
         >>> image.shape, bool(abs(image.mean() - 1) < 0.2)
         ((16, 16, 8), True)
     """
-    gain = _bias_field(rng, signal.shape, rng.uniform(*bias)) * (1 + grain[0] * texture(rng, signal.shape, grain[1]))
-    return _rician_noise(rng, gain * signal, sigma=rng.uniform(*noise))
+    gain = _bias_field(rng, signal.shape, rng.uniform(*bias))
+    pairs = np.reshape(grain, (-1, 2)).tolist()
+    tissue = 1 + sum(deviation * texture(rng, signal.shape, width) for deviation, width in pairs)
+    return _rician_noise(rng, gain * tissue * signal, sigma=rng.uniform(*noise))
 
 
 def _bias_field(rng: np.random.Generator, shape: Sequence[int], strength: float, order: int = 2) -> Image:

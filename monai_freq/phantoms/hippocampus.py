@@ -26,6 +26,8 @@ SULCI = ((8, -18, 20), (19, -12, 55), (21, 3, 95), (17, 18, 135))  # x, z and an
 GYRUS = np.array([(-6, 30, -11), (-6, 10, -12), (-5, -10, -9), (-8, -30, -4)])  # the parahippocampal one
 HORN = ((4, 20, -1), (9, 12, -2), (8, 2, 1), (6.5, -10, 5), (5, -20, 9), (4, -30, 11))  # of the ventricle
 HORN_RADII = (1.4, 1.7, 2.0, 2.6, 4.0)
+#: SD and width in voxels of the tissue's texture; with the noise, the spectrum of the Decathlon's hippocampi
+GRAIN = ((0.12, 0.6), (0.15, 2.5))
 DEEP = (  # centre, semi-axes and intensity of brain stem, thalamus and putamen
     ((-29, -4, -2), (13, 17, 34), 0.9),
     ((-17, -15, 18), (11, 12, 8.5), 0.84),
@@ -52,7 +54,7 @@ def draw_hippocampus_case(rng: np.random.Generator, size: Size) -> Case:
     canvas.paint_all(_temporal_lobe(_draw_temporal_lobe(rng), rng))
     signal, *parts = deform(rng, canvas.averaged(), affine, displacement=1.5)
     label = np.argmax([1 - sum(parts), *parts], axis=0).astype(np.uint8)
-    image = magnitude_image(rng, signal, bias=(0.08, 0.25), grain=(0.03, 1.0), noise=(0.03, 0.055))
+    image = magnitude_image(rng, signal, bias=(0.08, 0.25), grain=GRAIN, noise=(0.0, 0.015))
     return np.rint(np.exp(rng.uniform(5, 7.5)) * image).astype(np.int16), label, affine
 
 
@@ -121,4 +123,5 @@ HIPPOCAMPUS = scan_phantom(
     cases=60,
     test_cases=4,
     size=(56, 56, 40),
+    version=2,
 )

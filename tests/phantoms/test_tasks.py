@@ -36,7 +36,7 @@ FEWER = {
 RECORDED = {
     "heart": {"version": 1, "cases": 20, "test_cases": 2, "size": [64, 64, 32], "seed": 0},
     "spleen": {"version": 1, "cases": 20, "test_cases": 2, "size": [64, 64, 32], "seed": 0},
-    "hippocampus": {"version": 1, "cases": 60, "test_cases": 4, "size": [56, 56, 40], "seed": 0},
+    "hippocampus": {"version": 2, "cases": 60, "test_cases": 4, "size": [56, 56, 40], "seed": 0},
     "red_nucleus": {"version": 1, "cases": 24, "test_cases": 2, "size": [64, 64, 48], "seed": 0},
     "dentate_nucleus": {"version": 1, "cases": 24, "test_cases": 2, "size": [64, 64, 48], "seed": 0},
     "kneemri": {"name": "kneemri", "version": 1, "exams": 120, "slices": 24, "size": 128, "seed": 0},
