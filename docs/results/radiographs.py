@@ -11,13 +11,14 @@ from __future__ import annotations
 import csv
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from monai.networks.nets import ResNet
 from sklearn.metrics import roc_auc_score
+from torch import Tensor
 
 from monai_freq.audit import Case, read_cases, scaled_to
 
@@ -109,17 +110,34 @@ def make() -> ResNet:
 
 
 def train(cases: list[Case], seed: int) -> ResNet:
-    """Train on images of mean 0 and SD 1, half of them mirrored."""
+    """Train on images of mean 0 and SD 1."""
     images = torch.stack([PREPARED(case.load()[0]) for case in cases])
-    labels = torch.tensor([CLASSES.index(str(case.label)) for case in cases])
+    return fit(images, classes_of(cases), seed)
+
+
+def classes_of(cases: Iterable[Case]) -> Tensor:
+    """Number of each case's class."""
+    return torch.tensor([CLASSES.index(str(case.label)) for case in cases])
+
+
+def fit(
+    images: Tensor,
+    labels: Tensor,
+    seed: int,
+    epochs: int = EPOCHS,
+    loss: Callable[[Tensor, Tensor], Tensor] = torch.nn.functional.cross_entropy,
+    decay: float = 0.0,
+    change: Callable[[Tensor], Tensor] | None = None,
+) -> ResNet:
+    """Train on batches of 20, half of the images mirrored; with a weight decay, and a change of each batch, if any."""
     torch.manual_seed(seed)
     network = make()
-    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
-    for _ in range(EPOCHS):
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3, weight_decay=decay)
+    for _ in range(epochs):
         for some in torch.randperm(len(images)).split(20):
             x = torch.where(torch.rand(len(some), 1, 1, 1) < 0.5, images[some], images[some].flip(-1))
             optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(network(x), labels[some]).backward()
+            loss(network(change(x) if change else x), labels[some]).backward()
             optimizer.step()
     return network.eval()
 
