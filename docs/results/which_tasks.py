@@ -40,9 +40,9 @@ SHELL = 4  # voxels around the organ
 REPEATS = 10_000
 #: bundle -> grid and the values of theta
 HELD_BACK = {
-    "hippocampus_fd": ((40, 40, 28), (0.05, 0.1, 0.3)),
+    "hippocampus_fd": ((40, 40, 32), (0.05, 0.1, 0.3)),
     "spleen_fd": ((48, 48, 24), (0.05, 0.1, 0.3)),
-    "dentate_nucleus_fd": ((48, 48, 36), (0.05, 0.1, 0.3)),
+    "dentate_nucleus_fd": ((48, 48, 32), (0.05, 0.1, 0.3)),
 }
 SET_UP_ON = {
     "heart_fd": ((48, 48, 24), (0.05, 0.1, 0.2, 0.4)),

@@ -11,7 +11,7 @@ out=${1:?"name a folder for the results, as in: sh docs/results/which_tasks.sh o
 python=${PYTHON:-python}
 
 for draws in 2 4 6 8 10; do
-    for task in "hippocampus_fd [40,40,28]" "spleen_fd [48,48,24]" "dentate_nucleus_fd [48,48,36]"; do
+    for task in "hippocampus_fd [40,40,32]" "spleen_fd [48,48,24]" "dentate_nucleus_fd [48,48,32]"; do
         bundle=${task% *} grid=${task#* }
         for arms in "none --set" "early --set theta=0.05 0.1 0.3"; do
             "$python" -m monai_freq.study run "bundles/$bundle" --sizes 8 --draws "$draws" --steps 240 --output_dir "$out" \
